@@ -1,0 +1,64 @@
+# Every command of the project. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+PYTEST := .venv/bin/pytest
+
+##@ The two commands
+.PHONY: demo test
+demo: venv ## Set everything up on this machine and run a training end to end (SOURCE=folder takes your own pdfs/ and json/)
+	hack/demo.sh $(if $(SOURCE),--source "$(SOURCE)")
+
+test: lint test-unit test-integration test-e2e ## All tests; sets up what they need
+
+##@ Tests, by tier
+.PHONY: lint test-unit test-integration test-e2e
+lint: venv ## ruff, mypy --strict, import-linter, shellcheck, helm lint
+	.venv/bin/ruff check operator worker tests hack
+	.venv/bin/ruff format --check operator worker tests hack
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-cache
+	.venv/bin/shellcheck --external-sources $$(git ls-files '*.sh' .ci/run)
+
+test-unit: venv ## No I/O: seconds
+	$(PYTEST) tests/unit
+
+test-integration: venv cluster-up ## Against a real API server and a real S3 server
+	$(PYTEST) tests/integration
+
+test-e2e: venv cluster-up images ## Real pods on the real cluster
+	$(PYTEST) tests/e2e
+
+##@ The local cluster (CLUSTER=current uses your kubeconfig's own instead)
+.PHONY: cluster-up cluster-down kubeconfig s3-env images
+cluster-up: venv ## Start a real one-machine Kubernetes with S3, a registry and stand-in GPUs
+	hack/cluster/up.sh
+
+cluster-down: ## Stop it (PURGE=1 also deletes its state)
+	hack/cluster/down.sh $(if $(PURGE),--purge)
+
+kubeconfig: ## Print the path of its kubeconfig
+	@hack/cluster/kubeconfig.sh
+
+s3-env: ## Print the `export AWS_…` lines that reach its S3 server
+	@hack/s3.sh env
+
+images: cluster-up ## Build the worker and operator images and push them to the cluster's registry
+	hack/images/build.sh
+
+##@ Working on the project
+.PHONY: venv lock format golden clean help
+venv: ## Debian packages and .venv with every pinned dependency
+	@hack/apt.sh
+	@hack/venv.sh
+
+lock: venv ## Renew requirements/*.txt from pyproject.toml
+	PATH="$$PWD/.venv/bin:$$PATH" hack/lock.sh
+
+format: venv ## Format and fix what ruff can
+	.venv/bin/ruff check --fix operator worker tests hack
+	.venv/bin/ruff format operator worker tests hack
+
+help: ## This list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

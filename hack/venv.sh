@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes .venv: every pinned dependency with its hash checked, mmcv with compiled operators, and this project, editable.
+# Does nothing when it is already so.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=env.sh
+. "$here/env.sh"
+cd "$here/.."
+stamp=.venv/.complete
+key=$(cat requirements/*.txt hack/venv.sh hack/mmcv_wheel.sh pyproject.toml | sha256sum)
+if [ "$(cat $stamp 2>/dev/null)" = "$key" ]; then exit 0; fi
+
+uv_version=$(sed -nE 's/^uv==([^ ]+).*/\1/p' requirements/dev.txt)
+uv=$TRAININGRUN_CACHE/tools/uv-$uv_version/bin/uv
+if [ ! -x "$uv" ]; then
+  python3 -m venv "${uv%/bin/uv}"
+  "${uv%/uv}/pip" install --quiet --disable-pip-version-check "uv==$uv_version"
+fi
+# Package traffic may be signed by a certificate authority that only the machine's own store knows.
+export UV_SYSTEM_CERTS=1 VIRTUAL_ENV=$PWD/.venv
+log "installing the Python dependencies into .venv (4 GB to download the first time)"
+[ -x .venv/bin/python ] || "$uv" venv --quiet --seed --python 3.11 --no-python-downloads .venv
+# The file is complete, and mmengine would pull in the other OpenCV: --no-deps.
+"$uv" pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+wheel=$(hack/mmcv_wheel.sh "$PWD/.venv/bin/python" "$TRAININGRUN_CACHE/wheels")
+"$uv" pip install --quiet --no-deps "$wheel"
+"$uv" pip install --quiet --no-deps --no-build-isolation --editable .
+echo "$key" > $stamp
