@@ -48,7 +48,7 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 	hack/images/build.sh
 
 ##@ Working on the project
-.PHONY: venv lock format golden clean help
+.PHONY: venv lock format chart-crd golden help
 venv: ## Debian packages and .venv with every pinned dependency
 	@hack/apt.sh
 	@hack/venv.sh
@@ -59,6 +59,9 @@ lock: venv ## Renew requirements/*.txt from pyproject.toml
 format: venv ## Format and fix what ruff can
 	.venv/bin/ruff check --fix operator worker tests hack
 	.venv/bin/ruff format operator worker tests hack
+
+chart-crd: ## Copy the CRD into the chart
+	cp crds/trainingruns.yaml charts/trainingrun-operator/files/trainingruns.yaml
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

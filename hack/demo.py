@@ -1,0 +1,164 @@
+"""The demo: documents into S3, a TrainingRun applied, its progress shown until it ends. `make demo` calls it after
+the cluster, the images and the operator are there.
+
+    hack/demo.py [--source FOLDER] [--documents N]
+
+S3 is reached by the AWS_… variables that `make s3-env` prints; kubectl by KUBECONFIG.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s3_bucket import ensure_bucket
+from training.storage import open_storage
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+EXAMPLE = REPOSITORY / "examples" / "trainingrun.yaml"
+SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+RUN_TIMEOUT_S = 3600
+
+
+def kubectl(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
+    """Runs kubectl and returns what it printed; its own error text is enough where it fails."""
+    result = subprocess.run(["kubectl", *arguments], input=stdin, capture_output=True, text=True, check=False)
+    if check and result.returncode != 0:
+        sys.exit(f"error: kubectl {' '.join(arguments)}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
+def trainingrun(source: Path | None) -> dict[str, Any]:
+    """The example as it stands; for documents of the user's own, with a name and folders of their own."""
+    run: dict[str, Any] = copy.deepcopy(yaml.safe_load(EXAMPLE.read_text()))
+    if source is not None:
+        name = re.sub(r"[^a-z0-9]+", "-", source.name.lower()).strip("-")[:40] or "documents"
+        run["metadata"]["name"] = name
+        run["spec"]["dataset"]["sourceFolder"] = f"sources/{name}"
+        run["spec"]["dataset"]["targetFolder"] = f"datasets/{name}"
+        run["spec"]["training"]["modelOutput"] = f"s3://{run['spec']['storage']['bucket']}/models/{name}/tables.pth"
+    run["spec"]["storage"]["endpoint"] = os.environ["AWS_S3_ENDPOINT"]
+    return run
+
+
+def upload(source: Path, bucket: str, folder: str) -> None:
+    """Uploads pdfs/ and json/ of `source`, but for files that are there already with the same size.
+
+    A changed file of equal size would be missed, so JSON, which people edit, is always uploaded.
+    """
+    storage = open_storage(f"s3://{bucket}/{folder}")
+    ensure_bucket(bucket)
+    present = {entry.key: entry.size_bytes for entry in storage.list_objects()}
+    files = sorted(path for kind in ("pdfs", "json") for path in (source / kind).iterdir() if path.is_file())
+    if not files:
+        sys.exit(f"error: {source} holds no pdfs/ and json/ to train on")
+    wanted = {path.relative_to(source).as_posix(): path for path in files}
+    for stale in sorted(present.keys() - wanted.keys()):
+        storage.delete(stale)
+    for key, path in wanted.items():
+        if key.endswith(".pdf") and present.get(key) == path.stat().st_size:
+            continue
+        storage.upload_file(path, key)
+    say(f"{len(files)} files are in s3://{bucket}/{folder}")
+
+
+def prepare_namespace(namespace: str, secret: str) -> None:
+    """A namespace that enforces Pod Security `restricted`, with the S3 keys in a Secret."""
+    objects = [
+        {
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": {"name": namespace, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": secret, "namespace": namespace},
+            "stringData": {key: os.environ[key] for key in SECRET_KEYS},
+        },
+    ]
+    # A list of its own kind, on standard input: the keys are in no argument and no file.
+    kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+
+
+def watch(namespace: str, name: str) -> str:
+    """Shows `kubectl get -w` until the run ended; returns its phase."""
+    watcher = subprocess.Popen(["kubectl", "--namespace", namespace, "get", "trainingrun", name, "--watch"])
+    deadline = time.monotonic() + RUN_TIMEOUT_S
+    try:
+        while time.monotonic() < deadline:
+            phase = kubectl("-n", namespace, "get", "trainingrun", name, "-o", "jsonpath={.status.phase}", check=False)
+            if phase in ("Succeeded", "Failed"):
+                time.sleep(1)  # lets the watch print the last line
+                return phase
+            time.sleep(2)
+    finally:
+        watcher.terminate()
+        watcher.wait()
+    return "still running"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Run the demo on the cluster that KUBECONFIG names.")
+    parser.add_argument("--source", type=Path, help="folder with pdfs/ and json/ (default: generated documents)")
+    parser.add_argument("--documents", type=int, default=24, help="how many documents to generate (default 24)")
+    options = parser.parse_args()
+    if options.source is not None and not (options.source / "pdfs").is_dir():
+        sys.exit(f"error: {options.source} has no pdfs folder: give the folder that holds pdfs/ and json/")
+
+    run = trainingrun(options.source)
+    namespace, name = run["metadata"]["namespace"], run["metadata"]["name"]
+    storage, dataset = run["spec"]["storage"], run["spec"]["dataset"]
+    documents = options.source
+    if documents is None:
+        documents = Path(os.environ["TRAININGRUN_STATE"]) / "demo" / f"documents-{options.documents}"
+        if not documents.is_dir():
+            say(f"drawing {options.documents} documents with tables, whose exact ground truth is known")
+            corpus = [
+                sys.executable,
+                str(REPOSITORY / "hack" / "corpus.py"),
+                str(documents),
+                "--documents",
+                str(options.documents),
+            ]
+            subprocess.run([*corpus, "--seed", "0"], check=True)
+    upload(documents, storage["bucket"], dataset["sourceFolder"])
+    prepare_namespace(namespace, storage["credentialsSecret"])
+
+    kubectl("-n", namespace, "delete", "trainingrun", name, "--ignore-not-found", "--wait=true", "--cascade=foreground")
+    kubectl("apply", "-f", "-", stdin=json.dumps(run))
+    say(f"applied TrainingRun {namespace}/{name}; this is `kubectl get trainingruns --watch`:")
+    phase = watch(namespace, name)
+
+    print()
+    print(kubectl("-n", namespace, "get", "trainingruns"))
+    if phase != "Succeeded":
+        print(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "jsonpath={.status.conditions}"))
+        sys.exit(f"error: the run is {phase}; look closer with: kubectl -n {namespace} describe trainingrun {name}")
+    binaries = str(Path(subprocess.check_output(["which", "kubectl"], text=True).strip()).parent)
+    print(f"""Where to look next:
+  export KUBECONFIG={os.environ["KUBECONFIG"]} PATH=$PATH:{binaries}
+  kubectl -n {namespace} get trainingruns
+  kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
+  kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
+  eval "$(make s3-env)"                                  # any S3 client then reaches s3://{storage["bucket"]}
+  kubectl -n {namespace} apply -f your-trainingrun.yaml       # start from examples/trainingrun.yaml
+  make cluster-down                                      # stops it all; PURGE=1 also deletes it""")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Installs the operator from this checkout into the cluster with Helm, with the images that hack/images/build.sh made, and waits for it.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=env.sh
+. "$here/env.sh"
+namespace=trainingrun-system
+[ -s "$TRAININGRUN_STATE/images.env" ] || die "there are no images yet: run 'make images' first"
+# shellcheck disable=SC1091
+. "$TRAININGRUN_STATE/images.env"
+export KUBECONFIG
+KUBECONFIG=$("$here/cluster/kubeconfig.sh")
+[ "${CLUSTER:-local}" = current ] || PATH=$("$here/cluster/build-binaries.sh"):$PATH
+
+log "installing the operator with Helm into namespace $namespace"
+kubectl create namespace "$namespace" --dry-run=client --output=yaml | kubectl apply --filename=- > /dev/null
+kubectl label namespace "$namespace" --overwrite pod-security.kubernetes.io/enforce=restricted > /dev/null
+helm upgrade --install trainingrun-operator "$here/../charts/trainingrun-operator" --namespace "$namespace" \
+  --set "image.repository=${OPERATOR_IMAGE%:*}" --set "image.tag=${OPERATOR_IMAGE##*:}" --set "worker.image=$WORKER_IMAGE" \
+  --wait --timeout 3m "$@" > /dev/null
+kubectl wait --for=condition=Established crd/trainingruns.training.badgerdoc.dev --timeout=30s > /dev/null
+log "the operator runs: $(kubectl --namespace "$namespace" get deployment trainingrun-operator --no-headers)"

@@ -1,0 +1,81 @@
+"""The local cluster with the operator installed by Helm from this checkout, and a namespace with documents in S3."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from s3_bucket import ensure_bucket
+from tests.e2e.kubernetes_cli import kubectl
+from tests.e2e.workspace import BUCKET, Workspace
+from training.storage import open_storage
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = 8
+
+
+def _local_cluster() -> dict[str, str]:
+    """The environment of the local cluster and its S3; these tests run on no other."""
+    hack = REPOSITORY / "hack"
+    shell = (
+        f'. "{hack}/env.sh"; kubeconfig=$("{hack}/cluster/kubeconfig.sh"); '
+        f'binaries=$("{hack}/cluster/build-binaries.sh"); "{hack}/s3.sh" env; '
+        'printf "export %s\\n" "KUBECONFIG=$kubeconfig" "PATH=$binaries:\\$PATH" "TRAININGRUN_STATE=$TRAININGRUN_STATE"'
+    )
+    lines = subprocess.run(["bash", "-euc", shell], capture_output=True, text=True, check=True).stdout
+    found = dict(re.findall(r"^export (\w+)=['\"]?(.*?)['\"]?$", lines, re.MULTILINE))
+    found["PATH"] = found["PATH"].replace("$PATH", os.environ["PATH"])
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[dict[str, str]]:
+    """kubectl and S3 of the local cluster in the environment, and the operator installed by Helm."""
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            environment = _local_cluster()
+        except subprocess.CalledProcessError as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"the local cluster is not up ({error.stderr.strip()}): run 'make test-e2e'")
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        subprocess.run([REPOSITORY / "hack" / "install.sh"], check=True)
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def workspace(cluster: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """A namespace of these tests' own with generated documents in S3; deleted at the end."""
+    namespace = f"e2e-{secrets.token_hex(3)}"
+    corpus = tmp_path_factory.mktemp("corpus") / "documents"
+    generator = [sys.executable, str(REPOSITORY / "hack" / "corpus.py"), str(corpus)]
+    subprocess.run([*generator, "--documents", str(DOCUMENTS), "--seed", "1"], check=True)
+    storage = open_storage(f"s3://{BUCKET}/{namespace}")
+    ensure_bucket(BUCKET)
+    for path in sorted(corpus.rglob("*")):
+        if path.is_file():
+            storage.upload_file(path, f"documents/{path.relative_to(corpus).as_posix()}")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted", "trainingrun-test": "e2e"}
+    secret = {key: cluster[key] for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+    for manifest in (
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "s3-credentials", "namespace": namespace},
+            "stringData": secret,
+        },
+    ):
+        kubectl("apply", "-f", "-", stdin=manifest)
+    yield Workspace(namespace, cluster["AWS_S3_ENDPOINT"])
+    kubectl("delete", "namespace", namespace, "--wait=false")
+    for entry in list(storage.list_objects()):
+        storage.delete(entry.key)
