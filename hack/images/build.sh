@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Builds the worker's and the operator's image and pushes them to the registry that the cluster pulls from: `make images`.
+#
+# An image's tag is a key of the content that goes in, so an unchanged tree builds and pushes nothing. Prints the two
+# references and keeps them in $TRAININGRUN_STATE/images.env.
+#
+#   REGISTRY=10.89.0.1:5000   where to push: by default the registry that hack/cluster/up.sh starts
+#   MMCV_OPS=cpu              mmcv's compiled operators; cuda takes an hour the first time, and TORCH_CUDA_ARCH_LIST
+#   BASE=, BUILD_BASE=        images to build on, for those who reach a registry; by default what base.sh bootstraps
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=storage.sh
+. "$here/storage.sh"
+cd "$here/../.."
+
+REGISTRY=${REGISTRY:-10.89.0.1:5000}
+MMCV_OPS=${MMCV_OPS:-cpu}
+base=${BASE:-$(hack/images/base.sh --reference)}
+worker_dependencies=(worker/train.Docker requirements/worker.txt requirements/mmcv.txt hack/mmcv_wheel.sh hack/images/mmcv.sh hack/images/nvcc.txt)
+operator_dependencies=(operator/operator.Docker requirements/operator.txt)
+
+# key PARAMETERS PATH...: of the files' names and contents.
+key() {
+  local parameters=$1; shift
+  { echo "$parameters"; find "$@" -type f ! -name '*.pyc' -print0 | sort -z | xargs -0 sha256sum; } | sha256sum | cut -c1-16
+}
+
+# Sets scheme to that of the registry, or stops.
+find_registry() {
+  for scheme in http https; do
+    case $(curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' "$scheme://$REGISTRY/v2/" || true) in
+      200|401) return ;;
+    esac
+  done
+  die "no image registry answers at $REGISTRY: start the local one with 'make cluster-up', or set REGISTRY"
+}
+
+# pushed NAME:TAG: whether the registry has it, with every layer.
+pushed() {
+  local accept='application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json' manifest digests
+  manifest=$(curl --silent --fail --max-time 10 --header "Accept: $accept" "$scheme://$REGISTRY/v2/${1%:*}/manifests/${1##*:}") || return 1
+  mapfile -t digests < <(grep -oE 'sha256:[0-9a-f]{64}' <<< "$manifest" | sort -u)
+  curl --silent --fail --fail-early --head --max-time 10 "${digests[@]/#/$scheme://$REGISTRY/v2/${1%:*}/blobs/}" > /dev/null
+}
+
+# build NAME:TAG DOCKERFILE ARGUMENT...
+build() {
+  local image=localhost/$1 file=$2 log=$storage/build.log; shift 2
+  local volumes=(--volume "$uv_cache:/root/.cache/uv" --volume "$TRAININGRUN_CACHE/wheels:/root/.cache/wheels") file_of_host
+  # The machine's own package configuration and certificates, for the build alone.
+  for file_of_host in /etc/pip.conf /etc/uv/uv.toml; do
+    [ ! -e "$file_of_host" ] || volumes+=(--volume "$file_of_host:$file_of_host:ro")
+  done
+  if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
+    volumes+=(--volume /etc/ssl/certs/ca-certificates.crt:/run/build-ca.crt:ro)
+    set -- "$@" --build-arg SSL_CERT_FILE=/run/build-ca.crt --build-arg PIP_CERT=/run/build-ca.crt
+  fi
+  b build --layers --isolation chroot --network host --pull=false "${volumes[@]}" --build-arg "BASE=$base" \
+    --build-arg "VERSION=$version" --build-arg "REVISION=${image##*:}" "$@" --file "$file" --tag "$image" . > "$log" 2>&1 ||
+    { tail -n 20 "$log" >&2; die "the build of $file failed (its last lines stand above, all of them in $log)"; }
+}
+
+# Removes what older keys left: images, their layers, and the containers of builds that were cut off.
+clean() {
+  local image
+  b images --format '{{.Name}}:{{.Tag}}' | grep '^localhost/trainingrun/' | while read -r image; do
+    case $image in "localhost/$worker"|"localhost/$operator"|"$base") ;; *) b rmi "$image" > /dev/null || true ;; esac
+  done
+}
+
+worker=trainingrun/worker:$(key "$base ${BUILD_BASE:-} $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" worker/training configs)
+operator=trainingrun/operator:$(key "$base" "${operator_dependencies[@]}" operator/trainingrun_operator)
+dependencies=$(key "$base ${BUILD_BASE:-} $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" "${operator_dependencies[@]}")
+version=$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
+uv_cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}
+
+find_registry
+exec 9> "$storage/lock"
+flock 9      # a second `make images` waits for the first
+
+changed=
+for name in worker operator; do
+  image=${!name}
+  if pushed "$image"; then continue; fi
+  changed=yes
+  if ! exists "localhost/$image"; then
+    [ "$(id -u)" = 0 ] || die "only root can build images here: run as root"
+    mkdir -p "$uv_cache" "$TRAININGRUN_CACHE/wheels"
+    [ -n "${BASE:-}" ] || hack/images/base.sh > /dev/null
+    if [ "$(cat "$storage/dependencies" 2> /dev/null)" != "$dependencies" ]; then
+      b rm --all > /dev/null
+      b rmi --prune > /dev/null      # stages of older dependencies; here, because the stages of newer ones look the same
+      free=$(df --output=avail --block-size=1G "$storage" | tail -n 1)
+      [ "$free" -ge 15 ] || die "only $free GB are free in $storage, and the images need 15: free some, for instance by deleting $TRAININGRUN_CACHE/buildah"
+      echo "$dependencies" > "$storage/dependencies"
+      log "building $image with new dependencies: 2 to 3 minutes once they are downloaded (tail -f $storage/build.log)"
+    else
+      log "building $image"
+    fi
+    if [ "$name" = worker ]; then
+      build "$image" worker/train.Docker --build-arg "MMCV_OPS=$MMCV_OPS" ${BUILD_BASE:+--build-arg "BUILD_BASE=$BUILD_BASE"} \
+        ${TORCH_CUDA_ARCH_LIST:+--build-arg "TORCH_CUDA_ARCH_LIST=$TORCH_CUDA_ARCH_LIST"}
+    else
+      build "$image" operator/operator.Docker
+    fi
+  fi
+  log "pushing $image to $REGISTRY"
+  b push --quiet --tls-verify="$([ $scheme = https ] && echo true || echo false)" --format oci --compression-format zstd --compression-level 1 \
+    "localhost/$image" "docker://$REGISTRY/$image" > "$storage/push.log" 2>&1 ||
+    { tail -n 5 "$storage/push.log" >&2; die "the push of $image to $REGISTRY failed (its last lines stand above): run again, and only what is missing is sent"; }
+done
+[ -z "$changed" ] || clean
+
+mkdir -p "$TRAININGRUN_STATE"
+printf 'WORKER_IMAGE=%s\nOPERATOR_IMAGE=%s\n' "$REGISTRY/$worker" "$REGISTRY/$operator" | tee "$TRAININGRUN_STATE/.images.env"
+mv "$TRAININGRUN_STATE/.images.env" "$TRAININGRUN_STATE/images.env"

@@ -1,0 +1,393 @@
+"""The TrainingRun resource as typed data: names, spec, status.
+
+The CRD (`crds/trainingruns.yaml`) is the authority on what is valid; these models read what the API server has already
+validated and defaulted, and ignore fields that a newer CRD may add. A test holds the defaults here equal to the CRD's.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+GROUP = "training.badgerdoc.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "TrainingRun"
+PLURAL = "trainingruns"
+
+# Labels index the children; membership is proved by the owner reference's UID alone.
+LABEL_RUN = f"{GROUP}/run"
+LABEL_RUN_UID = f"{GROUP}/run-uid"
+LABEL_STAGE = f"{GROUP}/stage"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+
+FIELD_MANAGER = "trainingrun-operator"
+PROGRESS_FIELD_MANAGER = "trainingrun-progress"
+# What the second manager owns; the first never sends these, since an apply takes over what it sends.
+PROGRESS_FIELDS = ("progress", "resumePoints", "bestCheckpoint")
+
+WORKER_CONTAINER = "worker"
+
+
+class Stage(enum.StrEnum):
+    """A stage is a Job; DONE stands in the status once both have succeeded."""
+
+    PREPROCESS = "preprocess"
+    TRAIN = "train"
+    DONE = "done"
+
+
+class Phase(enum.StrEnum):
+    """One word for people. Programs read the conditions."""
+
+    PENDING = "Pending"
+    PREPROCESSING = "Preprocessing"
+    QUEUED = "Queued"
+    TRAINING = "Training"
+    RETRYING = "Retrying"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+class ConditionType(enum.StrEnum):
+    """All of them are set at the first visit and stay."""
+
+    SUCCEEDED = "Succeeded"
+    DATASET_READY = "DatasetReady"
+    TRAINED = "Trained"
+    SUSPENDED = "Suspended"
+    STALLED = "Stalled"
+    REPORTING = "Reporting"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+class Truth(enum.StrEnum):
+    """A condition's status."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Reason(enum.StrEnum):
+    """Reasons of conditions beside the failure classes of `failures.py`."""
+
+    ACCEPTED = "Accepted"
+    STARTING = "Starting"
+    PREPROCESSING = "Preprocessing"
+    TRAINING = "Training"
+    WAITING_FOR_GPU = "WaitingForGPU"
+    WAITING_FOR_NODE = "WaitingForNode"
+    WAITING_FOR_POD = "WaitingForPod"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    RETRYING = "Retrying"
+    RETRY_LIMIT_REACHED = "RetryLimitReached"
+    SUSPENDED = "Suspended"
+    NOT_SUSPENDED = "NotSuspended"
+    JOB_REJECTED = "JobRejected"
+    JOB_CONFLICT = "JobConflict"
+    NO_IMAGE = "NoImage"
+    DATASET_PUBLISHED = "DatasetPublished"
+    MODEL_PUBLISHED = "ModelPublished"
+    NOT_YET = "NotYet"
+    PROGRESSING = "Progressing"
+    FINISHED = "Finished"
+    REPORTS_ARRIVE = "ReportsArrive"
+    NO_REPORT_YET = "NoReportYet"
+    REPORTS_STOPPED = "ReportsStopped"
+    NOT_RUNNING = "NotRunning"
+
+
+def _read_time(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def format_time(value: datetime) -> str:
+    """`metav1.Time`: UTC, whole seconds, with a Z."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(format_time, return_type=str)]
+
+
+class Model(BaseModel):
+    """Immutable, camelCase outside, and tolerant of fields it doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data as the API server takes it; what is not set is left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+class SecretName(Model):
+    name: str
+
+
+class Sse(Model):
+    type: str
+    kms_key_id: str | None = None
+
+
+class Storage(Model):
+    bucket: str
+    endpoint: str | None = None
+    region: str | None = None
+    credentials_secret: str | None = None
+    sse: Sse | None = None
+
+
+class Split(Model):
+    train: int = 80
+    val: int = 10
+    test: int = 10
+    seed: int = 0
+
+
+class Dataset(Model):
+    source_folder: str
+    target_folder: str
+    dpi: int = 120
+    split: Split = Split()
+
+
+class Resources(Model):
+    requests: dict[str, str | int] = {}
+    limits: dict[str, str | int] = {}
+
+
+class PodTemplate(Model):
+    resources: Resources = Resources()
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, Any], ...] = ()
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class Preprocess(Model):
+    pod_template: PodTemplate = PodTemplate()
+
+
+class Training(Model):
+    model_output: str
+    config: str = "config_3_cls_w18.py"
+    load_from: str | None = None
+    resume_from: str = "auto"
+    epochs: int = 20
+    demo: bool = False
+    seed: int | None = None
+    gpus_per_node: int = 1
+    pod_template: PodTemplate = PodTemplate()
+
+
+class Gpu(Model):
+    resource_name: str = "nvidia.com/gpu"
+
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def _read_duration(value: object) -> object:
+    """`1h2m3s` as the CRD allows it.
+
+    Raises:
+        ValueError: the text is no such duration (pydantic turns it into its own error).
+    """
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if not match or not value:
+        raise ValueError(f"{value!r} is not a duration like 1m30s")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
+
+
+class Retry(Model):
+    limit: int = 3
+    backoff: Annotated[timedelta, BeforeValidator(_read_duration)] = timedelta(seconds=10)
+
+
+class Spec(Model):
+    storage: Storage
+    dataset: Dataset
+    training: Training
+    image: str | None = None
+    image_pull_policy: str | None = None
+    image_pull_secrets: tuple[SecretName, ...] = ()
+    service_account_name: str | None = None
+    preprocess: Preprocess = Preprocess()
+    gpu: Gpu = Gpu()
+    retry: Retry = Retry()
+    suspend: bool = False
+
+
+class Condition(Model):
+    type: str
+    status: Truth
+    reason: str
+    message: str
+    last_transition_time: Time
+    observed_generation: int | None = None
+
+
+class Attempts(Model):
+    total: int = 0
+    counted: int = 0
+    disrupted: int = 0
+    preprocess: int = 0
+    train: int = 0
+
+    def of(self, stage: Stage) -> int:
+        """Number of the stage's newest attempt; 0 before the first."""
+        return self.preprocess if stage is Stage.PREPROCESS else self.train
+
+
+class LastFailure(Model):
+    stage: Stage
+    attempt: int
+    failure_class: str = Field(alias="class")
+    reason: str
+    message: str
+    exit_code: int | None = None
+    node: str | None = None
+    time: Time
+    consecutive: int = 1
+
+
+class DocumentCounts(Model):
+    total: int = Field(0, ge=0)
+    prepared: int = Field(0, ge=0)
+    quarantined: int = Field(0, ge=0)
+
+
+class ImageCounts(Model):
+    train: int = Field(0, ge=0)
+    val: int = Field(0, ge=0)
+    test: int = Field(0, ge=0)
+
+
+class PublishedDataset(Model):
+    """`dataset` of a preprocess termination message, and of the status."""
+
+    digest: str = Field(min_length=1, max_length=80)
+    manifest: str = Field(min_length=1, max_length=700)
+    cache_hit: bool = False
+    documents: DocumentCounts = DocumentCounts()
+    images: ImageCounts = ImageCounts()
+    annotations: dict[Annotated[str, Field(max_length=64)], Annotated[int, Field(ge=0)]] = Field({}, max_length=16)
+
+
+class Metric(Model):
+    name: str = Field(min_length=1, max_length=64)
+    value: str = Field(max_length=32)
+
+
+class PublishedModel(Model):
+    """`model` of a train termination message, and of the status."""
+
+    uri: str = Field(min_length=1, max_length=700)
+    sha256: str = Field(min_length=1, max_length=80)
+    size_bytes: int = Field(ge=0)
+    manifest: str = Field(min_length=1, max_length=720)
+    metrics: tuple[Metric, ...] = Field((), max_length=16)
+
+
+class ResumePoint(Model):
+    """A checkpoint that training can go on from."""
+
+    epoch: int = Field(ge=0)
+    iteration: int = Field(0, ge=0)
+    uri: str = Field(min_length=1, max_length=700)
+    sha256: str | None = Field(None, max_length=64)
+    time: Time | None = None
+    metric: str | None = Field(None, max_length=32)
+
+
+class Progress(Model):
+    stage: Stage
+    attempt: int
+    sequence: int
+    pod_uid: str | None = Field(None, alias="podUID")
+    percent: int | None = None
+    epoch: int | None = None
+    total_epochs: int | None = None
+    epochs: str | None = None
+    iteration: int | None = None
+    total_iterations: int | None = None
+    eta_seconds: int | None = None
+    eta: str | None = None
+    throughput: str | None = None
+    metrics: tuple[Metric, ...] = ()
+    last_update_time: Time | None = None
+
+
+class Status(Model):
+    observed_generation: int | None = None
+    phase: Phase | None = None
+    stage: Stage | None = None
+    gpu: str | None = None
+    node: str | None = None
+    job: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    attempts: Attempts = Attempts()
+    last_failure: LastFailure | None = None
+    next_retry_time: Time | None = None
+    dataset: PublishedDataset | None = None
+    progress: Progress | None = None
+    resume_points: tuple[ResumePoint, ...] = ()
+    best_checkpoint: ResumePoint | None = None
+    model: PublishedModel | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Latched: such a run never changes again, whatever happens to its Jobs and pods."""
+        return self.phase in (Phase.SUCCEEDED, Phase.FAILED)
+
+    def condition(self, wanted: ConditionType) -> Condition | None:
+        """The condition of that type, wherever it stands in the list."""
+        return next((c for c in self.conditions if c.type == wanted), None)
+
+    def without_progress(self) -> dict[str, Any]:
+        """What the operator's own field manager applies: everything but the progress manager's fields."""
+        return {name: value for name, value in self.to_json().items() if name not in PROGRESS_FIELDS}
+
+
+class Run(Model):
+    """A TrainingRun as observed."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    spec: Spec
+    status: Status = Status()
+    deleting: bool = False
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Run:
+        """Reads the object as the API server gives it.
+
+        Raises:
+            pydantic.ValidationError: it is not what the CRD promises.
+        """
+        meta = body["metadata"]
+        return cls(
+            name=meta["name"],
+            namespace=meta["namespace"],
+            uid=meta["uid"],
+            generation=meta.get("generation", 1),
+            spec=Spec.model_validate(body["spec"]),
+            status=Status.model_validate(body.get("status") or {}),
+            deleting=bool(meta.get("deletionTimestamp")),
+        )

@@ -1,0 +1,152 @@
+"""The few facts of Jobs and pods that decisions rest on, read from the API server's plain data. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from trainingrun_operator.api import LABEL_ATTEMPT, LABEL_RUN, LABEL_STAGE, WORKER_CONTAINER
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A Job; `owner_uid` is its controller's UID, the only proof of whose it is."""
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str | None
+    run_name: str | None = None
+    stage: str | None = None
+    attempt: int = 0
+    suspended: bool = False
+    complete: bool = False
+    failed: bool = False
+    failed_reason: str = ""
+    failed_message: str = ""
+    finished_at: datetime | None = None
+    resource_version: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.complete or self.failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodView:
+    """A pod and its worker container. `gone` marks the last sight of a pod that has been deleted."""
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str | None
+    run_name: str | None = None
+    created_at: datetime = _EPOCH
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    node: str | None = None
+    unschedulable: str = ""
+    disruption: str = ""
+    disruption_message: str = ""
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    running: bool = False
+    exit_code: int | None = None
+    terminated_reason: str = ""
+    terminated_message: str = ""
+    finished_at: datetime | None = None
+    memory_limit: str | None = None
+    deleting: bool = False
+    gone: bool = False
+    resource_version: str = ""
+
+    @property
+    def terminal(self) -> bool:
+        return self.phase in ("Succeeded", "Failed")
+
+
+def _controller_uid(meta: Mapping[str, Any]) -> str | None:
+    return next((ref["uid"] for ref in meta.get("ownerReferences") or () if ref.get("controller")), None)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _by_type(conditions: Sequence[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
+    """Conditions by type: their order means nothing."""
+    return {condition["type"]: condition for condition in conditions or ()}
+
+
+def _true(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    condition = conditions.get(name)
+    return condition if condition and condition.get("status") == "True" else None
+
+
+def view_job(body: Mapping[str, Any]) -> JobView:
+    """Reads a `batch/v1` Job."""
+    meta, labels = body["metadata"], body["metadata"].get("labels") or {}
+    status = body.get("status") or {}
+    conditions = _by_type(status.get("conditions"))
+    complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
+    attempt = str(labels.get(LABEL_ATTEMPT, ""))
+    return JobView(
+        name=meta["name"],
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        owner_uid=_controller_uid(meta),
+        run_name=labels.get(LABEL_RUN),
+        stage=labels.get(LABEL_STAGE),
+        attempt=int(attempt) if attempt.isdecimal() else 0,
+        suspended=bool(body.get("spec", {}).get("suspend")),
+        complete=complete is not None,
+        failed=failed is not None,
+        failed_reason=(failed or {}).get("reason") or "",
+        failed_message=(failed or {}).get("message") or "",
+        finished_at=_time((complete or failed or {}).get("lastTransitionTime")),
+        resource_version=meta.get("resourceVersion", ""),
+    )
+
+
+def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
+    """Reads a `v1` Pod; only its worker container counts, whatever side-cars a cluster injects."""
+    meta, status = body["metadata"], body.get("status") or {}
+    spec = body.get("spec") or {}
+    conditions = _by_type(status.get("conditions"))
+    scheduled = conditions.get("PodScheduled") or {}
+    disruption = _true(conditions, "DisruptionTarget") or {}
+    worker = next((c for c in status.get("containerStatuses") or () if c.get("name") == WORKER_CONTAINER), {})
+    state = worker.get("state") or {}
+    waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
+    container = next((c for c in spec.get("containers") or () if c.get("name") == WORKER_CONTAINER), {})
+    return PodView(
+        name=meta["name"],
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        owner_uid=_controller_uid(meta),
+        run_name=(meta.get("labels") or {}).get(LABEL_RUN),
+        created_at=_time(meta.get("creationTimestamp")) or _EPOCH,
+        phase=status.get("phase") or "Pending",
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        node=spec.get("nodeName"),
+        unschedulable=(scheduled.get("message") or "") if scheduled.get("reason") == "Unschedulable" else "",
+        disruption=disruption.get("reason") or ("DisruptionTarget" if disruption else ""),
+        disruption_message=disruption.get("message") or "",
+        waiting_reason=waiting.get("reason") or "",
+        waiting_message=waiting.get("message") or "",
+        running="running" in state,
+        exit_code=terminated.get("exitCode"),
+        terminated_reason=terminated.get("reason") or "",
+        terminated_message=terminated.get("message") or "",
+        finished_at=_time(terminated.get("finishedAt")),
+        memory_limit=((container.get("resources") or {}).get("limits") or {}).get("memory"),
+        deleting=bool(meta.get("deletionTimestamp")),
+        gone=gone,
+        resource_version=meta.get("resourceVersion", ""),
+    )

@@ -1,0 +1,189 @@
+"""One page's tables -> labelled boxes in image pixels. Pure, but for the ink that a callback looks up.
+
+Classes: 1 table, the table's box; 2 Cell, every body and header cell shrunk to the text in it, left out where it is
+empty, since an empty box teaches false positives; 3 header, at most two a table: the union of its header rows and the
+union of its header columns.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from training.badgerdoc import Block, Cell, Page, PixelBox
+from training.errors import DocumentError
+from training.geometry import Box, union
+
+TABLE, CELL, HEADER = 1, 2, 3
+CATEGORIES = {TABLE: "table", CELL: "Cell", HEADER: "header"}
+
+WORD_IN_CELL = 0.95  # a word belongs to a cell when more than this part of its area is in it
+SAME_SIZE_PX = 2  # page sizes that differ by rounding only
+SCALE_TOLERANCE = 0.01  # how far the scales in x and y may differ
+CONFIRMED_CELLS = 0.5  # the part of the cells that must have content where the page's scale is doubtful
+OUTSIDE_TOLERANCE = 0.01  # of the page's side: how far a box may reach over the page's edge
+
+InkLookup = Callable[[Box], Box | None]
+
+
+class LabelledBox(NamedTuple):
+    """A COCO box in whole pixels."""
+
+    category: int
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Pixels of the image per pixel of the page that the annotators saw.
+
+    `doubtful` says that the page's box has the shape of the page before its rotation. The boxes in it are then taken to
+    be of the page as it is drawn, which is so in files from viewers; their content must confirm it.
+    """
+
+    x: float
+    y: float
+    doubtful: bool = False
+
+
+def page_scale(page: Page, width: int, height: int) -> Scale:
+    """The scale from the page's box to its image of `width` x `height` pixels.
+
+    The JSON does not say at what resolution it was made; only the page's box tells. Raises DocumentError
+    (PageSizeMissing, ScaleMismatch) where it cannot.
+    """
+    box = page.bbox
+    if box is None or box.width <= 0 or box.height <= 0:
+        raise DocumentError(
+            "PageSizeMissing",
+            f"Page {page.page_num} has tables but no bbox, so their coordinates have no unit; add the page's bbox.",
+        )
+    for box_width, box_height, turned in ((box.width, box.height, False), (box.height, box.width, True)):
+        if abs(box_width - width) <= SAME_SIZE_PX and abs(box_height - height) <= SAME_SIZE_PX:
+            scale = Scale(1.0, 1.0, turned)
+        else:
+            scale = Scale(width / box_width, height / box_height, turned)
+        if abs(scale.x / scale.y - 1) <= SCALE_TOLERANCE and (box.left, box.top) == (0, 0):
+            return scale
+    raise _mismatch(page, width, height)
+
+
+def label_page(page: Page, width: int, height: int, words: Sequence[Box], ink: InkLookup) -> list[LabelledBox]:
+    """All labels of a page, whose image has `width` x `height` pixels: per table the table, its cells, its headers.
+
+    `words` are the boxes of the text layer and `ink` finds what is drawn in a box; both in image pixels. Raises
+    DocumentError (PageSizeMissing, ScaleMismatch, BoxOutside, TableWithoutPlace) with the path of the field.
+    """
+    if not page.tables:
+        return []
+    scale = page_scale(page, width, height)
+    to_image = _Projection(scale, width, height)
+    labels: list[LabelledBox] = []
+    for index, block in enumerate(page.blocks):
+        if block.is_table:
+            labels += _label_table(block, f"page {page.page_num}, block {index}", to_image, words, ink)
+    if scale.doubtful:
+        cells = sum(len(table.all_cells) for table in page.tables)
+        filled = sum(label.category == CELL for label in labels)
+        if filled < CONFIRMED_CELLS * cells:
+            raise _mismatch(page, width, height)
+    return labels
+
+
+def _mismatch(page: Page, width: int, height: int) -> DocumentError:
+    assert page.bbox is not None
+    return DocumentError(
+        "ScaleMismatch",
+        f"Page {page.page_num} is {page.bbox.width:g} x {page.bbox.height:g} in the JSON but {width} x {height} as an "
+        "image, another shape; is the PDF the one that was annotated, and turned as it was?",
+    )
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """From a box of the JSON to one in the image."""
+
+    scale: Scale
+    width: int
+    height: int
+
+    def __call__(self, box: PixelBox, where: str) -> Box:
+        raw = Box(box.left, box.top, box.left + box.width, box.top + box.height).scaled(self.scale.x, self.scale.y)
+        x_slack, y_slack = self.width * OUTSIDE_TOLERANCE, self.height * OUTSIDE_TOLERANCE
+        outside = raw.left < -x_slack or raw.right > self.width + x_slack
+        if outside or raw.top < -y_slack or raw.bottom > self.height + y_slack:
+            raise DocumentError(
+                "BoxOutside",
+                f"The bbox of {where} reaches to {tuple(round(edge) for edge in raw)}, outside the image of "
+                f"{self.width} x {self.height} pixels; correct it, or the bbox of its page.",
+            )
+        return raw.intersection(Box(0, 0, self.width, self.height))
+
+
+def _label_table(
+    block: Block, where: str, to_image: _Projection, words: Sequence[Box], ink: InkLookup
+) -> Iterator[LabelledBox]:
+    header = [(cell, to_image(cell.bbox, f"{where}, header {index}")) for index, cell in enumerate(block.header)]
+    body = [(cell, to_image(cell.bbox, f"{where}, cell {index}")) for index, cell in enumerate(block.cells)]
+    boxes = [box for _, box in header + body if not box.is_empty]
+    if block.bbox is not None:
+        table = to_image(block.bbox, where)
+    elif boxes:
+        table = union(boxes)
+    else:
+        raise DocumentError("TableWithoutPlace", f"The table at {where} has neither bbox nor cells; remove it.")
+    if table.is_empty:
+        raise DocumentError("TableWithoutPlace", f"The table at {where} has an empty bbox; correct or remove it.")
+    yield _labelled(TABLE, table)
+
+    near = [word for word in words if not word.intersection(_around(table, boxes)).is_empty]
+    ordered = sorted(header + body, key=lambda item: (item[0].row, item[0].column))
+    for _, box in ordered:
+        content = cell_content(box, near, ink)
+        if content is not None:
+            yield _labelled(CELL, content)
+    for box in header_boxes(block, header):
+        yield _labelled(HEADER, box)
+
+
+def cell_content(cell: Box, words: Sequence[Box], ink: InkLookup) -> Box | None:
+    """The box around the text in a cell, or None for an empty one; ink counts where no word of the text layer touches."""
+    if cell.is_empty:
+        return None
+    touching = [(word, word.intersection(cell)) for word in words]
+    touching = [(word, common) for word, common in touching if not common.is_empty]
+    if not touching:
+        return ink(cell)
+    inside = [word for word, common in touching if common.area > WORD_IN_CELL * word.area]
+    return union(inside).intersection(cell) if inside else None
+
+
+def header_boxes(block: Block, header: Sequence[tuple[Cell, Box]]) -> list[Box]:
+    """At most two boxes: around the header rows, and around the header columns.
+
+    Header cells are grouped by row. A group whose last cell reaches the table's last column is a header row; any other
+    belongs to the header columns.
+    """
+    rows: dict[int, list[tuple[Cell, Box]]] = defaultdict(list)
+    for cell, box in header:
+        if not box.is_empty:
+            rows[cell.row].append((cell, box))
+    last_column = max((cell.last_column for cell in block.all_cells), default=0)
+    in_rows: list[Box] = []
+    in_columns: list[Box] = []
+    for group in rows.values():
+        reaches_end = max(cell.last_column for cell, _ in group) >= last_column
+        (in_rows if reaches_end else in_columns).extend(box for _, box in group)
+    return [union(boxes) for boxes in (in_rows, in_columns) if boxes]
+
+
+def _around(table: Box, cells: Sequence[Box]) -> Box:
+    return union([table, *cells])
+
+
+def _labelled(category: int, box: Box) -> LabelledBox:
+    outer = box.rounded_out()
+    return LabelledBox(category, int(outer.left), int(outer.top), int(outer.width), int(outer.height))

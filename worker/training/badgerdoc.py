@@ -1,0 +1,134 @@
+"""Reads the BadgerDoc JSON of one document: what the table extractor wrote and annotators corrected.
+
+    Document = {"doc_name", "pages": [Page]}
+    Page     = {"page_num": 0-based, "bbox": Box, "blocks": [Block]}
+    Box      = {"left", "top", "height", "width"}     pixels of the page as it was rendered then, origin top-left
+    Block    = {"type": "table", "bbox", "header": [Cell], "cells": [Cell]}   header cells are not repeated in cells
+             | {"type": "text_block", "bbox", "text"}
+    Cell     = {"row", "column", "rowspan", "colspan", "bbox", "text"}        0-based
+
+Files that people have lack some of this. What is missing without loss is filled in; what would change the meaning is an
+error that names the field.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from training.errors import DocumentError
+
+MAX_ERRORS_SHOWN = 3
+
+
+def _list_or_empty(value: Any) -> Any:
+    return [] if value is None else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class PixelBox(_Model):
+    """A rectangle in the pixels of the page that the annotators saw."""
+
+    left: float
+    top: float
+    height: float = Field(ge=0)
+    width: float = Field(ge=0)
+
+
+class Cell(_Model):
+    """One cell; `row` and `column` count from 0 and name its first row and column."""
+
+    row: int = Field(ge=0)
+    column: int = Field(ge=0, validation_alias=AliasChoices("column", "col"))
+    rowspan: int = Field(default=1, ge=1)
+    colspan: int = Field(default=1, ge=1)
+    bbox: PixelBox
+
+    @property
+    def last_column(self) -> int:
+        return self.column + self.colspan - 1
+
+
+Cells = Annotated[tuple[Cell, ...], BeforeValidator(_list_or_empty)]
+
+
+class Block(_Model):
+    """Anything on a page. Only tables have cells."""
+
+    type: str | None = None
+    bbox: PixelBox | None = None
+    header: Cells = ()
+    cells: Cells = ()
+
+    @property
+    def is_table(self) -> bool:
+        """A block without a type is a table if it has cells, since nothing else has."""
+        if self.type is None:
+            return bool(self.header or self.cells)
+        return self.type.strip().lower() == "table"
+
+    @property
+    def all_cells(self) -> tuple[Cell, ...]:
+        return self.header + self.cells
+
+
+class Page(_Model):
+    """A page that somebody looked at; without tables it is a negative example."""
+
+    page_num: int = Field(ge=0)
+    bbox: PixelBox | None = None
+    blocks: Annotated[tuple[Block, ...], BeforeValidator(_list_or_empty)] = ()
+
+    @property
+    def tables(self) -> tuple[Block, ...]:
+        return tuple(block for block in self.blocks if block.is_table)
+
+
+class Document(_Model):
+    """The annotations of one PDF."""
+
+    pages: tuple[Page, ...]
+
+
+def parse_document(data: bytes) -> Document:
+    """The annotations in `data`. Raises DocumentError (InvalidJson, NoPages, DuplicatePage) with the field's path."""
+    try:
+        document = Document.model_validate_json(data.removeprefix(b"\xef\xbb\xbf"))
+    except ValidationError as error:
+        raise DocumentError("InvalidJson", f"The JSON is not in BadgerDoc's format: {_explain(error)}.") from None
+    numbers = [page.page_num for page in document.pages]
+    if not numbers:
+        raise DocumentError("NoPages", "The JSON has no pages; export the document again.")
+    twice = (
+        sorted({number for number in numbers if numbers.count(number) > 1}) if len(set(numbers)) < len(numbers) else []
+    )
+    if twice:
+        raise DocumentError("DuplicatePage", f"The JSON holds page_num {twice[0]} more than once; merge these pages.")
+    return document
+
+
+def check_page_numbers(document: Document, page_count: int) -> None:
+    """Raises DocumentError (OneBasedPages, PageMissing) where the JSON has a page that a PDF of `page_count` lacks."""
+    numbers = [page.page_num for page in document.pages]
+    if max(numbers) < page_count:
+        return
+    if min(numbers) >= 1 and max(numbers) == page_count:
+        raise DocumentError(
+            "OneBasedPages", f"The JSON counts pages from 1 to {page_count}, but page_num counts from 0; subtract 1."
+        )
+    raise DocumentError(
+        "PageMissing", f"The JSON has page_num {max(numbers)}, but the PDF has {page_count} pages; are they a pair?"
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """The first faults as `pages.0.blocks.2.cells.7.bbox.left: Field required`."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}"
+        for fault in faults[:MAX_ERRORS_SHOWN]
+    ]
+    more = f" and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
+    return "; ".join(shown) + more

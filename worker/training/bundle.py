@@ -1,0 +1,172 @@
+"""The published model: weights, the resolved config beside them, and the manifest, written last, that ties them together.
+
+`--model_output s3://bucket/path/model.pth` makes `model.pth`, `model.pth.config.py` and `model.pth.manifest.json`
+(docs/architecture.md, "The model"). A model without its manifest, or unlike it, is not a model.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import ConfigError, NotFound, Transient
+from training.storage import Storage, open_parent, open_storage, sha256_bytes, sha256_file
+
+DEFAULT_NAME = "model.pth"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where a model goes: a storage and the keys of its three objects."""
+
+    storage: Storage
+    key: str
+
+    @property
+    def config_key(self) -> str:
+        return f"{self.key}.config.py"
+
+    @property
+    def manifest_key(self) -> str:
+        return f"{self.key}.manifest.json"
+
+    @property
+    def uri(self) -> str:
+        return self.storage.uri(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunIdentity:
+    """The TrainingRun that this process works for; empty on a laptop."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+    image: str = ""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "RunIdentity":
+        return cls(
+            namespace=environ.get("TRAINING_RUN_NAMESPACE", ""),
+            name=environ.get("TRAINING_RUN_NAME", ""),
+            uid=environ.get("TRAINING_RUN_UID", ""),
+            image=environ.get("TRAINING_IMAGE", ""),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What was trained on what: together with the run it says whether a published model is this training's."""
+
+    dataset_digest: str
+    config_sha256: str
+    seed: int
+    demo: bool
+
+
+def destination(output: str) -> Destination:
+    """The destination that `--model_output` names; a folder, written with a closing slash, gets `model.pth`."""
+    if output.endswith("/") or ("://" not in output and Path(output).is_dir()):
+        return Destination(storage=open_storage(output.rstrip("/") or "/"), key=DEFAULT_NAME)
+    storage, key = open_parent(output)
+    return Destination(storage=storage, key=key)
+
+
+def check_destination(place: Destination, *, demo: bool) -> None:
+    """Write and delete a probe there, and refuse to put a demo in the place of a model.
+
+    Raises Forbidden, NotFound or Transient where it cannot be written, ConfigError for the demo.
+    """
+    place.storage.check_writable()
+    if not demo or place.storage.stat(place.key) is None:
+        return
+    manifest = read_manifest(place)
+    if manifest is None or manifest.get("demo") is not True:
+        raise ConfigError(f"--demo would overwrite {place.uri}, which is no demo's model; name another --model_output.")
+
+
+def read_manifest(place: Destination) -> dict[str, Any] | None:
+    """The manifest at a destination; None where there is none that can be read."""
+    try:
+        content: Any = json.loads(place.storage.read_bytes(place.manifest_key))
+    except (NotFound, ValueError):
+        return None
+    return content if isinstance(content, dict) and content.get("kind") == "Model" else None
+
+
+def find_published(place: Destination, training: Training, run: RunIdentity, *, scratch: Path) -> dict[str, Any] | None:
+    """The manifest of the model that this very run has published already, if the model is what it says.
+
+    A pod can die between the last write and the end of its process; its successor has nothing to do.
+    """
+    manifest = read_manifest(place)
+    if not run.uid or manifest is None:
+        return None
+    same = (
+        manifest.get("run", {}).get("uid") == run.uid
+        and manifest.get("datasetDigest") == training.dataset_digest
+        and manifest.get("configSha256") == training.config_sha256
+        and manifest.get("demo") is training.demo
+    )
+    stored = place.storage.stat(place.key)
+    if not same or stored is None or stored.size_bytes != manifest.get("sizeBytes"):
+        return None
+    return manifest if _stored_sha256(place, scratch) == manifest.get("sha256") else None
+
+
+def publish(
+    place: Destination,
+    weights: Path,
+    *,
+    config_text: str,
+    training: Training,
+    run: RunIdentity,
+    classes: tuple[str, ...],
+    metrics: Mapping[str, Mapping[str, float]],
+    epochs: int,
+    versions: Mapping[str, str],
+    scratch: Path,
+) -> dict[str, Any]:
+    """Write model and config, read the model back, write the manifest. Returns the manifest.
+
+    An older manifest is removed first: it must not vouch for what replaces its model. Raises Transient where the stored model is
+    not the one written.
+    """
+    if sha256_bytes(config_text.encode()) != training.config_sha256:
+        raise ValueError("the config's text is not the one that was trained")
+    place.storage.delete(place.manifest_key)
+    place.storage.upload_file(weights, place.key)
+    place.storage.write_bytes(place.config_key, config_text.encode())
+    sha256 = sha256_file(weights)
+    if _stored_sha256(place, scratch) != sha256:
+        raise Transient(f"{place.uri} was not stored as it was written; the run is tried again.")
+    manifest = {
+        "version": 1,
+        "kind": "Model",
+        "uri": place.uri,
+        "sha256": sha256,
+        "sizeBytes": weights.stat().st_size,
+        "classes": list(classes),
+        "metrics": {split: dict(values) for split, values in metrics.items()},
+        "epochs": epochs,
+        "datasetDigest": training.dataset_digest,
+        "configSha256": training.config_sha256,
+        "seed": training.seed,
+        "demo": training.demo,
+        "versions": dict(versions),
+        "run": {"namespace": run.namespace, "name": run.name, "uid": run.uid},
+        "image": run.image,
+    }
+    place.storage.write_bytes(place.manifest_key, json.dumps(manifest, indent=1).encode())
+    return manifest
+
+
+def _stored_sha256(place: Destination, scratch: Path) -> str:
+    copy = scratch / "model.readback"
+    try:
+        place.storage.download_file(place.key, copy)
+        return sha256_file(copy)
+    finally:
+        copy.unlink(missing_ok=True)

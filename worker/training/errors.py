@@ -1,0 +1,158 @@
+"""Typed failures of the worker, each with the exit code that the operator reads.
+
+The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): 64, 65, 66 and 77 fail a run at once,
+75 is tried again, 86 is tried once more, 143 resumes. Every message is one sentence that says what happened and what to
+do next, since it is all that a person sees in `kubectl get trainingrun -o yaml`.
+"""
+
+# ruff: noqa: N818 - the names are the reasons of the contract
+
+import errno
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+MAX_MESSAGE_CHARACTERS = 1000
+
+
+class WorkerError(Exception):
+    """A failure with an exit code, a reason (a CamelCase word for conditions) and a message for people."""
+
+    exit_code: ClassVar[int] = 1
+    reason: ClassVar[str] = "UserError"
+
+
+class ConfigError(WorkerError):
+    """An option, an environment variable or a configuration is wrong: only its author can mend it."""
+
+    exit_code = 64
+    reason = "ConfigError"
+
+
+class DataError(WorkerError):
+    """The input data cannot be used: a broken PDF, a JSON that does not fit, an empty data set."""
+
+    exit_code = 65
+    reason = "DataError"
+
+
+class DocumentError(DataError):
+    """One document cannot be used. It is set aside; the run goes on unless too many are."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        """`cause` is a CamelCase word such as Encrypted, by which documents set aside are counted."""
+        super().__init__(message)
+        self.cause = cause
+
+
+class NotFound(WorkerError):
+    """A bucket, an object, a folder or a file does not exist."""
+
+    exit_code = 66
+    reason = "NotFound"
+
+
+class Transient(WorkerError):
+    """Something outside failed that may work later: S3 answers 5xx, DNS, a connection, a full disk."""
+
+    exit_code = 75
+    reason = "Transient"
+
+
+class Forbidden(WorkerError):
+    """Credentials are missing, wrong, expired, or lack a permission."""
+
+    exit_code = 77
+    reason = "Forbidden"
+
+
+class CudaOOM(WorkerError):
+    """The GPU has too little memory for this configuration."""
+
+    exit_code = 86
+    reason = "CudaOOM"
+
+
+class Interrupted(WorkerError):
+    """SIGTERM arrived: a preemption, a drain or a suspended run. The next attempt continues."""
+
+    exit_code = 143
+    reason = "Interrupted"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a command ended, as the termination message tells it. `expected` is false for a bug or an unknown error."""
+
+    exit_code: int
+    reason: str
+    message: str
+    expected: bool
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks, cut to what fits in a condition's message."""
+    joined = " ".join(text.split())
+    return joined if len(joined) <= MAX_MESSAGE_CHARACTERS else joined[: MAX_MESSAGE_CHARACTERS - 1] + "…"
+
+
+def describe_failure(error: BaseException) -> Failure:
+    """Maps any exception to its exit code, reason and one-line message."""
+    known = error if isinstance(error, WorkerError) else _as_worker_error(error)
+    if known is not None:
+        return Failure(known.exit_code, known.reason, one_line(str(known)), expected=True)
+    if isinstance(error, KeyboardInterrupt):
+        return Failure(130, "Interrupted", "interrupted from the keyboard", expected=True)
+    name = type(error).__name__
+    message = one_line(f"{name}: {error}" if str(error) else name)
+    return Failure(WorkerError.exit_code, WorkerError.reason, message, expected=False)
+
+
+def run_command(
+    command: Callable[[], None],
+    *,
+    is_verbose: Callable[[], bool] = lambda: False,
+    on_failure: Callable[[Failure], None] | None = None,
+) -> int:
+    """Runs a command and returns the process's exit code: 0, or that of the exception it raised.
+
+    Prints one line to stderr for a failure; the traceback too where nobody expected the exception or `is_verbose()`.
+    `on_failure` writes the termination message; whatever it raises is printed, and does not hide the first failure.
+    SystemExit (`--help`) passes through.
+    """
+    try:
+        command()
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the outermost frame
+        failure = describe_failure(error)
+        if is_verbose() or not failure.expected:
+            traceback.print_exception(error)
+        print(f"error: {failure.reason}: {failure.message}", file=sys.stderr, flush=True)
+        try:
+            if on_failure is not None:
+                on_failure(failure)
+        except Exception as second:  # noqa: BLE001 - the first failure is the one that counts
+            print(f"error: the failure could not be reported: {one_line(repr(second))}", file=sys.stderr, flush=True)
+        return failure.exit_code
+    return 0
+
+
+def _as_worker_error(error: BaseException) -> WorkerError | None:
+    """The typed error that a known exception of Python or torch stands for; torch's are told by name, not imported."""
+    kind = type(error)
+    text = str(error)
+    if (kind.__module__.startswith("torch") and kind.__name__ == "OutOfMemoryError") or "CUDA out of memory" in text:
+        return CudaOOM(f"The GPU ran out of memory; use smaller images, a smaller model or a larger GPU: {text}")
+    if kind.__name__ in ("DistBackendError", "DistNetworkError") or (
+        isinstance(error, RuntimeError) and "NCCL" in text
+    ):
+        return Transient(f"The training processes lost contact; the run is tried again: {text}")
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return Transient(f"A connection failed; try again later: {text or kind.__name__}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f" while writing {error.filename}" if error.filename else ""
+        return Transient(f"The disk is full{place}; free space or enlarge the volume.")
+    return None

@@ -1,0 +1,33 @@
+"""Ends a training whose loss is no number: from here on every weight is lost."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mmengine.hooks import Hook
+
+from training.errors import WorkerError
+
+
+class TrainingDiverged(WorkerError):
+    """The loss became infinite or NaN. Neither the input nor the options are known to be wrong: exit code 1."""
+
+
+class LossHook(Hook):  # type: ignore[misc]
+    """Looks at the loss of every iteration, before a checkpoint could be made of what follows from it."""
+
+    priority = "ABOVE_NORMAL"
+
+    def __init__(self, last_checkpoint: Callable[[], str | None]) -> None:
+        self._last_checkpoint = last_checkpoint
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        loss = float((outputs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            good = self._last_checkpoint()
+            raise TrainingDiverged(
+                f"The loss became {loss} in iteration {runner.iter + 1} (epoch {runner.epoch + 1}); lower the learning rate "
+                f"or check the annotations; {f'the last good checkpoint is {good}' if good else 'there is no checkpoint yet'}."
+            )

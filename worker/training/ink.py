@@ -1,0 +1,51 @@
+"""Ink on a rendered page: where a scanned page has no text layer, what is drawn in a cell stands for its text."""
+
+from PIL import Image
+
+from training.geometry import Box
+
+CONTRAST = 60  # grey levels from the background; JPEG's noise stays below 20
+RULE_COVERAGE = 0.8  # a row of pixels inked over this part of the cell is a ruling line, not text
+RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on each side
+MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
+
+
+def ink_box(page: Image.Image, cell: Box) -> Box | None:
+    """The box around the ink in the cell, without ruling lines along its edges, or None where there is none.
+
+    `page` is a grey image ("L"), `cell` a box in its pixels. Light text on a dark ground counts too.
+    """
+    area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
+    if area.is_empty:
+        return None
+    crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
+    histogram = crop.histogram()
+    background = histogram.index(max(histogram))
+    inked = crop.point([255 if abs(level - background) > CONTRAST else 0 for level in range(256)])
+    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX))
+    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX))
+    if left >= right or top >= bottom:
+        return None
+    found = inked.crop((left, top, right, bottom)).getbbox()
+    if found is None or found[2] - found[0] < MIN_INK_SIDE or found[3] - found[1] < MIN_INK_SIDE:
+        return None
+    return Box(*found).shifted(area.left + left, area.top + top)
+
+
+def is_blank(page: Image.Image) -> bool:
+    """Whether nothing is drawn on a grey page."""
+    darkest, lightest = page.getextrema()
+    return float(lightest) - float(darkest) <= CONTRAST  # type: ignore[arg-type]
+
+
+def _between_rules(profile: Image.Image) -> tuple[int, int]:
+    """Where the content lies between ruling lines at both ends of a profile (one row or column of mean ink, 0..255)."""
+    ink = profile.tobytes()
+    zone = max(2, round(len(ink) * RULE_ZONE))
+    first, last = 0, len(ink)
+    for position in range(min(zone, len(ink))):
+        if ink[position] >= RULE_COVERAGE * 255:
+            first = position + 1
+        if ink[-1 - position] >= RULE_COVERAGE * 255:
+            last = len(ink) - 1 - position
+    return first, last

@@ -1,0 +1,79 @@
+"""Command-line values in the forms that people write them: `--verbose=True`, `--demo False`, `10%`."""
+
+import argparse
+from dataclasses import dataclass
+from typing import NoReturn
+
+from training.errors import ConfigError
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+class OptionParser(argparse.ArgumentParser):
+    """argparse that raises ConfigError (exit 64) instead of exiting 2, and refuses abbreviated options."""
+
+    def __init__(self, *, prog: str, description: str) -> None:
+        super().__init__(prog=prog, description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; `{self.prog} --help` lists the options.")
+
+    def add_boolean(self, *names: str, default: bool = False, description: str) -> None:
+        """A boolean that takes a value or none: `--demo`, `--demo True` and `--demo=true` are equal."""
+        self.add_argument(
+            *names, type=boolean, nargs="?", const=True, default=default, metavar="True|False", help=description
+        )
+
+
+def boolean(text: str) -> bool:
+    """True or False from the usual words, in any case. Raises ArgumentTypeError for others."""
+    word = text.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is not a boolean; write True or False")
+
+
+def positive_integer(text: str) -> int:
+    """An integer of at least 1. Raises ArgumentTypeError for others."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return value
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many of a total may fail: a count, or a percentage of the total."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    def limit(self, total: int) -> int:
+        """The number that may fail out of `total`."""
+        if self.count is not None:
+            return self.count
+        return int(total * (self.percent or 0.0) / 100)
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{self.percent:g}%"
+
+
+def allowance(text: str) -> Allowance:
+    """`3` or `10%`. Raises ArgumentTypeError for others."""
+    word = text.strip()
+    try:
+        if word.endswith("%"):
+            percent = float(word[:-1])
+            if 0 <= percent <= 100:
+                return Allowance(percent=percent)
+        elif int(word) >= 0:
+            return Allowance(count=int(word))
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number such as 3 nor a percentage such as 10%")

@@ -1,0 +1,199 @@
+"""PDF pages as images, and the words of the text layer, both by poppler.
+
+Words come from `pdftotext -bbox` and images from pdf2image (`pdftoppm`): one library, one page box (the MediaBox, with
+the page's rotation applied), so that a word's coordinates times dpi / 72 are its pixels. Another text library would
+disagree on pages that are rotated, cropped or have an origin other than (0, 0).
+"""
+
+import math
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pdf2image
+from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
+from PIL import Image
+
+from training.errors import ConfigError, DocumentError
+from training.geometry import Box
+
+POINTS_PER_INCH = 72
+PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
+MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
+JPEG_QUALITY = 95
+INFO_TIMEOUT_S = 60
+CHUNK_TIMEOUT_S = 60
+PAGE_TIMEOUT_S = 30
+
+_SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)", re.MULTILINE)
+_ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
+_PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
+_WORD = re.compile(r'^    <word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class PageSize:
+    """The size of the rendered page in points: the MediaBox after rotation."""
+
+    width_pt: float
+    height_pt: float
+
+    def pixels(self, dpi: int) -> tuple[int, int]:
+        """Width and height of the image, as pdftoppm rounds them."""
+        return math.ceil(self.width_pt * dpi / POINTS_PER_INCH), math.ceil(self.height_pt * dpi / POINTS_PER_INCH)
+
+
+@dataclass(frozen=True)
+class RenderedPage:
+    """An image file of one page; `number` counts from 0."""
+
+    number: int
+    path: Path
+    width: int
+    height: int
+
+
+@cache
+def poppler_version() -> str:
+    """`22.12.0`: another one may draw other bytes, so the manifest names it. Raises ConfigError without poppler."""
+    try:
+        answer = subprocess.run(["pdftoppm", "-v"], capture_output=True, timeout=INFO_TIMEOUT_S, check=False)
+    except FileNotFoundError:
+        raise ConfigError("poppler is not installed; install the package poppler-utils.") from None
+    found = re.search(rb"version (\S+)", answer.stderr + answer.stdout)
+    return found[1].decode() if found else "unknown"
+
+
+def page_sizes(pdf: Path) -> list[PageSize]:
+    """The size of every page, without drawing any. Raises DocumentError (Encrypted, CorruptPdf, Timeout)."""
+    # All boxes: the page size that pdfinfo prints by default is the CropBox, which pdftoppm does not draw by.
+    answer = _poppler(["pdfinfo", "-box", "-f", "1", "-l", "-1", str(pdf)], INFO_TIMEOUT_S)
+    rotations = {int(page): int(angle) for page, angle in _ROTATION.findall(answer)}
+    sizes: dict[int, PageSize] = {}
+    for page, *edges in _SIZE.findall(answer):
+        left, bottom, right, top = (float(edge) for edge in edges)
+        width, height = abs(right - left), abs(top - bottom)
+        turned = rotations.get(int(page), 0) % 180 == 90
+        sizes[int(page)] = PageSize(height, width) if turned else PageSize(width, height)
+    if not sizes or sorted(sizes) != list(range(1, len(sizes) + 1)):
+        raise DocumentError("CorruptPdf", "The PDF has no readable pages; export it again.")
+    return [sizes[page] for page in sorted(sizes)]
+
+
+def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], dpi: int) -> None:
+    """Raises DocumentError (PageTooLarge) for pages whose image would take too much memory, before any is drawn."""
+    for number in numbers:
+        width, height = sizes[number].pixels(dpi)
+        if width * height > MAX_PAGE_PIXELS:
+            raise DocumentError(
+                "PageTooLarge",
+                f"Page {number} would be {width} x {height} pixels at {dpi} dpi, more than {MAX_PAGE_PIXELS:,}; "
+                "lower --dpi or scale the page down.",
+            )
+
+
+def render_pages(
+    pdf: Path, numbers: Sequence[int], sizes: Sequence[PageSize], *, dpi: int, folder: Path
+) -> Iterator[RenderedPage]:
+    """Draws the pages as JPEG files in `folder`, in order. `numbers` count from 0 and are sorted.
+
+    Raises DocumentError (RenderFailed, Timeout): a renderer that dies yields fewer pages without an error, and a page
+    that it cannot draw an image of 1 x 1, so both are checked.
+    """
+    for first, last in _runs(numbers):
+        paths = _render_run(pdf, first, last, dpi=dpi, folder=folder)
+        if len(paths) != last - first + 1:
+            raise DocumentError(
+                "RenderFailed",
+                f"Only {len(paths)} of the pages {first} to {last} could be drawn; export the PDF again.",
+            )
+        for number, path in zip(range(first, last + 1), paths, strict=True):
+            with Image.open(path) as image:
+                width, height = image.size
+            expected_width, expected_height = sizes[number].pixels(dpi)
+            # pdfinfo prints hundredths of a point: one pixel of doubt.
+            if abs(width - expected_width) > 1 or abs(height - expected_height) > 1:
+                raise DocumentError(
+                    "RenderFailed",
+                    f"Page {number} was drawn {width} x {height} pixels large instead of "
+                    f"{expected_width} x {expected_height}; export the PDF again.",
+                )
+            yield RenderedPage(number, path, width, height)
+
+
+def page_words(pdf: Path, numbers: Sequence[int], *, dpi: int) -> dict[int, list[Box]]:
+    """The boxes of the words on the pages (numbers from 0), in pixels at `dpi`; an empty list for a page without."""
+    words: dict[int, list[Box]] = {}
+    scale = dpi / POINTS_PER_INCH
+    for first, last in _runs(numbers):
+        command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf), "-"]
+        answer = _poppler(command, CHUNK_TIMEOUT_S + PAGE_TIMEOUT_S * (last - first + 1))
+        # Read by pattern, not as XML: texts and titles of real files hold characters that XML forbids. What a PDF can
+        # put in is escaped by pdftotext, so that no text can look like one of these tags.
+        parts = _PAGE_START.split(answer.decode("utf-8", errors="replace"))[1:]
+        if len(parts) != last - first + 1:
+            raise DocumentError(
+                "CorruptPdf", f"The text of the pages {first} to {last} cannot be read; export it again."
+            )
+        for number, part in zip(range(first, last + 1), parts, strict=True):
+            boxes = (Box(*(float(edge) * scale for edge in edges)) for edges in _WORD.findall(part))
+            words[number] = [box for box in boxes if not box.is_empty]
+    return words
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of consecutive numbers, at most PAGES_PER_CHUNK long: gaps are not drawn."""
+    if not numbers:
+        return
+    first = numbers[0]
+    for number, following in pairwise(numbers):
+        if following != number + 1 or following - first >= PAGES_PER_CHUNK:
+            yield first, number
+            first = following
+    yield first, numbers[-1]
+
+
+def _render_run(pdf: Path, first: int, last: int, *, dpi: int, folder: Path) -> list[Path]:
+    # A folder of its own for each run: pdf2image returns what it finds there. It starts one process per call, which it
+    # kills when the time is over; with its thread_count there would be several and some left.
+    target = tempfile.mkdtemp(dir=folder)
+    try:
+        paths = pdf2image.convert_from_path(
+            pdf,
+            dpi=dpi,
+            output_folder=target,
+            first_page=first + 1,
+            last_page=last + 1,
+            fmt="jpeg",
+            jpegopt={"quality": JPEG_QUALITY, "progressive": "n", "optimize": "n"},
+            output_file="page",
+            paths_only=True,
+            timeout=CHUNK_TIMEOUT_S + PAGE_TIMEOUT_S * (last - first + 1),
+        )
+    except PDFPopplerTimeoutError:
+        raise DocumentError("Timeout", f"Pages {first} to {last} took too long to draw; simplify the PDF.") from None
+    except PDFPageCountError as error:
+        raise DocumentError("CorruptPdf", f"The PDF cannot be read; export it again: {error}") from None
+    return [Path(str(path)) for path in paths]
+
+
+def _poppler(command: list[str], timeout_s: float) -> bytes:
+    """Runs one of poppler's programs and returns what it printed."""
+    try:
+        answer = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
+    except FileNotFoundError:
+        raise ConfigError("poppler is not installed; install the package poppler-utils.") from None
+    except subprocess.TimeoutExpired:
+        raise DocumentError("Timeout", f"{command[0]} did not finish in {timeout_s:g} s; simplify the PDF.") from None
+    if answer.returncode == 0:
+        return answer.stdout
+    complaint = answer.stderr.decode("utf-8", errors="replace")
+    if "Incorrect password" in complaint or "encrypted" in complaint.lower():
+        raise DocumentError("Encrypted", "The PDF asks for a password; save it without one.")
+    last_line = complaint.strip().rpartition("\n")[2]
+    raise DocumentError("CorruptPdf", f"The PDF cannot be read ({last_line}); export it again.")
