@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -18,9 +19,15 @@ class ProgressHook(Hook):  # type: ignore[misc]
     priority = "LOW"
 
     def __init__(
-        self, reporter: Reporter, *, classes: tuple[str, ...], clock: Callable[[], float] = time.monotonic
+        self,
+        reporter: Reporter,
+        *,
+        classes: tuple[str, ...],
+        metrics: Mapping[str, float] = MappingProxyType({}),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.metrics: dict[str, float] = {}  # of the last validation
+        """`metrics`: those of the checkpoint that is continued."""
+        self.metrics = dict(metrics)  # of the last validation
         self._reporter = reporter
         self._classes = classes
         self._clock = clock

@@ -1,0 +1,202 @@
+"""`python3 -m training.train`: a prepared dataset in, a trained and published table detector out.
+
+What can be known in seconds is known in seconds: options, dataset, config file, weights and the places to write are checked here,
+before torch is even imported; the rest is `training.trainer`.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training import bundle, config
+from training.dataset import open_dataset
+from training.errors import ConfigError, Failure, NotFound, run_command
+from training.interrupt import StopRequest
+from training.options import OptionParser, positive_integer
+from training.report import Reporter, metric_list, write_termination
+from training.storage import open_parent, open_storage
+
+logger = logging.getLogger(__name__)
+
+DEMO_PAGES = 8  # of each split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line, as written."""
+
+    dataset: str
+    work_dir: Path
+    load_from: str | None
+    resume_from: str | None
+    config: str
+    model_output: str
+    epochs: int | None
+    demo: bool
+    checkpoint_output: str
+    seed: int
+    config_options: tuple[str, ...]
+    verbose: bool
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Raises ConfigError for options that are wrong, SystemExit for --help."""
+    parser = OptionParser(prog="python3 -m training.train", description="Trains a table detector on a prepared dataset.")
+    parser.add_argument("dataset", help="the ttv folder that preprocess made: a path or s3://bucket/…/ttv")
+    parser.add_argument("working_dir", type=Path, help="folder for logs, checkpoints and what is downloaded")
+    parser.add_argument("--load-from", metavar="MODEL", help="weights to start from: a path or s3://; without: random ones")
+    parser.add_argument(
+        "--resume-from", metavar="CHECKPOINT", help="continue from this checkpoint: a path, s3://, or auto for the newest"
+    )
+    parser.add_argument(
+        "--config",
+        default=config.DEFAULT_CONFIG,
+        metavar="CONFIG",
+        help="mmdetection config, executed as Python: a built-in name, a path or s3:// (default: %(default)s)",
+    )
+    parser.add_argument("--model_output", required=True, metavar="MODEL", help="where the model goes: a path or s3://")
+    parser.add_argument("--num-epoch", type=positive_integer, metavar="N", help="epochs (default: as the config says)")
+    parser.add_boolean("--demo", help="a real but short training on a handful of pages, to see that everything works")
+    parser.add_argument(
+        "--checkpoint-output", metavar="FOLDER", help="a path or s3:// (default: checkpoints in the working folder)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config")
+    parser.add_boolean("--verbose", help="log more, and a traceback with every failure")
+    found = parser.parse_args(list(arguments))
+    if not 0 <= found.seed < 2**32:
+        raise ConfigError(f"--seed {found.seed} is not within 0..4294967295.")
+    for option in found.cfg_options:
+        if "=" not in option:
+            raise ConfigError(f"--cfg-options {option} is not of the form name=value.")
+    return Options(
+        dataset=found.dataset,
+        work_dir=found.working_dir.absolute(),
+        load_from=found.load_from or None,
+        resume_from=found.resume_from or None,
+        config=found.config or config.DEFAULT_CONFIG,
+        model_output=found.model_output,
+        epochs=found.num_epoch,
+        demo=found.demo,
+        checkpoint_output=found.checkpoint_output or str(found.working_dir.absolute() / "checkpoints"),
+        seed=found.seed,
+        config_options=tuple(found.cfg_options),
+        verbose=found.verbose,
+    )
+
+
+def prepare(options: Options) -> dict[str, Any]:
+    """The cheap checks, the cheapest first. Returns what `trainer.Order` needs; raises the typed errors."""
+    try:
+        options.work_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The working folder {options.work_dir} cannot be made: {error.strerror}.") from error
+    place = bundle.destination(options.model_output)
+    config_file = config.find(options.config, download_to=options.work_dir / "config")
+    for name, uri in (("--load-from", options.load_from), ("--resume-from", options.resume_from)):
+        if uri and uri != "auto":
+            storage, key = open_parent(uri)
+            if storage.stat(key) is None:
+                raise NotFound(f"{name} {uri} does not exist.")
+    bundle.check_destination(place, demo=options.demo)
+    checkpoints = open_storage(options.checkpoint_output)
+    checkpoints.check_writable()
+    dataset = open_dataset(options.dataset, options.work_dir)
+    if options.demo:
+        dataset = dataset.shortened(options.work_dir / "demo", pages=DEMO_PAGES)
+    return {
+        "dataset": dataset,
+        "work_dir": options.work_dir,
+        "config_file": config_file,
+        "config_options": options.config_options,
+        "destination": place,
+        "checkpoints": checkpoints,
+        "load_from": options.load_from,
+        "resume_from": options.resume_from,
+        "epochs": options.epochs,
+        "seed": options.seed,
+        "demo": options.demo,
+        "run": bundle.RunIdentity.from_env(),
+    }
+
+
+def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: dict[str, Any]) -> dict[str, Any]:
+    """The termination message of a training whose model is published."""
+    return {
+        "version": 1,
+        "stage": "train",
+        "result": "succeeded",
+        "progress": progress,
+        "model": {
+            "uri": manifest["uri"],
+            "sha256": manifest["sha256"],
+            "sizeBytes": manifest["sizeBytes"],
+            "manifest": manifest_uri,
+            "metrics": metric_list(manifest["metrics"].get("test", {})),
+        },
+    }
+
+
+def failure_message(failure: Failure, *, progress: dict[str, Any]) -> dict[str, Any]:
+    """The termination message of a training that failed."""
+    return {
+        "version": 1,
+        "stage": "train",
+        "result": "failed",
+        "exitCode": failure.exit_code,
+        "reason": failure.reason,
+        "message": failure.message,
+        "progress": progress,
+    }
+
+
+def set_process_defaults(work_dir: Path) -> None:
+    """What libraries read when they are imported. The environment's own values win."""
+    # More threads than free cores cost a multiple of the time; data workers are processes of their own.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # The root file system is read-only in a pod, and so may the home be.
+    os.environ.setdefault("MPLCONFIGDIR", str(work_dir / "matplotlib"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code of docs/architecture.md."""
+    stop = StopRequest()
+    stop.install()
+    reporter: Reporter | None = None
+    verbose = False
+
+    def command() -> None:
+        nonlocal reporter, verbose
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+        verbose = options.verbose
+        logging.basicConfig(
+            level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        reporter = Reporter.from_env(stage="train")
+        order = prepare(options)
+        set_process_defaults(options.work_dir)
+        from training import trainer  # noqa: PLC0415: torch takes seconds to import, only now is it known to be needed
+
+        manifest = trainer.train(trainer.Order(**order), reporter=reporter, stop=stop)
+        reporter.close()
+        message = success_message(
+            manifest, manifest_uri=order["destination"].storage.uri(order["destination"].manifest_key), progress=reporter.state()
+        )
+        write_termination(message)
+
+    def on_failure(failure: Failure) -> None:
+        if reporter is not None:
+            reporter.close()
+        write_termination(failure_message(failure, progress=reporter.state() if reporter is not None else {}))
+
+    return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
