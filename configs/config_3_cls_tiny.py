@@ -51,7 +51,12 @@ model = dict(
         ),
     ),
     neck=dict(in_channels=list(channels), out_channels=width),
-    rpn_head=dict(in_channels=width, feat_channels=width),
+    rpn_head=dict(
+        in_channels=width,
+        feat_channels=width,
+        # Matching anchors with boxes is a third of a step's time on a CPU: 3 a place instead of 8, 16 to 256 pixels in size.
+        anchor_generator=dict(scales=[4], ratios=[0.1, 0.33, 1.0]),
+    ),
     roi_head=dict(
         bbox_roi_extractor=dict(out_channels=width),
         bbox_head=[
@@ -82,13 +87,25 @@ test_pipeline = [
     dict(type="LoadAnnotations", with_bbox=True),
     dict(type="PackDetInputs", meta_keys=("img_id", "img_path", "ori_shape", "img_shape", "scale_factor")),
 ]
-train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=0,
+    # Few documents make short epochs: each page is used twice in one, flipped or not.
+    dataset=dict(
+        _delete_=True,
+        type="RepeatDataset",
+        times=2,
+        dataset=dict(
+            type="CocoDataset", filter_cfg=dict(filter_empty_gt=False, min_size=32), pipeline=train_pipeline
+        ),
+    ),
+)
 val_dataloader = dict(num_workers=0, dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(num_workers=0, dataset=dict(pipeline=test_pipeline))
 
 train_cfg = dict(max_epochs=8)
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type="AdamW", lr=0.002, weight_decay=1e-4),
+    optimizer=dict(_delete_=True, type="AdamW", lr=0.004, weight_decay=1e-4),
     clip_grad=dict(max_norm=10, norm_type=2),
 )
 auto_scale_lr = dict(enable=False)

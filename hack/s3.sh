@@ -46,7 +46,7 @@ binary() {
 }
 
 print_env() {
-  [ -s "$S3_DIR/identities" ] || die "the S3 server was never started; start it with hack/cluster/up.sh"
+  cluster_pid > /dev/null || die "S3 runs inside the local cluster, which is not running; start both with hack/cluster/up.sh"
   read_identities
   local key=$admin_key secret=$admin_secret
   if [ "${1:-}" = --read-only ]; then key=$reader_key secret=$reader_secret; fi

@@ -40,7 +40,8 @@ if pid=$(cluster_pid); then
     gone "$pid" 30 || die "the process $pid can't be killed (state $(awk '/^State/ { print $2 }' "/proc/$pid/status")); a disk may hang: see dmesg"
   fi
 fi
-remove_leftovers
+# What is there now may belong to a cluster with another state folder.
+other_cluster > /dev/null || remove_leftovers
 if [ -f "$CLUSTER_DIR/made-folders" ]; then
   # Mount points that this machine did not have. rmdir refuses one that is in use or has become somebody's.
   tac "$CLUSTER_DIR/made-folders" | while read -r folder; do rmdir "$folder" 2> /dev/null || true; done

@@ -17,8 +17,11 @@ folder() {
 
 # Everything that mounts (kubelet, containerd, runc, CNI) must share this one mount namespace.
 prepare_mounts() {
+  local mount
   mount --make-rprivate /       # nothing travels to the host ...
   mount --make-rshared /        # ... and below here, what is unmounted is unmounted for every part
+  # A build that runs on the host at this moment has its layers mounted; a copy of them here would keep them in use for ever.
+  awk '$3 == "overlay" && $2 != "/" { print $2 }' /proc/mounts | tac | while read -r mount; do umount --lazy "$mount" || true; done
   # Sockets, network namespaces, runc's and containerd's running state: empty at every start, as after a reboot.
   mount -t tmpfs -o mode=755 tmpfs /run
   mkdir -p /run/netns /run/lock

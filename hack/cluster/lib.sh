@@ -24,19 +24,35 @@ CONTAINERD_SOCKET=$RUN_DIR/containerd.sock
 # In the order in which a person wants to read about them.
 COMPONENTS="etcd apiserver controller-manager scheduler kubelet proxy containerd coredns registry s3 gpu-plugin kwok"
 
-# Prints the host's pid of the cluster's pid 1, or fails. There is no pid file that could name a stranger after a crash:
-# the process must be inside.sh, for this very state folder, and pid 1 of a pid namespace of its own.
-cluster_pid() {
+# Prints "PID FOLDER" of the pid 1 of every local cluster on this machine. There is no pid file that could name a stranger
+# after a crash: the process must be inside.sh, with its state folder, and pid 1 of a pid namespace of its own.
+running_clusters() {
   local pid arguments
   for pid in $(pgrep --full 'inside\.sh'); do
-    mapfile -d '' -t arguments 2>/dev/null < "/proc/$pid/cmdline" || continue
-    [[ ${arguments[1]:-} == */hack/cluster/inside.sh && ${arguments[2]:-} == "$CLUSTER_DIR" ]] || continue
+    mapfile -d '' -t arguments 2> /dev/null < "/proc/$pid/cmdline" || continue
+    [[ ${arguments[1]:-} == */hack/cluster/inside.sh && -n ${arguments[2]:-} ]] || continue
     grep -Eqs '^NSpid:.*[[:space:]]1$' "/proc/$pid/status" || continue
     # A killed one is a zombie without namespaces until its parent has noticed.
     grep -Eqs '^State:[[:space:]]+[ZX]' "/proc/$pid/status" && continue
-    echo "$pid"
-    return 0
+    echo "$pid ${arguments[2]}"
   done
+}
+
+# Prints the host's pid of this state folder's cluster, or fails.
+cluster_pid() {
+  local pid folder
+  while read -r pid folder; do
+    if [ "$folder" = "$CLUSTER_DIR" ]; then echo "$pid"; return 0; fi
+  done < <(running_clusters)
+  return 1
+}
+
+# Prints the state folder of a cluster that runs with another one, or fails. It has the addresses, the link and the cgroups.
+other_cluster() {
+  local pid folder
+  while read -r pid folder; do
+    if [ "$folder" != "$CLUSTER_DIR" ]; then dirname "$folder"; return 0; fi
+  done < <(running_clusters)
   return 1
 }
 

@@ -91,8 +91,10 @@ launch() {
     sleep 0.05
   done
   [ -n "$pid" ] || die "the cluster's first process did not start: $(tail -n 1 "$LOG_DIR/inside.log")"
-  ip link add "$HOST_LINK" type veth peer name "$NODE_LINK" netns "$pid" ||
+  ip link add "$HOST_LINK" type veth peer name "$NODE_LINK" netns "$pid" || {
+    cluster_pid > /dev/null || die "the cluster's first process ended: $(tail -n 1 "$LOG_DIR/inside.log"); see $LOG_DIR/inside.log"
     die "could not make the link $HOST_LINK into the cluster's network; the kernel needs veth (modprobe veth)"
+  }
   ip address add "$HOST_IP/24" dev "$HOST_LINK"
   ip link set "$HOST_LINK" up
   ip route add "$POD_NET" via "$NODE_IP"
@@ -164,17 +166,26 @@ mkdir -p /run/lock
 exec 9> /run/lock/trainingrun-cluster.lock
 flock --nonblock 9 || { log "another up.sh or down.sh is at work; waiting for it"; flock --timeout 900 9 || die "it is still at work after 15 minutes; look with: fuser -v /run/lock/trainingrun-cluster.lock"; }
 
-if pid=$(cluster_pid) && [ -e "$RUN_DIR/ready" ] && api_ready > /dev/null; then
+# What a test stopped and did not bring back is brought back here, and waited for.
+stopped=$(find "$RUN_DIR" -name '*.stopped' ! -name kwok.stopped -printf '%f ' 2> /dev/null || true)
+pid=$(cluster_pid) || pid=
+if [ -n "$pid" ] && [ -n "$stopped" ]; then
+  log "starting what was stopped: ${stopped//.stopped/}"
+  find "$RUN_DIR" -name '*.stopped' ! -name kwok.stopped -delete
+elif [ -n "$pid" ] && [ -e "$RUN_DIR/ready" ] && api_ready > /dev/null; then
   remember_gpus || "$cluster_lib/component.sh" restart gpu-plugin
   [ -z "$kwok_nodes" ] || "$cluster_lib/kwok-nodes.sh" "$kwok_nodes"
   echo "already up (pid $pid): export KUBECONFIG=$KUBECONFIG_FILE"
   exit 0
 fi
+if other=$(other_cluster); then
+  die "a local cluster runs already, with its state in $other, and a machine has room for one; stop that with: TRAININGRUN_STATE=$other hack/cluster/down.sh"
+fi
 find_parts
 mkdir -p "$CLUSTER_DIR"
 boot_time=$(date --utc +%FT%TZ)
 if cluster_pid > /dev/null; then
-  log "the cluster runs but was never ready, or its API server is away; waiting for it"
+  log "the cluster runs, but not all of it answers yet; waiting for it"
   boot_time=
   remember_gpus || true
 else

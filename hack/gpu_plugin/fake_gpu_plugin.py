@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """A fake GPU device plugin, for tests and the demo only.
 
-It speaks the kubelet's real device-plugin API and advertises ``nvidia.com/gpu`` devices that do not exist. The scheduler,
-the kubelet and quota treat them like real ones; a container that gets one finds its id in ``NVIDIA_VISIBLE_DEVICES``,
-and no hardware. Ids are ``GPU-fake-0``, ``GPU-fake-1``, ... One id per line in the unhealthy file makes that device
-``Unhealthy`` within a second; taking the line out heals it.
+It speaks the kubelet's real device-plugin API and advertises ``nvidia.com/gpu`` devices that do not exist. The
+scheduler, the kubelet and quota treat them like real ones; a container that gets one finds its id in
+``NVIDIA_VISIBLE_DEVICES``, and no hardware. Ids are ``GPU-fake-0``, ``GPU-fake-1``, ... One id per line in the
+unhealthy file makes that device ``Unhealthy`` within a second; taking the line out heals it.
 """
 
 import argparse
@@ -90,7 +90,8 @@ class Devices:
         seen = -1
         while context.is_active():
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._generation != seen, timeout=5)
+                if self._generation == seen and not self._closed:
+                    self._changed.wait(timeout=5)  # and look now and then whether the client is still there
                 if self._closed:
                     return
                 if self._generation == seen:
@@ -100,6 +101,7 @@ class Devices:
             yield answer
 
 
+# ruff: noqa: N802, ARG002 - the names and parameters below are the API's
 class Plugin:
     """The DevicePlugin service; its method names are those of the API."""
 
@@ -107,15 +109,15 @@ class Plugin:
         """Serve these devices."""
         self._devices = devices
 
-    def GetDevicePluginOptions(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def GetDevicePluginOptions(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Nothing to do before a container starts, no preference among devices."""
         return api.DevicePluginOptions()
 
-    def ListAndWatch(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: N802
+    def ListAndWatch(self, request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
         """Stream the devices and their health."""
         return self._devices.watch(context)
 
-    def Allocate(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def Allocate(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Give each container its devices, by name only."""
         answers = []
         for container in request.container_requests:
@@ -127,7 +129,7 @@ class Plugin:
             answers.append(api.ContainerAllocateResponse(envs={"NVIDIA_VISIBLE_DEVICES": ",".join(names)}))
         return api.AllocateResponse(container_responses=answers)
 
-    def PreStartContainer(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+    def PreStartContainer(self, request: Any, context: grpc.ServicerContext) -> Any:
         """Never asked for; answered all the same."""
         return api.PreStartContainerResponse()
 

@@ -11,6 +11,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/storage.sh"
 
 suite=bookworm
+updates=2026-11-24      # today's date here brings the security updates until today: it is part of the key
 packages=python3,ca-certificates,tzdata
 arch=$(dpkg --print-architecture)
 key=$(cat "${BASH_SOURCE[0]}" - <<< "$arch" | sha256sum | cut -c1-16)
@@ -64,7 +65,7 @@ SLIM
 
 if [ ! -e "$archive" ]; then
   [ "$(id -u)" = 0 ] || die "only root can bootstrap the base image: run as root, or give BASE=<an image your registry has>"
-  log "bootstrapping the base image: Debian $suite with ${packages//,/, } (about 40 s)"
+  log "bootstrapping the base image: Debian $suite, updates of $updates, with ${packages//,/, } (about 40 s)"
   mkdir -p "$TRAININGRUN_CACHE/base"
   work=$(mktemp -d "$TRAININGRUN_CACHE/base/.work.XXXXXX")
   trap 'rm -rf --one-file-system "$work"' EXIT

@@ -6,7 +6,7 @@
 #
 #   REGISTRY=10.89.0.1:5000   where to push: by default the registry that hack/cluster/up.sh starts
 #   MMCV_OPS=cpu              mmcv's compiled operators; cuda takes an hour the first time, and TORCH_CUDA_ARCH_LIST
-#   BASE=, BUILD_BASE=        images to build on, for those who reach a registry; by default what base.sh bootstraps
+#   BASE=debian:12            the image to build on, for those who reach a registry; by default what base.sh bootstraps
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=storage.sh
@@ -27,10 +27,14 @@ key() {
 
 # Sets scheme to that of the registry, or stops.
 find_registry() {
-  for scheme in http https; do
-    case $(curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' "$scheme://$REGISTRY/v2/" || true) in
-      200|401) return ;;
-    esac
+  local try
+  for try in 1 2 3 4 5; do
+    for scheme in http https; do
+      case $(curl --silent --output /dev/null --max-time 10 --write-out '%{http_code}' "$scheme://$REGISTRY/v2/" || true) in
+        200|401) return ;;
+      esac
+    done
+    sleep "$((try - 1))"      # one that is just starting
   done
   die "no image registry answers at $REGISTRY: start the local one with 'make cluster-up', or set REGISTRY"
 }
@@ -39,22 +43,39 @@ find_registry() {
 pushed() {
   local accept='application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json' manifest digests
   manifest=$(curl --silent --fail --max-time 10 --header "Accept: $accept" "$scheme://$REGISTRY/v2/${1%:*}/manifests/${1##*:}") || return 1
-  mapfile -t digests < <(grep -oE 'sha256:[0-9a-f]{64}' <<< "$manifest" | sort -u)
+  # By name: the annotations hold the base image's digest, which no registry needs to have.
+  mapfile -t digests < <(grep -oE '"digest": *"sha256:[0-9a-f]{64}"' <<< "$manifest" | grep -oE 'sha256:[0-9a-f]{64}' | sort -u)
+  [ ${#digests[@]} -gt 0 ] || return 1
   curl --silent --fail --fail-early --head --max-time 10 "${digests[@]/#/$scheme://$REGISTRY/v2/${1%:*}/blobs/}" > /dev/null
+}
+
+# What RUN steps see as /mnt: the uv that requirements/dev.txt pins, where hack/venv.sh keeps it (buildah 1.28 can't mount
+# a stage that it took from its cache), and this machine's certificate authorities, which may sign the package traffic.
+prepare_tools() {
+  local uv_version venv
+  uv_version=$(sed -nE 's/^uv==([^ ]+).*/\1/p' requirements/dev.txt)
+  venv=$TRAININGRUN_CACHE/tools/uv-$uv_version
+  if [ ! -x "$venv/bin/uv" ]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "uv==$uv_version"
+  fi
+  mkdir -p "$storage/tools"
+  ln -f "$venv/bin/uv" "$storage/tools/uv"
+  if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt "$storage/tools/ca.crt"; fi
 }
 
 # build NAME:TAG DOCKERFILE ARGUMENT...
 build() {
   local image=localhost/$1 file=$2 log=$storage/build.log; shift 2
-  local volumes=(--volume "$uv_cache:/root/.cache/uv" --volume "$TRAININGRUN_CACHE/wheels:/root/.cache/wheels") file_of_host
-  # The machine's own package configuration and certificates, for the build alone.
-  for file_of_host in /etc/pip.conf /etc/uv/uv.toml; do
-    [ ! -e "$file_of_host" ] || volumes+=(--volume "$file_of_host:$file_of_host:ro")
-  done
-  if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
-    volumes+=(--volume /etc/ssl/certs/ca-certificates.crt:/run/build-ca.crt:ro)
-    set -- "$@" --build-arg SSL_CERT_FILE=/run/build-ca.crt --build-arg PIP_CERT=/run/build-ca.crt
+  # At places of their own, which every Debian has: where a volume and a mount of the Dockerfile meet, buildah 1.28 takes
+  # now the one and now the other.
+  local volumes=(--volume "$storage/tools:/mnt:ro" --volume "$uv_cache:/media" --volume "$TRAININGRUN_CACHE/wheels:/srv")
+  prepare_tools
+  if [ -e "$storage/tools/ca.crt" ]; then
+    set -- "$@" --build-arg SSL_CERT_FILE=/mnt/ca.crt --build-arg PIP_CERT=/mnt/ca.crt
   fi
+  set -- "$@" --build-arg UV=/mnt/uv --build-arg UV_CACHE_DIR=/media
+  if [ "$name" = worker ]; then set -- "$@" --build-arg WHEELS=/srv; fi
   b build --layers --isolation chroot --network host --pull=false "${volumes[@]}" --build-arg "BASE=$base" \
     --build-arg "VERSION=$version" --build-arg "REVISION=${image##*:}" "$@" --file "$file" --tag "$image" . > "$log" 2>&1 ||
     { tail -n 20 "$log" >&2; die "the build of $file failed (its last lines stand above, all of them in $log)"; }
@@ -68,9 +89,9 @@ clean() {
   done
 }
 
-worker=trainingrun/worker:$(key "$base ${BUILD_BASE:-} $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" worker/training configs)
+worker=trainingrun/worker:$(key "$base $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" worker/training configs)
 operator=trainingrun/operator:$(key "$base" "${operator_dependencies[@]}" operator/trainingrun_operator)
-dependencies=$(key "$base ${BUILD_BASE:-} $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" "${operator_dependencies[@]}")
+dependencies=$(key "$base $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" "${operator_dependencies[@]}")
 version=$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
 uv_cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}
 
@@ -98,7 +119,7 @@ for name in worker operator; do
       log "building $image"
     fi
     if [ "$name" = worker ]; then
-      build "$image" worker/train.Docker --build-arg "MMCV_OPS=$MMCV_OPS" ${BUILD_BASE:+--build-arg "BUILD_BASE=$BUILD_BASE"} \
+      build "$image" worker/train.Docker --build-arg "MMCV_OPS=$MMCV_OPS" \
         ${TORCH_CUDA_ARCH_LIST:+--build-arg "TORCH_CUDA_ARCH_LIST=$TORCH_CUDA_ARCH_LIST"}
     else
       build "$image" operator/operator.Docker

@@ -283,7 +283,7 @@ class PublishedDataset(Model):
     cache_hit: bool = False
     documents: DocumentCounts = DocumentCounts()
     images: ImageCounts = ImageCounts()
-    annotations: dict[Annotated[str, Field(max_length=64)], Annotated[int, Field(ge=0)]] = Field({}, max_length=16)
+    annotations: dict[Annotated[str, Field(max_length=32)], Annotated[int, Field(ge=0)]] = Field({}, max_length=8)
 
 
 class Metric(Model):

@@ -157,7 +157,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         failure_class=FailureClass.JOB_LOST,
         matches=lambda e: e.job is None,
-        words=lambda e: "the Job was deleted by someone else before it was done",
+        words=lambda _: "the Job was deleted by someone else before it was done",
         counted=False,
         at_most=10,
     ),
@@ -187,7 +187,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         failure_class=FailureClass.RESULT_LOST,
         matches=lambda e: _complete(e) and (e.pod is None or e.pod.exit_code is None),
-        words=lambda e: "the Job succeeded, but its pod was gone before its result could be read",
+        words=lambda _: "the Job succeeded, but its pod was gone before its result could be read",
     ),
     Rule(
         failure_class=FailureClass.NO_RESULT,
@@ -257,7 +257,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         failure_class=FailureClass.USER_ERROR,
-        matches=lambda e: True,
+        matches=lambda _: True,
         words=_worker_says("the worker exited with code {code}"),
         stops_when_repeated=True,
     ),
@@ -290,6 +290,7 @@ class Verdict:
     consecutive: int
     # Why it is the last one, in addition to the failure itself; empty where the class alone says so.
     because: str = ""
+    limit_reached: bool = False
 
 
 def judge(diagnosis: Diagnosis, last: LastFailure | None, stage: Stage, *, counted: int, limit: int) -> Verdict:
@@ -303,7 +304,7 @@ def judge(diagnosis: Diagnosis, last: LastFailure | None, stage: Stage, *, count
         return Verdict(retry=False, counted=counted, consecutive=consecutive, because="it failed twice in the same way")
     if diagnosis.counted and counted > limit:
         because = f"spec.retry.limit of {limit} is used up"
-        return Verdict(retry=False, counted=counted, consecutive=consecutive, because=because)
+        return Verdict(retry=False, counted=counted, consecutive=consecutive, because=because, limit_reached=True)
     if diagnosis.at_most is not None and consecutive > diagnosis.at_most:
         because = f"this happened {consecutive} times in a row"
         return Verdict(retry=False, counted=counted, consecutive=consecutive, because=because)

@@ -6,6 +6,7 @@ docs/architecture.md.
 
 from __future__ import annotations
 
+import copy
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +36,7 @@ _SHM_DEFAULT = 1 << 30
 _SHM_CAP = 16 << 30
 _MAX_NAME = 63
 _BINARY = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50, "Ei": 1 << 60}
-_DECIMAL = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18}
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,9 @@ def checkpoint_prefix(run: Run) -> str:
     return f"s3://{bucket}/{folder + '/' if folder else ''}checkpoints/{run.name}-{run.uid}/"
 
 
-def build_job(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, *, resume_from: str = "auto") -> dict[str, Any]:
+def build_job(
+    run: Run, stage: Stage, attempt: int, defaults: JobDefaults, *, resume_from: str = "auto"
+) -> dict[str, Any]:
     """The Job of one attempt.
 
     Args:
@@ -87,6 +90,7 @@ def build_job(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, *, re
     if template.annotations:
         metadata["annotations"] = dict(template.annotations)
     command = _train_command(run, resume_from) if stage is Stage.TRAIN else _preprocess_command(run)
+    container = _container(run=run, stage=stage, attempt=attempt, template=template, defaults=defaults, command=command)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -124,32 +128,31 @@ def build_job(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, *, re
                     },
                 ]
             },
-            "template": {"metadata": metadata, "spec": _pod_spec(run, stage, attempt, template, defaults, command)},
+            "template": {
+                "metadata": copy.deepcopy(metadata),
+                "spec": _pod_spec(run, stage, attempt, template, container),
+            },
         },
     }
 
 
-def _pod_spec(
-    run: Run, stage: Stage, attempt: int, template: PodTemplate, defaults: JobDefaults, command: list[str]
+def _container(
+    *, run: Run, stage: Stage, attempt: int, template: PodTemplate, defaults: JobDefaults, command: list[str]
 ) -> dict[str, Any]:
-    spec = run.spec
     resources: dict[str, Any] = {
         kind: dict(values)
         for kind, values in (("requests", template.resources.requests), ("limits", template.resources.limits))
         if values
     }
-    tolerations = list(template.tolerations)
     if stage is Stage.TRAIN:
-        resources.setdefault("limits", {})[spec.gpu.resource_name] = str(spec.training.gpus_per_node)
-        # Clouds keep other pods off GPU nodes by a taint named like the resource.
-        tolerations.append({"key": spec.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"})
-    container: dict[str, Any] = {
+        resources.setdefault("limits", {})[run.spec.gpu.resource_name] = str(run.spec.training.gpus_per_node)
+    return {
         "name": WORKER_CONTAINER,
-        "image": spec.image or defaults.image,
-        "imagePullPolicy": spec.image_pull_policy or defaults.image_pull_policy,
+        "image": run.spec.image or defaults.image,
+        "imagePullPolicy": run.spec.image_pull_policy or defaults.image_pull_policy,
         "command": command,
         "workingDir": "/work",
-        "env": _environment(run, stage, attempt, defaults),
+        "env": _environment(run, attempt, defaults),
         "resources": resources,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
@@ -165,6 +168,14 @@ def _pod_spec(
             {"name": "progress-token", "mountPath": TOKEN_DIR, "readOnly": True},
         ],
     }
+
+
+def _pod_spec(run: Run, stage: Stage, attempt: int, template: PodTemplate, container: dict[str, Any]) -> dict[str, Any]:
+    spec = run.spec
+    tolerations = list(template.tolerations)
+    if stage is Stage.TRAIN:
+        # Clouds keep other pods off GPU nodes by a taint named like the resource.
+        tolerations.append({"key": spec.gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"})
     pod: dict[str, Any] = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -210,7 +221,7 @@ def _pod_spec(
     return pod
 
 
-def _environment(run: Run, stage: Stage, attempt: int, defaults: JobDefaults) -> list[dict[str, Any]]:
+def _environment(run: Run, attempt: int, defaults: JobDefaults) -> list[dict[str, Any]]:
     storage, sse = run.spec.storage, run.spec.storage.sse
     values = {
         "HOME": HOME,
@@ -290,5 +301,5 @@ def _bytes(quantity: str) -> int:
     if not match:
         raise ValueError(f"{quantity!r} is not a quantity")
     number, binary, decimal, exponent = match.groups()
-    factor = _BINARY[binary] if binary else 10.0 ** int(exponent) if exponent else _DECIMAL[decimal or ""]
+    factor = _BINARY[binary] if binary else 10.0 ** (int(exponent) if exponent else _DECIMAL[decimal or ""])
     return int(float(number) * factor)

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainingrun_operator.api import LABEL_ATTEMPT, LABEL_RUN, LABEL_STAGE, WORKER_CONTAINER
 
+KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -24,6 +25,8 @@ class JobView:
     stage: str | None = None
     attempt: int = 0
     suspended: bool = False
+    # Kueue owns spec.suspend of such a Job; writing it would admit the Job past its queue.
+    queued_by_kueue: bool = False
     complete: bool = False
     failed: bool = False
     failed_reason: str = ""
@@ -88,6 +91,10 @@ def _true(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str
     return condition if condition and condition.get("status") == "True" else None
 
 
+def _named_worker(containers: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    return next((each for each in containers or () if each.get("name") == WORKER_CONTAINER), {})
+
+
 def view_job(body: Mapping[str, Any]) -> JobView:
     """Reads a `batch/v1` Job."""
     meta, labels = body["metadata"], body["metadata"].get("labels") or {}
@@ -104,6 +111,7 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         stage=labels.get(LABEL_STAGE),
         attempt=int(attempt) if attempt.isdecimal() else 0,
         suspended=bool(body.get("spec", {}).get("suspend")),
+        queued_by_kueue=KUEUE_QUEUE_LABEL in labels,
         complete=complete is not None,
         failed=failed is not None,
         failed_reason=(failed or {}).get("reason") or "",
@@ -120,10 +128,10 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
     conditions = _by_type(status.get("conditions"))
     scheduled = conditions.get("PodScheduled") or {}
     disruption = _true(conditions, "DisruptionTarget") or {}
-    worker = next((c for c in status.get("containerStatuses") or () if c.get("name") == WORKER_CONTAINER), {})
+    worker = _named_worker(status.get("containerStatuses"))
     state = worker.get("state") or {}
     waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
-    container = next((c for c in spec.get("containers") or () if c.get("name") == WORKER_CONTAINER), {})
+    container = _named_worker(spec.get("containers"))
     return PodView(
         name=meta["name"],
         namespace=meta["namespace"],

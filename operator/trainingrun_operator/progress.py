@@ -7,20 +7,29 @@ so a newer worker can talk to an older operator.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from trainingrun_operator.api import Metric, Model, Progress, ResumePoint, Run, Stage, Status
 
 MAX_RESUME_POINTS = 5
+# Of the 16 KiB that the whole status may have.
+MAX_STATE_BYTES = 6 * 1024
 _STAGE_ORDER = (Stage.PREPROCESS, Stage.TRAIN)
 # Any report of a pod comes before the pod's termination message.
 FINAL_SEQUENCE = 2**53 - 1
+
+
+def _no_stage_beyond_train(stage: Stage) -> Stage:
+    if stage not in _STAGE_ORDER:
+        raise ValueError("no worker runs in this stage")
+    return stage
 
 
 class Report(Model):
@@ -32,7 +41,7 @@ class Report(Model):
 
     attempt: int = Field(ge=1, le=10_000)
     sequence: int = Field(ge=0, le=FINAL_SEQUENCE)
-    stage: Stage
+    stage: Annotated[Stage, AfterValidator(_no_stage_beyond_train)]
     percent: float | None = Field(None, ge=0, le=100)
     epoch: int | None = Field(None, ge=0, le=1_000_000)
     total_epochs: int | None = Field(None, ge=0, le=1_000_000)
@@ -56,9 +65,7 @@ class ProgressState:
     @classmethod
     def of(cls, status: Status) -> ProgressState:
         """What is already written."""
-        return cls(
-            progress=status.progress, resume_points=status.resume_points, best_checkpoint=status.best_checkpoint
-        )
+        return cls(progress=status.progress, resume_points=status.resume_points, best_checkpoint=status.best_checkpoint)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as the status has them; what is absent here is removed there."""
@@ -103,9 +110,12 @@ def advance(state: ProgressState, report: Report, pod_uid: str, now: datetime) -
     A report without resume points leaves the known ones: a new attempt reports before it has looked for checkpoints.
     """
     points = _newest_first(report.resume_points) or state.resume_points
+    if report.final and len(points) < len(state.resume_points):
+        # A termination message has little room, and its writer leaves out old checkpoints first.
+        points = _newest_first((*state.resume_points, *points))
     eta_seconds = None if report.final or report.eta_seconds is None else int(report.eta_seconds)
     epochs = f"{report.epoch or 0}/{report.total_epochs}" if report.total_epochs else None
-    return ProgressState(
+    advanced = ProgressState(
         progress=Progress(
             stage=report.stage,
             attempt=report.attempt,
@@ -126,6 +136,7 @@ def advance(state: ProgressState, report: Report, pod_uid: str, now: datetime) -
         resume_points=points,
         best_checkpoint=_best((*((state.best_checkpoint,) if state.best_checkpoint else ()), *points[::-1])),
     )
+    return _fitted(advanced)
 
 
 def finished(run: Run, stage: Stage, attempt: int, said: Report | None) -> Report:
@@ -152,7 +163,7 @@ def write_delay(
 ) -> timedelta:
     """How long a write may wait: not at all for a new checkpoint, a new attempt or the end."""
     old, new = written.progress, pending.progress
-    starts = new is not None and (old is None or (old.stage, old.attempt, old.pod_uid) != (new.stage, new.attempt, new.pod_uid))
+    starts = new is not None and (old is None or _source(old) != _source(new))
     known = {point.uri for point in written.resume_points}
     if final or starts or any(point.uri not in known for point in pending.resume_points):
         return timedelta(0)
@@ -197,6 +208,22 @@ def format_duration(seconds: int) -> str:
 def short_hash(*parts: object, length: int = 8) -> str:
     """A stable hash for names and jitter."""
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:length]
+
+
+def _fitted(state: ProgressState) -> ProgressState:
+    """Leaves out the oldest checkpoints, then the last metrics, until the state has its size."""
+    while len(json.dumps(state.to_json(), ensure_ascii=False).encode()) > MAX_STATE_BYTES:
+        if len(state.resume_points) > 1:
+            state = replace(state, resume_points=state.resume_points[:-1])
+        elif state.progress and state.progress.metrics:
+            state = replace(state, progress=state.progress.model_copy(update={"metrics": state.progress.metrics[:-1]}))
+        else:
+            break
+    return state
+
+
+def _source(progress: Progress) -> tuple[Stage, int, str | None]:
+    return progress.stage, progress.attempt, progress.pod_uid
 
 
 def _newest_first(points: Iterable[ResumePoint]) -> tuple[ResumePoint, ...]:

@@ -1,4 +1,7 @@
-"""Reads a worker's termination message: the final word of a pod (docs/architecture.md, "The termination message"). Pure."""
+"""Reads a worker's termination message, the final word of a pod. Pure.
+
+The format is the contract "The termination message" of docs/architecture.md.
+"""
 
 from __future__ import annotations
 

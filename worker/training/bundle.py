@@ -1,4 +1,5 @@
-"""The published model: weights, the resolved config beside them, and the manifest, written last, that ties them together.
+"""The published model: weights, the resolved config beside them, and the manifest, written last, that ties them
+together.
 
 `--model_output s3://bucket/path/model.pth` makes `model.pth`, `model.pth.config.py` and `model.pth.manifest.json`
 (docs/architecture.md, "The model"). A model without its manifest, or unlike it, is not a model.
@@ -69,8 +70,10 @@ class Training:
 def destination(output: str) -> Destination:
     """The destination that `--model_output` names; a folder, written with a closing slash, gets `model.pth`."""
     if output.endswith("/") or ("://" not in output and Path(output).is_dir()):
-        return Destination(storage=open_storage(output.rstrip("/") or "/"), key=DEFAULT_NAME)
-    storage, key = open_parent(output)
+        return Destination(
+            storage=open_storage(output.rstrip("/") if "://" in output else Path(output).absolute()), key=DEFAULT_NAME
+        )
+    storage, key = open_parent(output if "://" in output else Path(output).absolute())
     return Destination(storage=storage, key=key)
 
 
@@ -131,8 +134,8 @@ def publish(
 ) -> dict[str, Any]:
     """Write model and config, read the model back, write the manifest. Returns the manifest.
 
-    An older manifest is removed first: it must not vouch for what replaces its model. Raises Transient where the stored model is
-    not the one written.
+    An older manifest is removed first: it must not vouch for what replaces its model. Raises Transient where the stored
+    model is not the one written.
     """
     if sha256_bytes(config_text.encode()) != training.config_sha256:
         raise ValueError("the config's text is not the one that was trained")
@@ -159,7 +162,7 @@ def publish(
         "run": {"namespace": run.namespace, "name": run.name, "uid": run.uid},
         "image": run.image,
     }
-    place.storage.write_bytes(place.manifest_key, json.dumps(manifest, indent=1).encode())
+    place.storage.write_bytes(place.manifest_key, (json.dumps(manifest, indent=1) + "\n").encode())
     return manifest
 
 

@@ -1,6 +1,8 @@
-"""Checkpoints in a folder or S3: `<key>.pth` and, written after it was verified, its manifest `<key>.json`, the commit point.
+"""Checkpoints in a folder or S3: `<key>.pth` and, written after it was verified, its manifest `<key>.json`, the commit
+point.
 
-A checkpoint without a manifest, or one that differs from its manifest, does not exist. The formats are those of docs/architecture.md.
+A checkpoint without a manifest, or one that differs from its manifest, does not exist. The formats are those of
+docs/architecture.md.
 """
 
 import json
@@ -57,16 +59,15 @@ class Checkpoint:
             "time": self.time,
             "metrics": dict(self.metrics),
         }
-        return json.dumps(content, indent=1).encode()
+        return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def parse_manifest(key: str, content: bytes) -> Checkpoint:
     """The checkpoint that the manifest at `key` describes. Raises DataError where it is none."""
     try:
         found: Any = json.loads(content)
-        if found["version"] != 1 or found["kind"] != "Checkpoint":
-            raise ValueError(f"version {found['version']}, kind {found['kind']}")
-        return Checkpoint(
+        known = (found["version"], found["kind"]) == (1, "Checkpoint")
+        checkpoint = Checkpoint(
             key=key.removesuffix(".json") + ".pth",
             epoch=int(found["epoch"]),
             iteration=int(found["iteration"]),
@@ -78,7 +79,10 @@ def parse_manifest(key: str, content: bytes) -> Checkpoint:
             metrics={str(name): float(value) for name, value in found.get("metrics", {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{key} is no checkpoint manifest: {error!r}") from error
+        raise DataError(f"{key} is no checkpoint manifest: {error!r}.") from error
+    if not known:
+        raise DataError(f"{key} is no checkpoint manifest of this version.")
+    return checkpoint
 
 
 def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None:
@@ -88,7 +92,7 @@ def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None
         raise NotFound(f"{storage.uri(checkpoint.key)} does not exist although its manifest does.")
     if stored.size_bytes != checkpoint.size_bytes:
         raise DataError(
-            f"{storage.uri(checkpoint.key)} has {stored.size_bytes} bytes instead of {checkpoint.size_bytes}; it is truncated."
+            f"{storage.uri(checkpoint.key)} is truncated: {stored.size_bytes} bytes instead of {checkpoint.size_bytes}."
         )
     storage.download_file(checkpoint.key, path)
     if sha256_file(path) != checkpoint.sha256:
@@ -110,7 +114,9 @@ class CheckpointStore:
         return self.storage.uri(checkpoint.key)
 
     def commit(self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool) -> Checkpoint:
-        """Store the file, read it back, write its manifest. Raises Transient where what was stored is not what was written."""
+        """Store the file, read it back, write its manifest. Raises Transient where what was stored is not what was
+        written.
+        """
         name = f"epoch_{epoch}" if epoch_ended else f"iteration_{iteration}"
         checkpoint = Checkpoint(
             key=f"{name}.pth",
@@ -141,10 +147,12 @@ class CheckpointStore:
         return checkpoint
 
     def find_newest(self) -> tuple[Checkpoint, Path] | None:
-        """The newest checkpoint that verifies, downloaded into the scratch folder; what does not verify is passed over, loudly.
+        """The newest checkpoint that verifies, downloaded into the scratch folder; what does not verify is passed over,
+        loudly.
 
-        Newest is the one furthest on in the training that wrote last: an older training in the same folder may have gone further.
-        One of another dataset is passed over too: its epochs are not epochs of this dataset, so training starts afresh.
+        Newest is the one furthest on in the training that wrote last: an older training in the same folder may have
+        gone further. One of another dataset is passed over too: its epochs are not epochs of this dataset, so training
+        starts afresh.
         """
         for checkpoint in self._newest_first():
             if checkpoint.dataset_digest != self._dataset_digest:

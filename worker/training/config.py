@@ -3,26 +3,30 @@
 Three steps, so that the published config says what was trained and nothing about where:
 
 - `find` looks for the file (cheap, before anything heavy is imported) and `load` executes it;
-- `resolve` completes it: classes, epochs, schedule, seed. Its text is published beside the model, its sha256 identifies it;
+- `resolve` completes it: classes, epochs, schedule, seed. Its text is published beside the model, its sha256 identifies
+  it;
 - `bind` adds what is of this machine and this process: folders, data workers, the exact-resume loop.
 
 A config is Python and is executed, as mmengine does: use only configs that you would run as a program.
 """
 
+import copy
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.errors import ConfigError, NotFound
+from training.cpus import available_cpus
+from training.errors import ConfigError, NotFound, WorkerError
 from training.storage import open_parent
 
 DEFAULT_CONFIG = "config_3_cls_w18.py"
 SPLITS = ("train", "val", "test")
 EPOCH_STEPS = (0.80, 0.95)  # of the epochs, where the learning rate falls
 LONGEST_WARMUP = 1 / 3  # of all iterations
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where data workers pass images on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,7 @@ class Placement:
     validate_first: bool = False
 
 
-# ------------------------------------------------------------------------------------------------------------ find and load
+# -------------------------------------------------------------------------------------------------------- find and load
 
 
 def folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
@@ -83,16 +87,20 @@ def find(name: str, *, download_to: Path, environ: Mapping[str, str] = os.enviro
                 if candidate.is_file():
                     return candidate
         known = sorted(path.name for folder in folders(environ) for path in folder.glob("*.py"))
-        raise NotFound(f"--config {name} is neither a file nor a built-in config ({', '.join(known) or 'there are none'}).")
+        raise NotFound(
+            f"--config {name} is neither a file nor a built-in config ({', '.join(known) or 'there are none'})."
+        )
     raise NotFound(f"--config {name} does not exist.")
 
 
 def load(path: Path, options: Mapping[str, Any] | None = None) -> Any:
     """Execute the config and apply --cfg-options. Returns an mmengine Config; raises ConfigError."""
-    from mmengine.config import Config
+    from mmengine.config import Config  # noqa: PLC0415  brings torch along
 
     try:
         config = Config.fromfile(str(path))
+    except WorkerError:
+        raise
     except Exception as error:  # whatever the file's own code raises
         raise ConfigError(f"The config {path.name} cannot be read: {type(error).__name__}: {error}") from error
     if options:
@@ -110,12 +118,12 @@ def load(path: Path, options: Mapping[str, Any] | None = None) -> Any:
     return config
 
 
-# ------------------------------------------------------------------------------------------------------------------ resolve
+# -------------------------------------------------------------------------------------------------------------- resolve
 
 
 def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
-    """A copy completed with what the dataset and the command line say, the same on every machine. Raises ConfigError."""
-    config = config.copy()
+    """A copy completed with what dataset and command line say, the same on every machine. Raises ConfigError."""
+    config = copy.deepcopy(config)
     check_classes(config, dataset.classes)
     for split in SPLITS:
         loader = config[f"{split}_dataloader"]
@@ -172,7 +180,9 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
         raise ConfigError("The config's train_cfg names no max_epochs, so --num-epoch is needed.")
     train_cfg = config["train_cfg"]
     if train_cfg.get("type", "EpochBasedTrainLoop") != "EpochBasedTrainLoop" or train_cfg.get("by_epoch") is False:
-        raise ConfigError("The config's train_cfg must be an EpochBasedTrainLoop: checkpoints and progress count epochs.")
+        raise ConfigError(
+            "The config's train_cfg must be an EpochBasedTrainLoop: checkpoints and progress count epochs."
+        )
     train_cfg.update(type="EpochBasedTrainLoop", max_epochs=epochs)
     train_cfg.pop("by_epoch", None)
     batch_size = int(config["train_dataloader"].get("batch_size", 1))
@@ -187,7 +197,7 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
 
 
 def milestones(epochs: int) -> list[int]:
-    """The epochs after which the learning rate falls: 80 % and 95 % of all, at least one apart (20 epochs: 16 and 19)."""
+    """The epochs after which the learning rate falls: 80 % and 95 % of all, at least one apart (of 20: 16, 19)."""
     first = max(1, round(epochs * EPOCH_STEPS[0]))
     return [first, max(first + 1, round(epochs * EPOCH_STEPS[1]))]
 
@@ -226,12 +236,12 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
             yield from _dicts(item)
 
 
-# --------------------------------------------------------------------------------------------------------------------- bind
+# ----------------------------------------------------------------------------------------------------------------- bind
 
 
 def bind(config: Any, placement: Placement) -> Any:
     """A copy of the resolved config that runs here, with the loop, dataset and batch sampler of `training.loop`."""
-    config = config.copy()
+    config = copy.deepcopy(config)
     config["work_dir"] = str(placement.work_dir)
     config["train_cfg"]["type"] = "ExactEpochLoop"
     config["train_cfg"]["validate_first"] = placement.validate_first
@@ -265,25 +275,14 @@ def bind(config: Any, placement: Placement) -> Any:
     return config
 
 
-def data_workers(
-    *,
-    cpus: float | None = None,
-    shared_memory_bytes: int | None = None,
-    read_text: Callable[[Path], str | None] = lambda path: path.read_text() if path.is_file() else None,
-) -> int:
-    """How many data workers this machine bears: a core stays for the training, and each worker needs 128 MiB of /dev/shm.
+def data_workers(*, cpus: int | None = None, shared_memory_bytes: int | None = None) -> int:
+    """How many data workers this machine bears: a core stays for the training, each worker needs 128 MiB of /dev/shm.
 
     A pod without a memory volume there has 64 MiB, on which workers crash: it gets none.
     """
     if cpus is None:
-        cpus = float(len(os.sched_getaffinity(0)))
-        quota = (read_text(Path("/sys/fs/cgroup/cpu.max")) or "max").split()
-        if quota[0] != "max":
-            cpus = min(cpus, int(quota[0]) / int(quota[1]))
+        cpus = available_cpus()
     if shared_memory_bytes is None:
-        shared_memory_bytes = 0
-        if os.path.isdir("/dev/shm"):
-            usage = os.statvfs("/dev/shm")
-            shared_memory_bytes = usage.f_bavail * usage.f_frsize
-    return max(0, min(int(cpus) - 1, shared_memory_bytes // (128 * 1024 * 1024)))
-
+        usage = os.statvfs(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None
+        shared_memory_bytes = usage.f_bavail * usage.f_frsize if usage else 0
+    return max(0, min(cpus - 1, shared_memory_bytes // (128 * 1024 * 1024)))

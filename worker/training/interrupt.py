@@ -9,8 +9,8 @@ from training.errors import Interrupted
 class StopRequest:
     """Remembers that SIGTERM arrived. Later ones change nothing: the work is stopping already.
 
-    Until `defer()` is called the signal raises Interrupted wherever the program stands; afterwards the training loop asks `requested`
-    and stops at its next iteration.
+    Until `defer()` is called the signal raises Interrupted wherever the program stands; afterwards the training loop
+    asks `requested` and stops at its next iteration.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class StopRequest:
         if self.requested:
             raise Interrupted("SIGTERM arrived; the next attempt continues from the last checkpoint, if there is one.")
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         first = not self.requested
         self.requested = True
         if first and not self._deferred:

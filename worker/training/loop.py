@@ -1,11 +1,13 @@
-"""Training that can be cut off anywhere and continued exactly: same data, same augmentation, same weights, bit for bit on a CPU.
+"""Training that can be cut off anywhere and continued exactly: same data, same augmentation, same weights, bit for bit
+on a CPU.
 
-mmengine's own loop forgets on resume where it stood in the epoch and in which state the random numbers were. Here nothing random
-depends on what was run before in this process:
+mmengine's own loop forgets on resume where it stood in the epoch and in which state the random numbers were. Here
+nothing random depends on what was run before in this process:
 
-- the order of the pages is a function of (seed, epoch), as mmengine's samplers do it; `SkippableBatchSampler` leaves out the
-  batches that were already used;
-- the augmentation of a page is a function of (seed, epoch, index of the page), in whatever data worker it is made (`SeededDataset`);
+- the order of the pages is a function of (seed, epoch), as mmengine's samplers do it; `SkippableBatchSampler` leaves
+  out the batches that were already used;
+- the augmentation of a page is a function of (seed, epoch, index of the page), in whatever data worker it is made
+  (`SeededDataset`);
 - everything else, as the choice of training boxes, is a function of (seed, iteration, rank), set before each iteration.
 
 Importing this module registers the three classes with mmengine; `config.bind` writes them into the config.
@@ -41,7 +43,7 @@ def seed_everything(*key: int) -> None:
 
 @DATASETS.register_module()
 class SeededDataset(Dataset[Any]):
-    """Wraps a dataset so that the item at an index depends on (seed, epoch, index) and on nothing that happened before."""
+    """Wraps a dataset so that an item depends on (seed, epoch, index) and on nothing that happened before."""
 
     def __init__(self, dataset: Any) -> None:
         self.inner = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
@@ -104,11 +106,11 @@ class SkippableBatchSampler(Sampler[list[int]]):
 
 
 @LOOPS.register_module()
-class ExactEpochLoop(EpochBasedTrainLoop):  # type: ignore[misc]
+class ExactEpochLoop(EpochBasedTrainLoop):
     """An epoch loop that continues within an epoch, and makes up for a validation that was cut off.
 
-    It expects a `SeededDataset` and a `SkippableBatchSampler` in its dataloader, and data workers that end with the epoch: they hold
-    a copy of the dataset, made when the epoch starts.
+    It expects a `SeededDataset` and a `SkippableBatchSampler` in its dataloader, and data workers that end with the
+    epoch: they hold a copy of the dataset, made when the epoch starts.
     """
 
     def __init__(self, *args: Any, validate_first: bool = False, **kwargs: Any) -> None:

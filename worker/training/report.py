@@ -1,8 +1,9 @@
 """What a worker tells the world: progress to the gateway while it runs, the termination message when it ends.
 
-Progress is a courtesy. A report that cannot be delivered is retried, replaced by a newer one, or given up; it never blocks, slows or
-fails the work. The formats are those of docs/architecture.md: a report holds everything known so far, so that the newest replaces all
-before it, and its sequence is the time in milliseconds since 1970, so that it keeps growing when a container of one attempt restarts.
+Progress is a courtesy. A report that cannot be delivered is retried, replaced by a newer one, or given up; it never
+blocks, slows or fails the work. The formats are those of docs/architecture.md: a report holds everything known so far,
+so that the newest replaces all before it, and its sequence is the time in milliseconds since 1970, so that it keeps
+growing when a container of one attempt restarts.
 """
 
 import json
@@ -17,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,11 +29,13 @@ JsonObject = dict[str, Any]
 MAX_REPORT_BYTES = 8 * 1024
 MAX_TERMINATION_BYTES = 4096
 MAX_RESUME_POINTS = 5
-MAX_METRICS = 20
+MAX_METRICS = 16
 
 
 class DeliveryError(Exception):
-    """The report did not arrive. `retry` says whether the same report may arrive later, `after_s` how long the gateway asked to wait."""
+    """The report did not arrive. `retry` says whether the same report may arrive later, `after_s` how long the gateway
+    asked to wait.
+    """
 
     def __init__(self, reason: str, *, retry: bool, after_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -49,19 +53,21 @@ class Sender(Protocol):
 
 
 def metric_list(metrics: Mapping[str, float]) -> list[JsonObject]:
-    """Metrics as reports carry them, `[{"name", "value": "0.5120"}]`; values that are not finite are left out, as JSON has no NaN."""
+    """Metrics as reports carry them, `[{"name", "value": "0.5120"}]`; values that are not finite are left out, as JSON
+    has no NaN.
+    """
     return [
         {"name": name, "value": f"{float(value):.4f}"} for name, value in metrics.items() if math.isfinite(float(value))
     ][:MAX_METRICS]
 
 
-# ---------------------------------------------------------------------------------------------------------------- senders
+# -------------------------------------------------------------------------------------------------------------- senders
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """The token belongs to the gateway alone: a redirect is an error."""
 
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None
 
 
@@ -86,7 +92,7 @@ class GatewaySender:
             if self._token_file is not None:
                 # Read each time: the kubelet renews the file.
                 headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
-            request = urllib.request.Request(self._url, data=_report_body(report), headers=headers, method="POST")
+            request = urllib.request.Request(self._url, data=_report_body(report), headers=headers, method="POST")  # noqa: S310
             with self._opener.open(request, timeout=self._timeout_s):
                 return
         except urllib.error.HTTPError as error:
@@ -131,24 +137,27 @@ def _encode(value: JsonObject) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")
 
 
-# --------------------------------------------------------------------------------------------------------------- reporter
+# ------------------------------------------------------------------------------------------------------------- reporter
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """Seconds between tries while the gateway does not answer: doubled from `first_s` to `most_s`, with up to a third more at random."""
+    """Seconds between tries while the gateway does not answer: doubled from `first_s` to `most_s`, with up to a third
+    more at random.
+    """
 
     first_s: float = 2.0
     most_s: float = 60.0
 
     def delay_s(self, failures: int) -> float:
-        return min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 16)) * (1 + random.random() / 3)
+        return min(self.most_s, self.first_s * 2.0 ** min(failures - 1, 16)) * (1 + random.random() / 3)  # noqa: S311
 
 
 class Reporter:
     """Collects what is known of a stage and sends the newest state from a thread of its own.
 
-    `report()` only takes a lock. Reports in between are merged: at most one per `sender.min_interval_s` is sent, urgent ones at once.
+    `report()` only takes a lock. Reports in between are merged: at most one per `sender.min_interval_s` is sent, urgent
+    ones at once.
     """
 
     def __init__(
@@ -175,7 +184,9 @@ class Reporter:
 
     @classmethod
     def from_env(cls, *, stage: str, environ: Mapping[str, str] = os.environ) -> "Reporter":
-        """The reporter that the environment of docs/architecture.md describes; without TRAINING_PROGRESS_URL it only logs."""
+        """The reporter that the environment of docs/architecture.md describes; without TRAINING_PROGRESS_URL it only
+        logs.
+        """
         url = environ.get("TRAINING_PROGRESS_URL", "")
         attempt = environ.get("TRAINING_ATTEMPT", "")
         sender: Sender = LogSender()
@@ -264,7 +275,7 @@ class Reporter:
             self._sender.send(report)
         except DeliveryError as error:
             return self._failed(error)
-        except Exception as error:  # a fault of the sender must not end the thread, let alone the work
+        except Exception as error:  # noqa: BLE001  a fault of the sender must not end the thread
             return self._failed(DeliveryError(f"{type(error).__name__}: {error}", retry=False))
         if self._failures:
             logger.info("progress is delivered again after %d failures", self._failures)
@@ -283,11 +294,12 @@ class Reporter:
         return max(error.after_s, self._backoff.delay_s(self._failures))
 
 
-# ---------------------------------------------------------------------------------------------------- termination message
+# -------------------------------------------------------------------------------------------------- termination message
 
 
 def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ) -> None:
-    """Write the pod's last word to TRAINING_TERMINATION_LOG, shortened to fit; does nothing where that is not set, as on a laptop.
+    """Write the pod's last word to TRAINING_TERMINATION_LOG, shortened to fit; does nothing where that is not set, as
+    on a laptop.
 
     Never raises: the exit code still tells the story.
     """
@@ -307,19 +319,20 @@ def fit_termination(message: Mapping[str, Any], *, most_bytes: int = MAX_TERMINA
     What people can live without goes first: a long text's end, older resume points, metrics, the whole progress.
     """
     fitted: JsonObject = json.loads(_encode(_without_nan(dict(message))))
-    for shorten in (
-        lambda: _cut_texts(fitted, 1200),
-        lambda: _keep_last_resume_point(fitted),
-        lambda: _drop(fitted, ("progress", "metrics")),
-        lambda: _drop(fitted, ("model", "metrics")),
-        lambda: _drop(fitted, ("progress",)),
-        lambda: _cut_texts(fitted, 300),
-        lambda: _cut_texts(fitted, 60),
-        lambda: _keep_only(fitted, ("version", "stage", "result", "exitCode", "reason", "message")),
-    ):
+    steps: tuple[Callable[[JsonObject], None], ...] = (
+        partial(_cut_texts, most_bytes=1200),
+        _keep_last_resume_point,
+        partial(_drop, path=("progress", "metrics")),
+        partial(_drop, path=("model", "metrics")),
+        partial(_drop, path=("progress",)),
+        partial(_cut_texts, most_bytes=300),
+        partial(_cut_texts, most_bytes=60),
+        partial(_keep_only, names=("version", "stage", "result", "exitCode", "reason", "message")),
+    )
+    for shorten in steps:
         if len(_encode(fitted)) <= most_bytes:
             break
-        shorten()
+        shorten(fitted)
     return _encode(fitted)
 
 

@@ -8,6 +8,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -165,7 +166,7 @@ class S3Storage:
         def get() -> None:
             with local_errors(path), atomic_path(path) as temporary:
                 response = self._client.get_object(Bucket=self.bucket, Key=name)
-                with response["Body"] as body, temporary.open("wb") as file:
+                with closing(response["Body"]) as body, temporary.open("wb") as file:
                     if response["ContentLength"] <= MULTIPART_THRESHOLD_BYTES:
                         for chunk in body.iter_chunks(MEBIBYTE):
                             file.write(chunk)

@@ -1,7 +1,7 @@
 """`python3 -m training.train`: a prepared dataset in, a trained and published table detector out.
 
-What can be known in seconds is known in seconds: options, dataset, config file, weights and the places to write are checked here,
-before torch is even imported; the rest is `training.trainer`.
+What can be known in seconds is known in seconds: options, dataset, config file, weights and the places to write are
+checked here, before torch is even imported; the rest is `training.trainer`.
 """
 
 import logging
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from training import bundle, config
-from training.dataset import open_dataset
-from training.errors import ConfigError, Failure, NotFound, run_command
+from training.errors import ConfigError, Failure, Interrupted, NotFound, run_command
 from training.interrupt import StopRequest
 from training.options import OptionParser, positive_integer
+from training.order import Order
 from training.report import Reporter, metric_list, write_termination
 from training.storage import open_parent, open_storage
+from training.trainset import open_training_set
 
 logger = logging.getLogger(__name__)
 
@@ -45,12 +46,18 @@ class Options:
 
 def parse_options(arguments: Sequence[str]) -> Options:
     """Raises ConfigError for options that are wrong, SystemExit for --help."""
-    parser = OptionParser(prog="python3 -m training.train", description="Trains a table detector on a prepared dataset.")
+    parser = OptionParser(
+        prog="python3 -m training.train", description="Trains a table detector on a prepared dataset."
+    )
     parser.add_argument("dataset", help="the ttv folder that preprocess made: a path or s3://bucket/…/ttv")
     parser.add_argument("working_dir", type=Path, help="folder for logs, checkpoints and what is downloaded")
-    parser.add_argument("--load-from", metavar="MODEL", help="weights to start from: a path or s3://; without: random ones")
     parser.add_argument(
-        "--resume-from", metavar="CHECKPOINT", help="continue from this checkpoint: a path, s3://, or auto for the newest"
+        "--load-from", metavar="MODEL", help="weights to start from: a path or s3://; without: random ones"
+    )
+    parser.add_argument(
+        "--resume-from",
+        metavar="CHECKPOINT",
+        help="continue from this checkpoint: a path, s3://, or auto for the newest",
     )
     parser.add_argument(
         "--config",
@@ -60,13 +67,17 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--model_output", required=True, metavar="MODEL", help="where the model goes: a path or s3://")
     parser.add_argument("--num-epoch", type=positive_integer, metavar="N", help="epochs (default: as the config says)")
-    parser.add_boolean("--demo", help="a real but short training on a handful of pages, to see that everything works")
+    parser.add_boolean(
+        "--demo", description="a real but short training on a handful of pages, to see that everything works"
+    )
     parser.add_argument(
         "--checkpoint-output", metavar="FOLDER", help="a path or s3:// (default: checkpoints in the working folder)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config")
-    parser.add_boolean("--verbose", help="log more, and a traceback with every failure")
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config"
+    )
+    parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
     found = parser.parse_args(list(arguments))
     if not 0 <= found.seed < 2**32:
         raise ConfigError(f"--seed {found.seed} is not within 0..4294967295.")
@@ -89,8 +100,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
 
 
-def prepare(options: Options) -> dict[str, Any]:
-    """The cheap checks, the cheapest first. Returns what `trainer.Order` needs; raises the typed errors."""
+def prepare(options: Options) -> Order:
+    """The cheap checks, the cheapest first. Raises the typed errors."""
     try:
         options.work_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -105,23 +116,23 @@ def prepare(options: Options) -> dict[str, Any]:
     bundle.check_destination(place, demo=options.demo)
     checkpoints = open_storage(options.checkpoint_output)
     checkpoints.check_writable()
-    dataset = open_dataset(options.dataset, options.work_dir)
+    dataset = open_training_set(options.dataset, options.work_dir)
     if options.demo:
         dataset = dataset.shortened(options.work_dir / "demo", pages=DEMO_PAGES)
-    return {
-        "dataset": dataset,
-        "work_dir": options.work_dir,
-        "config_file": config_file,
-        "config_options": options.config_options,
-        "destination": place,
-        "checkpoints": checkpoints,
-        "load_from": options.load_from,
-        "resume_from": options.resume_from,
-        "epochs": options.epochs,
-        "seed": options.seed,
-        "demo": options.demo,
-        "run": bundle.RunIdentity.from_env(),
-    }
+    return Order(
+        dataset=dataset,
+        work_dir=options.work_dir,
+        config_file=config_file,
+        config_options=options.config_options,
+        destination=place,
+        checkpoints=checkpoints,
+        load_from=options.load_from,
+        resume_from=options.resume_from,
+        epochs=options.epochs,
+        seed=options.seed,
+        demo=options.demo,
+        run=bundle.RunIdentity.from_env(),
+    )
 
 
 def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: dict[str, Any]) -> dict[str, Any]:
@@ -170,6 +181,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbose = False
 
     def command() -> None:
+        try:
+            work()
+        except Exception as error:
+            if stop.requested and not isinstance(error, Interrupted):
+                # What a library made of being interrupted says nothing about the run.
+                raise Interrupted("SIGTERM ended the training; the next attempt continues it.") from error
+            raise
+
+    def work() -> None:
         nonlocal reporter, verbose
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
@@ -181,12 +201,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reporter = Reporter.from_env(stage="train")
         order = prepare(options)
         set_process_defaults(options.work_dir)
-        from training import trainer  # noqa: PLC0415: torch takes seconds to import, only now is it known to be needed
+        from training import trainer  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
 
-        manifest = trainer.train(trainer.Order(**order), reporter=reporter, stop=stop)
+        manifest = trainer.train(order, reporter=reporter, stop=stop)
         reporter.close()
         message = success_message(
-            manifest, manifest_uri=order["destination"].storage.uri(order["destination"].manifest_key), progress=reporter.state()
+            manifest,
+            manifest_uri=order.destination.storage.uri(order.destination.manifest_key),
+            progress=reporter.state(),
         )
         write_termination(message)
 

@@ -1,4 +1,6 @@
-"""The heavy half of `training.train`: from checked options to a published model. Importing it takes seconds, since torch comes along."""
+"""The heavy half of `training.train`: from checked options to a published model. Importing it takes seconds, since
+torch comes along.
+"""
 
 import argparse
 import logging
@@ -19,7 +21,6 @@ from mmengine.runner import Runner
 import training.loop  # noqa: F401  registers the exact loop and what belongs to it
 from training import bundle, config, weights
 from training.checkpoints import Checkpoint, CheckpointStore, fetch_verified, new_training_id, parse_manifest
-from training.dataset import LocalDataset
 from training.errors import ConfigError, NotFound
 from training.hooks.checkpoint import CheckpointHook
 from training.hooks.loss import LossHook
@@ -27,34 +28,13 @@ from training.hooks.progress import ProgressHook
 from training.hooks.stop import StopHook
 from training.interrupt import StopRequest
 from training.metrics import detection_metrics
+from training.order import Order
 from training.report import Reporter, metric_list
-from training.storage import Storage, open_parent
+from training.storage import open_parent
 
 logger = logging.getLogger(__name__)
 
 RESUME_AUTO = "auto"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What is to be trained, after the cheap checks."""
-
-    dataset: LocalDataset
-    work_dir: Path
-    config_file: Path
-    config_options: Sequence[str]
-    destination: bundle.Destination
-    checkpoints: Storage
-    load_from: str | None
-    resume_from: str | None
-    epochs: int | None
-    seed: int
-    demo: bool
-    run: bundle.RunIdentity
-
-    @property
-    def scratch(self) -> Path:
-        return self.work_dir / "scratch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +51,9 @@ class Start:
 
 
 def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, Any]:
-    """Train, evaluate and publish; returns the model's manifest. Everything that can be checked is checked before the first iteration."""
+    """Train, evaluate and publish; returns the model's manifest. All that can be checked is checked before training."""
+    # Said to torch itself: sums over another number of threads differ in their last bits, and with them what continues.
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     register_all_modules(init_default_scope=False)
     weights.allow_mmengine_checkpoints()
     order.scratch.mkdir(parents=True, exist_ok=True)
@@ -82,6 +64,7 @@ def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, A
     published = bundle.find_published(order.destination, training, order.run, scratch=order.scratch)
     if published is not None:
         logger.info("%s was published by this run already and verifies: nothing is trained", order.destination.uri)
+        _report_end(reporter, published)
         return published
 
     start = _find_start(order)
@@ -106,6 +89,8 @@ def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, A
     stop.defer()
     runner.train()
     stop.resume()
+    if start.file is not None:
+        start.file.unlink(missing_ok=True)
     metrics = {"val": progress.metrics, "test": detection_metrics(runner.test(), classes)}
     file = _write_weights(order, runner, classes)
     try:
@@ -124,8 +109,14 @@ def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, A
     finally:
         file.unlink(missing_ok=True)
     logger.info("published %s, test %s", order.destination.uri, metrics["test"])
-    reporter.report(urgent=True, percent=100.0, etaSeconds=0, metrics=metric_list(progress.metrics))
+    _report_end(reporter, manifest)
     return manifest
+
+
+def _report_end(reporter: Reporter, manifest: Mapping[str, Any]) -> None:
+    """Also where nothing had to be done: a report says all that is known."""
+    epochs, metrics = manifest["epochs"], manifest["metrics"].get("val", {})
+    reporter.report(percent=100.0, epoch=epochs, totalEpochs=epochs, etaSeconds=0, metrics=metric_list(metrics))
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:
@@ -156,7 +147,7 @@ def _identity(order: Order, resolved: Any) -> bundle.Training:
     )
 
 
-# -------------------------------------------------------------------------------------------------------------------- start
+# ---------------------------------------------------------------------------------------------------------------- start
 
 
 def _find_start(order: Order) -> Start:
@@ -187,7 +178,9 @@ def _find_start(order: Order) -> Start:
 
 
 def _resume_named(order: Order, uri: str) -> Start:
-    """The checkpoint that --resume-from names. One of another dataset is refused: its epochs are not epochs of this one."""
+    """The checkpoint that --resume-from names. One of another dataset is refused: its epochs are not epochs of this
+    one.
+    """
     storage, key = open_parent(uri)
     path = order.scratch / "resumed.pth"
     try:
@@ -198,7 +191,9 @@ def _resume_named(order: Order, uri: str) -> Start:
         storage.download_file(key, path)
         return _resumed(path, uri, None)
     if checkpoint.dataset_digest != order.dataset.digest:
-        raise ConfigError(f"--resume-from {uri} was trained on another dataset; start from its weights with --load-from.")
+        raise ConfigError(
+            f"--resume-from {uri} was trained on another dataset; start from its weights with --load-from."
+        )
     fetch_verified(storage, checkpoint, path)
     return _resumed(path, uri, checkpoint)
 
@@ -219,7 +214,7 @@ def _resumed(path: Path, uri: str, checkpoint: Checkpoint | None) -> Start:
     )
 
 
-# ------------------------------------------------------------------------------------------------------------------- runner
+# --------------------------------------------------------------------------------------------------------------- runner
 
 
 def _build_runner(order: Order, resolved: Any, start: Start) -> Runner:
@@ -244,13 +239,14 @@ def _build_runner(order: Order, resolved: Any, start: Start) -> Runner:
         runner = Runner.from_cfg(bound)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"The config {order.config_file.name} builds no network: {error}") from error
-    if start.content is not None:
+    if start.file is not None and start.content is not None:
         network = runner.model.state_dict()
         if start.resumed:
             weights.check_resumable(start.content, network, what=start.name)
         else:
-            filled = weights.check_base(weights.state_of(start.content), network, what=start.name)
-            logger.info("%s fills %d of %d tensors of the network", start.name, filled, len(network))
+            base = weights.base_for(weights.state_of(start.content), network, what=start.name)
+            torch.save({"state_dict": base}, start.file)
+            logger.info("%s fills %d of %d tensors of the network", start.name, len(base), len(network))
     return runner
 
 

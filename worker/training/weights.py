@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
+from mmengine.logging import HistoryBuffer
 
-from training.errors import ConfigError, DataError
+from training.errors import ConfigError, DataError, WorkerError
 
 _HISTORY_METHODS = ("min", "max", "mean", "current", "statistics")
 
@@ -18,13 +20,10 @@ def allow_mmengine_checkpoints() -> None:
     They name `getattr`, with which a malicious file could reach anything; what they get instead reaches the methods of
     HistoryBuffer alone.
     """
-    import numpy
-    from mmengine.logging import HistoryBuffer
 
     def history_method(owner: object, name: str) -> Any:
-        if owner is HistoryBuffer or isinstance(owner, HistoryBuffer):
-            if name in _HISTORY_METHODS:
-                return getattr(owner, name)
+        if (owner is HistoryBuffer or isinstance(owner, HistoryBuffer)) and name in _HISTORY_METHODS:
+            return getattr(owner, name)
         raise pickle.UnpicklingError(f"getattr of {name} is refused")
 
     reconstruct = numpy.array([0]).__reduce__()[0]
@@ -44,10 +43,12 @@ def allow_mmengine_checkpoints() -> None:
 
 
 def read(path: Path, *, what: str) -> dict[str, Any]:
-    """The content of a file of torch, on the CPU. Raises DataError where it is none or would run code; `what` names it."""
+    """The content of a file of torch. Raises DataError where it is none or would run code; `what` names it."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError, AttributeError) as error:
+    except (WorkerError, MemoryError):
+        raise
+    except Exception as error:  # a broken pickle fails in any way
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{what} cannot be read as tensors and plain data: {first_line}") from error
     if not isinstance(content, dict):
@@ -56,7 +57,7 @@ def read(path: Path, *, what: str) -> dict[str, Any]:
 
 
 def state_of(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint, or the content itself where it is nothing else; without the prefix of DataParallel."""
+    """The weights in a checkpoint, or the content itself where it is only weights; without DataParallel's prefix."""
     state = content.get("state_dict", content)
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     if tensors and all(name.startswith("module.") for name in tensors):
@@ -66,17 +67,22 @@ def state_of(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
 def fitting(weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Those weights that the network has under the same name and in the same shape."""
-    return {
-        name: value for name, value in weights.items() if name in network and network[name].shape == value.shape
-    }
+    return {name: value for name, value in weights.items() if name in network and network[name].shape == value.shape}
 
 
-def check_base(weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor], *, what: str) -> int:
-    """How many tensors of the network the base weights fill. Raises ConfigError where it is none."""
-    number = len(fitting(weights, network))
-    if number == 0:
+def base_for(
+    weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor], *, what: str
+) -> dict[str, torch.Tensor]:
+    """The base weights that the network can use: of a detector, or of a classifier for its backbone.
+
+    Raises ConfigError where there are none.
+    """
+    found = fitting(weights, network) or fitting(
+        {f"backbone.{name}": value for name, value in weights.items()}, network
+    )
+    if not found:
         raise ConfigError(f"{what} fits no layer of the config's network; use the config that it was trained with.")
-    return number
+    return found
 
 
 def check_resumable(content: Mapping[str, Any], network: Mapping[str, torch.Tensor], *, what: str) -> None:
@@ -88,4 +94,6 @@ def check_resumable(content: Mapping[str, Any], network: Mapping[str, torch.Tens
         )
     weights = state_of(content)
     if set(weights) != set(network) or len(fitting(weights, network)) != len(network):
-        raise ConfigError(f"{what} is of another network than the config's; continue with the config it was trained with.")
+        raise ConfigError(
+            f"{what} is of another network than the config's; continue with the config it was trained with."
+        )

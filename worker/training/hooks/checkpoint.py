@@ -1,5 +1,7 @@
 """Commits a checkpoint after every epoch, and whenever it is told to."""
 
+# ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
+
 import logging
 import os
 from collections.abc import Mapping
@@ -15,8 +17,8 @@ from training.report import Reporter
 logger = logging.getLogger(__name__)
 
 
-class CheckpointHook(Hook):  # type: ignore[misc]
-    """Runs last at its points: schedulers have stepped, so that what is saved is what the next iteration starts from."""
+class CheckpointHook(Hook):
+    """Runs last at its points: schedulers have stepped, so what is saved is what the next iteration starts from."""
 
     priority = "LOWEST"
 
@@ -64,13 +66,20 @@ class CheckpointHook(Hook):  # type: ignore[misc]
         self._report()
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        # The history of the losses is for smoothing log lines, and the only part that is neither tensors nor plain data.
+        # The history of the losses is for smoothing log lines, and the only part that is neither tensors nor plain
+        # data.
         information = checkpoint["message_hub"]["runtime_info"]
-        plain = {name: value for name, value in information.items() if isinstance(value, int | float | str)}
-        checkpoint["message_hub"] = {"log_scalars": {}, "runtime_info": plain, "resumed_keys": dict.fromkeys(plain, True)}
+        plain = {name: _plain(value) for name, value in information.items() if isinstance(value, int | float | str)}
+        checkpoint["message_hub"] = {
+            "log_scalars": {},
+            "runtime_info": plain,
+            "resumed_keys": dict.fromkeys(plain, True),
+        }
 
     def save(self, runner: Any, *, epoch_ended: bool) -> Checkpoint:
-        """Commit the state after the running iteration, whose number mmengine has not counted yet where the epoch goes on."""
+        """Commit the state after the running iteration, whose number mmengine has not counted yet where the epoch goes
+        on.
+        """
         epoch = runner.epoch + 1 if epoch_ended else runner.epoch
         iteration = runner.iter if epoch_ended else runner.iter + 1
         self._store.scratch.mkdir(parents=True, exist_ok=True)
@@ -107,3 +116,11 @@ class CheckpointHook(Hook):  # type: ignore[misc]
     def _report(self) -> None:
         if self._points:
             self._reporter.report(urgent=True, resumePoints=list(self._points))
+
+
+def _plain(value: float | str) -> float | str:
+    """The same value as Python's own type: numpy's float64 is a float too, but pickles as code."""
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)

@@ -1,19 +1,22 @@
 """Ends a training whose loss is no number: from here on every weight is lost."""
 
+# ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
+
 import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 
 from training.errors import WorkerError
 
 
-class TrainingDiverged(WorkerError):
+class DivergenceError(WorkerError):
     """The loss became infinite or NaN. Neither the input nor the options are known to be wrong: exit code 1."""
 
 
-class LossHook(Hook):  # type: ignore[misc]
+class LossHook(Hook):
     """Looks at the loss of every iteration, before a checkpoint could be made of what follows from it."""
 
     priority = "ABOVE_NORMAL"
@@ -24,10 +27,11 @@ class LossHook(Hook):  # type: ignore[misc]
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        loss = float((outputs or {}).get("loss", 0.0))
+        loss = float(torch.as_tensor((outputs or {}).get("loss", 0.0)).detach())
         if not math.isfinite(loss):
             good = self._last_checkpoint()
-            raise TrainingDiverged(
-                f"The loss became {loss} in iteration {runner.iter + 1} (epoch {runner.epoch + 1}); lower the learning rate "
-                f"or check the annotations; {f'the last good checkpoint is {good}' if good else 'there is no checkpoint yet'}."
+            raise DivergenceError(
+                f"The loss became {loss} in iteration {runner.iter + 1} (epoch {runner.epoch + 1}); lower the learning "
+                f"rate or check the annotations; "
+                f"{f'the last good checkpoint is {good}' if good else 'there is no checkpoint yet'}."
             )

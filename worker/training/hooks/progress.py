@@ -1,5 +1,7 @@
 """Tells the Reporter how far the training is, after every iteration; the Reporter decides what is sent."""
 
+# ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
+
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -13,7 +15,7 @@ from training.report import Reporter, metric_list
 SMOOTHING = 0.1  # weight of the newest iteration in the throughput
 
 
-class ProgressHook(Hook):  # type: ignore[misc]
+class ProgressHook(Hook):
     """Epochs are counted when they are complete: 3 of 20 says that three are done."""
 
     priority = "LOW"

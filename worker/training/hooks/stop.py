@@ -1,5 +1,7 @@
 """Ends the training after SIGTERM, with a checkpoint of the iteration that was running."""
 
+# ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
+
 from typing import Any, NoReturn
 
 from mmengine.hooks import Hook
@@ -9,7 +11,7 @@ from training.hooks.checkpoint import CheckpointHook
 from training.interrupt import StopRequest
 
 
-class StopHook(Hook):  # type: ignore[misc]
+class StopHook(Hook):
     """Runs after CheckpointHook, to which it is registered later. Raises Interrupted (exit 143)."""
 
     priority = "LOWEST"
@@ -21,7 +23,8 @@ class StopHook(Hook):  # type: ignore[misc]
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        # The last iteration of an epoch is followed by the checkpoint of the epoch, which is the better one to continue from.
+        # The last iteration of an epoch is followed by the checkpoint of the epoch, which is the better one to continue
+        # from.
         if self._stop.requested and batch_idx + 1 < len(runner.train_dataloader):
             self._checkpoints.save(runner, epoch_ended=False)
             self._end()
@@ -30,16 +33,16 @@ class StopHook(Hook):  # type: ignore[misc]
         if self._stop.requested:
             self._end()
 
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self._stop.requested:
             self._end()
 
     def _end(self) -> NoReturn:
         last = self._checkpoints.last
         if last is None:
-            raise Interrupted("SIGTERM ended the training before its first checkpoint; the next attempt starts it again.")
+            raise Interrupted(
+                "SIGTERM ended the training before its first checkpoint; the next attempt starts it again."
+            )
         raise Interrupted(
             f"SIGTERM ended the training at iteration {last.iteration}; {self._checkpoints.last_uri} continues it."
         )

@@ -1,0 +1,200 @@
+"""The TLS server that workers report their progress to (docs/architecture.md, "A progress report").
+
+It takes nothing on trust: the token must be signed by the cluster and issued for exactly this run, stage and attempt,
+and its pod must be one that was observed as the run's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from trainingrun_operator.api import Run
+from trainingrun_operator.errors import SetupError
+from trainingrun_operator.jobs import job_name
+from trainingrun_operator.progress import RateLimit, Report, audience
+from trainingrun_operator.reconcile import current_stage
+from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.store import Key, Store
+from trainingrun_operator.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 8 * 1024
+CERTIFICATE_CHECK_S = 10.0
+_RETRY_AFTER = {"Retry-After": "2"}
+_MAX_LIMITS = 1000
+_LIMIT_REFILL_S = 60.0
+
+
+class _Refused(Exception):  # noqa: N818  (an answer, not an error of ours)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Gateway:
+    """The HTTP side of progress; `ProgressWriter` is what it hands accepted reports to."""
+
+    def __init__(
+        self,
+        store: Store,
+        writer: ProgressWriter,
+        verifier: TokenVerifier,
+        *,
+        clock: Callable[[], float],
+        is_healthy: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._verifier = verifier
+        self._clock = clock
+        self._is_healthy = is_healthy
+        self._limits: dict[str, RateLimit] = {}
+
+    def application(self) -> web.Application:
+        """The routes."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES)
+        application.router.add_post("/v1/namespaces/{namespace}/trainingruns/{name}/progress", self._progress)
+        application.router.add_get("/healthz", self._healthz)
+        return application
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        healthy = self._is_healthy()
+        return web.Response(status=200 if healthy else 503, text="ok\n" if healthy else "the workers have stopped\n")
+
+    async def _progress(self, request: web.Request) -> web.Response:
+        key = Key(request.match_info["namespace"], request.match_info["name"])
+        try:
+            await self._take(request, key)
+        except _Refused as refused:
+            logger.info("a report was refused", extra={"run": str(key), "status": refused.status, "why": str(refused)})
+            headers = _RETRY_AFTER if refused.status in (429, 503) else None
+            return web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
+        return web.Response(status=204)
+
+    async def _take(self, request: web.Request, key: Key) -> None:
+        bearer = await self._bearer(request)
+        run = self._run(key)
+        self._spend(run)
+        try:
+            report = Report.model_validate_json(await request.read())
+        except web.HTTPRequestEntityTooLarge as error:
+            raise _Refused(413, f"a report has at most {MAX_BODY_BYTES} bytes") from error
+        except ValidationError as error:
+            details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            raise _Refused(422, details) from error
+        from_newest_pod = self._check_pod(run, report, bearer)
+        self._check_attempt(run, report)
+        if not self._writer.take(run, report, bearer.pod_uid, from_newest_pod=from_newest_pod):
+            raise _Refused(409, "a newer report was taken already")
+
+    async def _bearer(self, request: web.Request) -> Bearer:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise _Refused(401, "a bearer token is missing")
+        try:
+            return await self._verifier.verify(token.strip())
+        except TokenError as error:
+            raise _Refused(401, f"the token is not accepted: {error}") from error
+        except KeysUnavailableError as error:
+            raise _Refused(503, str(error)) from error
+
+    def _run(self, key: Key) -> Run:
+        body = self._store.run(key)
+        if body is None:
+            # Right after a start the watch may not have shown it yet.
+            raise _Refused(503, "the run is not known (yet)")
+        try:
+            return Run.parse(body)
+        except ValidationError as error:
+            raise _Refused(503, "the run can't be read") from error
+
+    def _spend(self, run: Run) -> None:
+        now_s = self._clock()
+        limit, allowed = self._limits.get(run.uid, RateLimit(at_s=now_s)).take(now_s)
+        self._limits[run.uid] = limit
+        if len(self._limits) > _MAX_LIMITS:
+            # A bucket that nobody took from for a while is full, which is what a new one is.
+            self._limits = {uid: each for uid, each in self._limits.items() if now_s - each.at_s < _LIMIT_REFILL_S}
+        if not allowed:
+            raise _Refused(429, "too many reports of this run")
+
+    def _check_pod(self, run: Run, report: Report, bearer: Bearer) -> bool:
+        """Whether the pod is the newest of its Job, once it is clear that it is the run's."""
+        wanted = audience(run.namespace, run.name, run.uid, report.stage, report.attempt)
+        if wanted not in bearer.audiences or bearer.namespace != run.namespace:
+            raise _Refused(403, "the token was issued for another run, stage or attempt")
+        pod = self._store.pod(bearer.pod_uid)
+        job = self._store.job_named(run.namespace, job_name(run, report.stage, report.attempt))
+        if pod is None or job is None:
+            raise _Refused(503, "the pod has not been observed yet")
+        if job.owner_uid != run.uid or pod.owner_uid != job.uid or pod.name != bearer.pod_name:
+            raise _Refused(403, "the pod is not this run's")
+        return self._store.pods((job.uid,))[-1].uid == pod.uid
+
+    def _check_attempt(self, run: Run, report: Report) -> None:
+        if run.status.is_terminal:
+            raise _Refused(409, "the run is over")
+        stage = current_stage(run.status)
+        now, said = (
+            (stage != "preprocess", run.status.attempts.of(stage)),
+            (report.stage != "preprocess", report.attempt),
+        )
+        if said > now:
+            raise _Refused(503, "the attempt has not been observed yet")
+        if said < now:
+            raise _Refused(409, "a later attempt is under way")
+
+
+async def serve(gateway: Gateway, *, port: int, tls_dir: Path, started: asyncio.Event) -> None:
+    """Serves until cancelled, and takes up a renewed certificate without a restart.
+
+    Args:
+        tls_dir: holds `tls.crt` and `tls.key`, as a Secret of type kubernetes.io/tls is mounted.
+
+    Raises:
+        SetupError: there is no usable certificate.
+    """
+    certificate, key = tls_dir / "tls.crt", tls_dir / "tls.key"
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise SetupError(f"the gateway's certificate {certificate} and key {key} can't be loaded: {error}") from error
+    runner = web.AppRunner(gateway.application(), access_log=None, handle_signals=False, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, None, port, ssl_context=context).start()
+        started.set()
+        logger.info("the gateway listens", extra={"port": port})
+        await _renew(context, certificate, key)
+    finally:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(runner.cleanup())
+
+
+async def _renew(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    def version() -> tuple[int, int]:
+        return certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
+
+    loaded = version()
+    while True:
+        await asyncio.sleep(CERTIFICATE_CHECK_S)
+        try:
+            found = version()
+            if found != loaded:
+                context.load_cert_chain(certificate, key)
+                loaded = found
+                logger.info("the gateway's certificate was renewed")
+        except (OSError, ssl.SSLError) as error:
+            # A Secret's files change one after the other: the next look finds both.
+            logger.warning("the gateway's new certificate can't be loaded", extra={"error": error})

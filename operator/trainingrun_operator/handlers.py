@@ -1,0 +1,56 @@
+"""What kopf calls: remember the object, make its run's visit due. Nothing is decided here.
+
+Only `on.event`: kopf's other handlers put annotations and finalizers on objects and block their deletion while the
+operator is down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from trainingrun_operator.api import GROUP, LABEL_RUN_UID, PLURAL, VERSION
+from trainingrun_operator.store import Key, Store
+
+Seen = Callable[[Key], None]
+
+
+def register(registry: kopf.OperatorRegistry, store: Store, seen: Seen) -> None:
+    """Watches TrainingRuns and their Jobs and pods."""
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
+    async def run_event(event: kopf.RawEvent, **_: Any) -> None:
+        seen(store.see_run(event["object"], deleted=event["type"] == "DELETED"))
+
+    @kopf.on.event("batch", "v1", "jobs", registry=registry)
+    async def job_event(event: kopf.RawEvent, **_: Any) -> None:
+        key = store.see_job(event["object"], deleted=event["type"] == "DELETED")
+        if key is not None:
+            seen(key)
+
+    @kopf.on.event("", "v1", "pods", registry=registry)
+    async def pod_event(event: kopf.RawEvent, **_: Any) -> None:
+        key = store.see_pod(event["object"], deleted=event["type"] == "DELETED")
+        if key is not None:
+            seen(key)
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Makes kopf a plain watcher."""
+    # Scanning needs rights on the cluster's CRDs and namespaces, and answers 403 for a minute without them.
+    settings.scanning.disabled = True
+    settings.peering.standalone = True
+    settings.posting.enabled = False
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 10
+    settings.watching.chunk_size = 500
+    settings.networking.request_timeout = 30
+    # The handlers only take notes: nothing of theirs is worth waiting for when the operator ends.
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.5
+    # Filters on the server. A selector under a one-string key would match nothing, silently.
+    settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_RUN_UID
+    settings.watching.label_selectors["", "v1", "pods"] = LABEL_RUN_UID

@@ -1,0 +1,172 @@
+"""Starts everything: `python3 -m trainingrun_operator.main`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+import kopf
+
+from trainingrun_operator import handlers, logs
+from trainingrun_operator.cluster import Cluster
+from trainingrun_operator.controller import Controller
+from trainingrun_operator.errors import GoneError, RefusedError, SetupError, TransientError
+from trainingrun_operator.gateway import Gateway, serve
+from trainingrun_operator.queue import WorkQueue
+from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.settings import Settings
+from trainingrun_operator.store import Key, Store
+from trainingrun_operator.tokens import TokenVerifier
+
+logger = logging.getLogger(__name__)
+_API_RETRY_S = 3.0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _check_installation(cluster: Cluster) -> None:
+    """Waits for the API server and asks it for the CRD: without it kopf would only warn, and idle.
+
+    Raises:
+        SetupError: the CRD is not there.
+    """
+    while True:
+        try:
+            if await cluster.serves_the_resource():
+                return
+        except TransientError as error:
+            logger.warning("the API server does not answer yet", extra={"error": error})
+            await asyncio.sleep(_API_RETRY_S)
+            continue
+        except (GoneError, RefusedError) as error:
+            raise SetupError(f"the API server refuses discovery: {error}") from error
+        raise SetupError(
+            "the TrainingRun CRD is not installed: run `kubectl apply -f crds/trainingruns.yaml`, "
+            "or install the Helm chart with crds.install=true"
+        )
+
+
+class Operator:
+    """The operator's own tasks beside kopf; when one of them ends, all end, and the pod is restarted."""
+
+    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+        self._settings = settings
+        self.store = Store()
+        self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self._writer = ProgressWriter(
+            cluster, self.store, interval=settings.progress_interval, clock=time.monotonic, now=_utc_now
+        )
+        self._controller = Controller(
+            self.store,
+            cluster,
+            self._writer,
+            defaults=settings.job_defaults(),
+            clock=time.monotonic,
+            now=_utc_now,
+        )
+        verifier = TokenVerifier(cluster.token_keys, clock=time.monotonic)
+        self._gateway = Gateway(
+            self.store, self._writer, verifier, clock=time.monotonic, is_healthy=lambda: not self.stop.is_set()
+        )
+        self.stop = asyncio.Event()
+        self.failure: BaseException | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Starts the tasks; returns once the gateway listens.
+
+        Raises:
+            SetupError: the gateway can't start.
+        """
+        listening = asyncio.Event()
+        settings = self._settings
+        gateway = serve(self._gateway, port=settings.gateway_port, tls_dir=settings.gateway_tls_dir, started=listening)
+        self._spawn(gateway, "gateway")
+        self._spawn(self._writer.work(), "progress")
+        self._spawn(self.queue.work(self._controller.visit, workers=settings.workers), "controller")
+        waits = asyncio.ensure_future(listening.wait())
+        await asyncio.wait((waits, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
+        waits.cancel()
+
+    async def end(self) -> None:
+        """Ends the tasks."""
+        # kopf waits 5 s for its own task that waits for this flag.
+        self.stop.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(coroutine, name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.failure = task.exception() or RuntimeError(f"{task.get_name()} ended")
+            self.stop.set()
+
+
+async def run(settings: Settings) -> None:
+    """Runs until a signal.
+
+    Raises:
+        SetupError: the operator can't start as it was installed.
+    """
+    cluster = Cluster(reporter=settings.pod_id)
+    try:
+        await _check_installation(cluster)
+        operator = Operator(settings, cluster)
+        registry = kopf.OperatorRegistry()
+        kopf_settings = kopf.OperatorSettings()
+        handlers.configure(kopf_settings)
+        handlers.register(registry, operator.store, operator.queue.add)
+        kopf.on.login(registry=registry)(kopf.login_via_client)
+
+        @kopf.on.startup(registry=registry)
+        async def start(**_: Any) -> None:
+            await operator.start()
+
+        @kopf.on.cleanup(registry=registry)
+        async def end(**_: Any) -> None:
+            await operator.end()
+
+        await kopf.operator(
+            registry=registry,
+            settings=kopf_settings,
+            clusterwide=not settings.watch_namespaces,
+            namespaces=settings.watch_namespaces,
+            stop_flag=operator.stop,
+        )
+        if operator.failure is not None:
+            raise operator.failure
+    finally:
+        cluster.close()
+
+
+def main() -> None:
+    """The process's entry point; exit code 1 and one sentence when it can't start."""
+    try:
+        settings = Settings.read(os.environ)
+        logs.configure(settings.log_level)
+        # kopf would ask for the user's name otherwise, and the image's user has none.
+        os.environ.setdefault("POD_ID", settings.pod_id)
+        asyncio.run(run(settings))
+    except SetupError as error:
+        logs.configure("INFO")
+        logger.critical("%s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()

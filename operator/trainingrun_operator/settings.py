@@ -1,0 +1,91 @@
+"""The operator's configuration, from environment variables (docs/operator.md lists them)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from trainingrun_operator.errors import SetupError
+from trainingrun_operator.jobs import JobDefaults
+
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that can be configured."""
+
+    # Empty: all namespaces.
+    watch_namespaces: tuple[str, ...]
+    default_worker_image: str
+    default_image_pull_policy: str
+    gateway_url: str
+    gateway_port: int
+    gateway_tls_dir: Path
+    gateway_ca_file: Path | None
+    pod_id: str
+    progress_interval: timedelta
+    workers: int
+    log_level: str
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Reads the variables.
+
+        Raises:
+            SetupError: one of them can't be used; it says which and why.
+        """
+        url = environ.get("GATEWAY_URL", "")
+        if url and not url.startswith("https://"):
+            raise SetupError(f"GATEWAY_URL must begin with https://, not {url!r}")
+        policy = environ.get("DEFAULT_IMAGE_PULL_POLICY") or "IfNotPresent"
+        if policy not in PULL_POLICIES:
+            raise SetupError(f"DEFAULT_IMAGE_PULL_POLICY must be one of {', '.join(PULL_POLICIES)}, not {policy!r}")
+        level = (environ.get("LOG_LEVEL") or "info").upper()
+        if level not in logging.getLevelNamesMapping():
+            raise SetupError(f"LOG_LEVEL must be debug, info, warning or error, not {level!r}")
+        ca_file = environ.get("GATEWAY_CA_FILE", "")
+        names = environ.get("WATCH_NAMESPACE", "").split(",")
+        return cls(
+            watch_namespaces=tuple(name.strip() for name in names if name.strip()),
+            default_worker_image=environ.get("DEFAULT_WORKER_IMAGE", ""),
+            default_image_pull_policy=policy,
+            gateway_url=url.rstrip("/"),
+            gateway_port=_number(environ, "GATEWAY_PORT", 8443, 1, 65535),
+            gateway_tls_dir=Path(environ.get("GATEWAY_TLS_DIR") or "/etc/trainingrun/gateway"),
+            gateway_ca_file=Path(ca_file) if ca_file else None,
+            pod_id=environ.get("POD_ID") or socket.gethostname(),
+            progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
+            workers=_number(environ, "WORKERS", 4, 1, 64),
+            log_level=level,
+        )
+
+    def job_defaults(self) -> JobDefaults:
+        """What Jobs are built with; reads the gateway's CA.
+
+        Raises:
+            SetupError: the CA can't be read.
+        """
+        ca = ""
+        if self.gateway_ca_file is not None:
+            try:
+                ca = self.gateway_ca_file.read_text()
+            except OSError as error:
+                raise SetupError(f"GATEWAY_CA_FILE can't be read: {error}") from error
+        return JobDefaults(
+            image=self.default_worker_image,
+            image_pull_policy=self.default_image_pull_policy,
+            gateway_url=self.gateway_url,
+            gateway_ca=ca,
+        )
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise SetupError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
+    return int(text)

@@ -1,0 +1,90 @@
+"""Where a Job that has not ended stands: what it waits for, in words for people. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainingrun_operator.api import ConditionType, Phase, Reason, Run, Stage
+from trainingrun_operator.observed import JobView, PodView
+
+_PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """The phase of a run whose Job has not ended. `stalled`: it can't go on without somebody's help."""
+
+    phase: Phase
+    reason: str
+    message: str
+    node: str | None = None
+    stalled: bool = False
+    running: bool = False
+
+
+def situation(run: Run, stage: Stage, job: JobView, pod: PodView | None) -> Situation:
+    """Reads it off the Job's newest pod."""
+    if run.spec.suspend and not job.queued_by_kueue:
+        message = "spec.suspend is true; set it to false to go on"
+        return Situation(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message=message)
+    if job.suspended and job.queued_by_kueue:
+        message = f"{stage} waits for its Kueue queue to admit it"
+        return Situation(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
+    if pod is not None and pod.phase == "Succeeded":
+        return Situation(
+            phase=_working(stage),
+            reason=_doing(stage),
+            message=f"pod {pod.name} has ended; its Job follows",
+            node=pod.node,
+        )
+    if pod is None or pod.terminal or pod.deleting:
+        message = f"{stage} waits for its Job to create a pod"
+        return Situation(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
+    return _of_pod(run, stage, pod)
+
+
+def _of_pod(run: Run, stage: Stage, pod: PodView) -> Situation:
+    if pod.running or pod.phase == "Running":
+        message = f"{stage} runs in pod {pod.name}"
+        return Situation(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
+    if pod.unschedulable and not pod.node:
+        return _unscheduled(run, stage, pod)
+    if pod.waiting_reason in _PULL_FAILURES:
+        message = f"the image can't be pulled: {_lasting_message(run, pod, Reason.IMAGE_PULL_FAILED)}"
+        return _stuck(Reason.IMAGE_PULL_FAILED, message, pod)
+    if pod.waiting_reason in _CONFIG_FAILURES:
+        message = f"the container can't be created: {pod.waiting_message or pod.waiting_reason}"
+        return _stuck(Reason.CONTAINER_CONFIG_ERROR, message, pod)
+    message = f"pod {pod.name} starts" + (f" on node {pod.node}" if pod.node else "")
+    return Situation(phase=Phase.PENDING, reason=Reason.STARTING, message=message, node=pod.node)
+
+
+def _working(stage: Stage) -> Phase:
+    return Phase.TRAINING if stage is Stage.TRAIN else Phase.PREPROCESSING
+
+
+def _doing(stage: Stage) -> Reason:
+    return Reason.TRAINING if stage is Stage.TRAIN else Reason.PREPROCESSING
+
+
+def _stuck(reason: Reason, message: str, pod: PodView) -> Situation:
+    return Situation(phase=Phase.PENDING, reason=reason, message=message, node=pod.node, stalled=True)
+
+
+def _unscheduled(run: Run, stage: Stage, pod: PodView) -> Situation:
+    resource = run.spec.gpu.resource_name
+    if stage is Stage.TRAIN and f"Insufficient {resource}" in pod.unschedulable:
+        message = f"training waits for {run.spec.training.gpus_per_node} x {resource}: {pod.unschedulable}"
+        return Situation(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_GPU, message=message)
+    phase = Phase.QUEUED if stage is Stage.TRAIN else Phase.PENDING
+    message = f"{stage} waits for a node that fits: {pod.unschedulable}"
+    return Situation(phase=phase, reason=Reason.WAITING_FOR_NODE, message=message)
+
+
+def _lasting_message(run: Run, pod: PodView, reason: Reason) -> str:
+    """The registry's own answer, which the kubelet replaces by "back-off" in between: the first is what helps."""
+    old = run.status.condition(ConditionType.SUCCEEDED)
+    if pod.waiting_reason == "ImagePullBackOff" and old is not None and old.reason == reason:
+        return old.message.partition(": ")[2] or pod.waiting_message
+    return pod.waiting_message or pod.waiting_reason

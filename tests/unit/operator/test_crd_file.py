@@ -1,0 +1,116 @@
+"""The CRD against itself and against the models that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from tests.unit.operator.world import SPEC
+from trainingrun_operator import api
+
+CRD = Path(__file__).resolve().parents[3] / "crds" / "trainingruns.yaml"
+Schema = dict[str, Any]
+
+
+def schema() -> Schema:
+    version = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]
+    found: Schema = version["schema"]["openAPIV3Schema"]
+    return found
+
+
+def nodes(node: Schema, path: str = "") -> Iterator[tuple[str, Schema]]:
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        if path or name in ("spec", "status"):
+            yield from nodes(child, f"{path}.{name}")
+    if isinstance(node.get("items"), dict):
+        yield from nodes(node["items"], f"{path}[]")
+    if isinstance(node.get("additionalProperties"), dict):
+        yield from nodes(node["additionalProperties"], f"{path}{{}}")
+
+
+def test_every_field_has_a_description() -> None:
+    assert [path for path, node in nodes(schema()) if not node.get("description")] == []
+
+
+def test_every_string_list_and_map_has_a_limit() -> None:
+    unlimited = [
+        path
+        for path, node in nodes(schema())
+        if (node.get("type") == "string" and not ("maxLength" in node or "enum" in node))
+        or (node.get("type") == "array" and "maxItems" not in node)
+        or ("additionalProperties" in node and "maxProperties" not in node)
+    ]
+    assert unlimited == []
+
+
+def test_every_rule_has_a_message() -> None:
+    rules = [rule for _, node in nodes(schema()) for rule in node.get("x-kubernetes-validations", [])]
+    assert len(rules) > 20
+    assert all(rule["message"] for rule in rules)
+
+
+def defaulted(node: Schema, value: Any) -> Any:
+    """As the API server fills in defaults."""
+    if node.get("type") != "object" or not isinstance(value, dict):
+        return value
+    result = dict(value)
+    for name, child in node.get("properties", {}).items():
+        if name not in result and "default" in child:
+            result[name] = child["default"]
+        if name in result:
+            result[name] = defaulted(child, result[name])
+    return result
+
+
+def test_the_models_have_the_same_defaults_as_the_crd() -> None:
+    filled = defaulted(schema()["properties"]["spec"], SPEC)
+    assert api.Spec.model_validate(filled) == api.Spec.model_validate(SPEC)
+
+
+def fields(model: type[BaseModel]) -> set[str]:
+    return {field.alias or name for name, field in model.model_fields.items()}
+
+
+def properties(*path: str) -> set[str]:
+    node = schema()
+    for name in path:
+        node = node["properties"][name]
+        node = node.get("items", node)
+    return set(node["properties"])
+
+
+def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
+    pairs: list[tuple[type[BaseModel], tuple[str, ...]]] = [
+        (api.Spec, ("spec",)),
+        (api.Storage, ("spec", "storage")),
+        (api.Sse, ("spec", "storage", "sse")),
+        (api.Dataset, ("spec", "dataset")),
+        (api.Split, ("spec", "dataset", "split")),
+        (api.Training, ("spec", "training")),
+        (api.PodTemplate, ("spec", "training", "podTemplate")),
+        (api.PodTemplate, ("spec", "preprocess", "podTemplate")),
+        (api.Retry, ("spec", "retry")),
+        (api.Gpu, ("spec", "gpu")),
+        (api.Status, ("status",)),
+        (api.Condition, ("status", "conditions")),
+        (api.Attempts, ("status", "attempts")),
+        (api.LastFailure, ("status", "lastFailure")),
+        (api.PublishedDataset, ("status", "dataset")),
+        (api.PublishedModel, ("status", "model")),
+        (api.Progress, ("status", "progress")),
+        (api.ResumePoint, ("status", "resumePoints")),
+        (api.ResumePoint, ("status", "bestCheckpoint")),
+    ]
+    for model, path in pairs:
+        assert fields(model) == properties(*path), path
+
+
+def test_the_phases_and_stages_are_those_of_the_crd() -> None:
+    status = schema()["properties"]["status"]["properties"]
+    assert status["phase"]["enum"] == [str(phase) for phase in api.Phase]
+    assert status["stage"]["enum"] == [str(stage) for stage in api.Stage]

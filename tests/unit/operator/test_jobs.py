@@ -1,0 +1,149 @@
+"""The two Jobs, byte for byte. Renew the golden files with: RENEW_GOLDEN=1 pytest tests/unit/operator/test_jobs.py"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.operator.world import DEFAULTS, a_run
+from trainingrun_operator.api import Run, Stage
+from trainingrun_operator.jobs import JobDefaults, build_job, checkpoint_prefix, job_name
+
+GOLDEN = Path(__file__).parent / "golden"
+EVERYTHING: dict[str, Any] = {
+    "image": "registry.example/mine:2",
+    "imagePullPolicy": "Always",
+    "imagePullSecrets": [{"name": "registry"}],
+    "serviceAccountName": "trainer",
+    "storage": {"region": "eu-central-1", "sse": {"type": "aws:kms", "kmsKeyId": "key-1"}},
+    "dataset": {"dpi": 200, "split": {"train": 70, "val": 20, "test": 10, "seed": 7}},
+    "preprocess": {"podTemplate": {"resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}}}},
+    "training": {
+        "config": "s3://tables/configs/mine.py",
+        "loadFrom": "s3://tables/base.pth",
+        "demo": True,
+        "seed": 42,
+        "gpusPerNode": 2,
+        "podTemplate": {
+            "resources": {"requests": {"memory": "8Gi"}, "limits": {"memory": "64Gi"}},
+            "nodeSelector": {"gpu": "t4"},
+            "tolerations": [{"key": "team", "operator": "Equal", "value": "tables", "effect": "NoSchedule"}],
+            "labels": {"kueue.x-k8s.io/queue-name": "team"},
+            "annotations": {"note": "a"},
+        },
+    },
+    "gpu": {"resourceName": "nvidia.com/gpu.shared"},
+}
+
+
+def build(stage: Stage, attempt: int = 1, defaults: JobDefaults = DEFAULTS, **spec: Any) -> dict[str, Any]:
+    return build_job(Run.parse(a_run(**spec)), stage, attempt, defaults)
+
+
+def pod_of(job: dict[str, Any]) -> dict[str, Any]:
+    pod: dict[str, Any] = job["spec"]["template"]["spec"]
+    return pod
+
+
+def environment_of(job: dict[str, Any]) -> dict[str, Any]:
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in pod_of(job)["containers"][0]["env"]}
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPROCESS, Stage.TRAIN])
+@pytest.mark.parametrize(("variant", "spec"), [("plain", {}), ("everything", EVERYTHING)])
+def test_a_job_is_what_its_golden_file_says(stage: Stage, variant: str, spec: dict[str, Any]) -> None:
+    path = GOLDEN / f"{stage}-{variant}.yaml"
+    built = yaml.safe_dump(build(stage, **spec), sort_keys=False, width=120)
+    if os.environ.get("RENEW_GOLDEN"):
+        path.write_text(built)
+    assert built == path.read_text()
+
+
+def test_only_the_train_job_asks_for_a_gpu() -> None:
+    assert "limits" not in pod_of(build(Stage.PREPROCESS))["containers"][0]["resources"]
+    assert pod_of(build(Stage.TRAIN))["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+
+
+def test_disruption_is_looked_at_before_any_exit_code() -> None:
+    rules = build(Stage.TRAIN)["spec"]["podFailurePolicy"]["rules"]
+    assert rules[0] == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert rules[1]["onExitCodes"]["values"] == [64, 65, 66, 77, 86]
+
+
+def test_credentials_come_from_the_secret_and_are_in_no_job() -> None:
+    environment = environment_of(build(Stage.TRAIN))
+    assert environment["AWS_ACCESS_KEY_ID"] == {"secretKeyRef": {"name": "s3-credentials", "key": "AWS_ACCESS_KEY_ID"}}
+    assert environment["AWS_SESSION_TOKEN"]["secretKeyRef"]["optional"] is True
+
+
+def test_without_a_secret_no_credential_variable_is_set_at_all() -> None:
+    environment = environment_of(build(Stage.TRAIN, storage={"credentialsSecret": None, "endpoint": None}))
+    assert not any(name.startswith("AWS_") for name in environment)
+
+
+def test_without_a_gateway_the_worker_gets_no_progress_variable() -> None:
+    environment = environment_of(build(Stage.TRAIN, defaults=JobDefaults(image="i")))
+    assert not any(name.startswith("TRAINING_PROGRESS") for name in environment)
+
+
+@pytest.mark.parametrize(
+    ("limit", "size"),
+    [
+        (None, "1024Mi"),
+        ("4Gi", "2048Mi"),
+        ("500M", "238Mi"),
+        ("1Ti", "16384Mi"),
+        (2147483648, "1024Mi"),
+        ("2e9", "953Mi"),
+    ],
+)
+def test_dev_shm_is_half_of_the_memory_limit(limit: str | int | None, size: str) -> None:
+    resources = {} if limit is None else {"limits": {"memory": limit}}
+    job = build(Stage.TRAIN, training={"podTemplate": {"resources": resources}})
+    shm = next(volume for volume in pod_of(job)["volumes"] if volume["name"] == "shm")
+    assert shm["emptyDir"] == {"medium": "Memory", "sizeLimit": size}
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "tables", "r" * 63, "with.dots." + "x" * 50, "ends-where-it-is-cut" + "-" * 20 + "y"]
+)
+def test_a_job_name_is_a_valid_label_and_tells_stage_and_attempt(name: str) -> None:
+    found = job_name(Run.parse(a_run(name)), Stage.PREPROCESS, 12)
+    assert len(found) <= 63
+    assert "-preprocess-12-" in found
+    assert "." not in found
+    assert found[0].isalnum()
+    assert found[-1].isalnum()
+
+
+def test_runs_of_the_same_name_have_different_jobs() -> None:
+    other = a_run()
+    other["metadata"]["uid"] = "another"
+    assert job_name(Run.parse(a_run()), Stage.TRAIN, 1) != job_name(Run.parse(other), Stage.TRAIN, 1)
+
+
+@pytest.mark.parametrize(
+    ("output", "prefix"),
+    [
+        ("s3://b/models/demo/m.pth", "s3://b/models/demo/checkpoints/tables-UID/"),
+        ("s3://b/m.pth", "s3://b/checkpoints/tables-UID/"),
+    ],
+)
+def test_checkpoints_go_beside_the_model_in_a_folder_of_the_run(output: str, prefix: str) -> None:
+    body = a_run(training={"modelOutput": output})
+    body["metadata"]["uid"] = "UID"
+    assert checkpoint_prefix(Run.parse(body)) == prefix
+
+
+def test_a_dollar_sign_in_a_name_is_not_expanded_by_the_kubelet() -> None:
+    job = build(Stage.PREPROCESS, dataset={"sourceFolder": "a$(HOME)"})
+    assert "a$$(HOME)" in pod_of(job)["containers"][0]["command"]
+
+
+def test_labels_of_the_operator_win_over_those_of_the_template() -> None:
+    body = build(Stage.PREPROCESS, preprocess={"podTemplate": {"labels": {"training.badgerdoc.dev/run-uid": "forged"}}})
+    assert body["metadata"]["labels"]["training.badgerdoc.dev/run-uid"] != "forged"

@@ -1,0 +1,74 @@
+"""How the operator refuses to start."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.integration.operator_process import make_gateway_certificate
+from trainingrun_operator import gateway, main
+from trainingrun_operator.cluster import Cluster
+from trainingrun_operator.errors import RefusedError, SetupError, TransientError
+
+
+class Discovery:
+    def __init__(self, *answers: bool | Exception) -> None:
+        self.answers = list(answers)
+
+    async def serves_the_resource(self) -> bool:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def check(*answers: bool | Exception) -> None:
+    await main._check_installation(cast(Cluster, Discovery(*answers)))
+
+
+async def test_a_missing_crd_is_an_error_and_not_an_idle_operator() -> None:
+    with pytest.raises(SetupError, match=r"CRD is not installed: run `kubectl apply -f crds/trainingruns.yaml`"):
+        await check(False)
+
+
+async def test_an_api_server_that_is_not_there_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "_API_RETRY_S", 0.001)
+    await check(TransientError("refused"), TransientError("refused"), True)
+
+
+async def test_a_refused_discovery_is_said_so() -> None:
+    with pytest.raises(SetupError, match="refuses discovery"):
+        await check(RefusedError("forbidden"))
+
+
+async def test_a_gateway_without_a_certificate_does_not_start(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"tls\.crt"):
+        await gateway.serve(cast(gateway.Gateway, None), port=1, tls_dir=tmp_path, started=asyncio.Event())
+
+
+async def test_a_renewed_certificate_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "CERTIFICATE_CHECK_S", 0.001)
+    make_gateway_certificate(tmp_path)
+    loaded: list[Path] = []
+
+    class Context(ssl.SSLContext):
+        def load_cert_chain(self, certfile: Path, *_: object) -> None:  # type: ignore[override]
+            loaded.append(certfile)
+            if len(loaded) == 1:
+                raise ssl.SSLError("the key does not match yet")
+
+    context = Context(ssl.PROTOCOL_TLS_SERVER)
+    task = asyncio.create_task(gateway._renew(context, tmp_path / "tls.crt", tmp_path / "tls.key"))
+    await asyncio.sleep(0.02)
+    assert loaded == []
+    make_gateway_certificate(tmp_path)
+    for _ in range(500):
+        if len(loaded) == 2:
+            break
+        await asyncio.sleep(0.002)
+    task.cancel()
+    assert len(loaded) == 2, "tried again after the first half of the change"

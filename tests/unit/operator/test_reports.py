@@ -1,0 +1,145 @@
+"""How often progress is written, and that nothing overtakes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.operator.fake_cluster import FakeCluster
+from tests.unit.operator.world import START, World
+from trainingrun_operator.api import Run
+from trainingrun_operator.errors import GoneError, TransientError
+from trainingrun_operator.plan import ProgressUpdate
+from trainingrun_operator.progress import Report
+from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.store import Store
+
+INTERVAL_S = 0.05
+
+
+def report(sequence: int, **fields: Any) -> Report:
+    body = {"attempt": 1, "sequence": sequence, "stage": "train", "percent": float(sequence)}
+    return Report.model_validate_json(json.dumps({**body, **fields}))
+
+
+class Desk:
+    """A writer that works, over a fake cluster."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.cluster = FakeCluster(self.world)
+        clock = asyncio.get_running_loop().time
+        interval = timedelta(seconds=INTERVAL_S)
+        self.writer = ProgressWriter(self.cluster, Store(), interval=interval, clock=clock, now=lambda: START)
+
+    @property
+    def run(self) -> Run:
+        return Run.parse(self.world.run)
+
+    @property
+    def percent(self) -> int | None:
+        progress = self.world.status.progress
+        return progress.percent if progress else None
+
+    def takes(self, sequence: int, **fields: Any) -> bool:
+        return self.writer.take(self.run, report(sequence, **fields), "pod-1", from_newest_pod=True)
+
+    async def shows(self, percent: int) -> None:
+        for _ in range(2000):
+            if self.percent == percent:
+                return
+            await asyncio.sleep(0.001)
+        raise AssertionError(f"{self.percent} stays, {percent} never comes")
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    found = Desk()
+    task = asyncio.create_task(found.writer.work())
+    yield found
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_many_reports_are_few_writes_and_the_last_one_is_shown(desk: Desk) -> None:
+    for sequence in range(1, 51):
+        assert desk.takes(sequence)
+    await desk.shows(50)
+    assert desk.cluster.calls.count("apply_progress") <= 2
+
+
+async def test_a_checkpoint_is_written_at_once(desk: Desk) -> None:
+    desk.takes(1)
+    await desk.shows(1)
+    started = asyncio.get_running_loop().time()
+    desk.takes(2, resumePoints=[{"epoch": 1, "uri": "s3://b/1.pth"}])
+    await desk.shows(2)
+    assert asyncio.get_running_loop().time() - started < INTERVAL_S / 2
+
+
+async def test_a_write_that_fails_is_repeated_with_the_newest(desk: Desk) -> None:
+    desk.cluster.faults["apply_progress"] = [TransientError("down")]
+    desk.takes(1)
+    await asyncio.sleep(0.01)
+    desk.takes(2)
+    await desk.shows(2)
+
+
+async def test_progress_of_a_run_that_is_gone_is_dropped(desk: Desk) -> None:
+    desk.cluster.faults["apply_progress"] = [GoneError("not found")]
+    desk.takes(1)
+    await asyncio.sleep(0.02)
+    assert desk.percent is None
+    assert desk.takes(1), "a fresh start"
+
+
+async def test_nothing_comes_after_the_last_word(desk: Desk) -> None:
+    desk.takes(5)
+    await desk.writer.last_word(desk.run, ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1"))
+    assert desk.percent == 100
+    assert not desk.takes(6)
+    await asyncio.sleep(2 * INTERVAL_S)
+    assert desk.percent == 100
+
+
+async def test_a_slow_write_is_not_overtaken_by_the_last_word(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, apply = asyncio.Event(), desk.cluster.apply_progress
+
+    async def slow_at_first(run: Run, status: dict[str, Any]) -> dict[str, Any]:
+        if status["progress"]["percent"] == 5:
+            await gate.wait()
+        return await apply(run, status)
+
+    monkeypatch.setattr(desk.cluster, "apply_progress", slow_at_first)
+    desk.takes(5)
+    await asyncio.sleep(0.01)
+    update = ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1")
+    last_word = asyncio.create_task(desk.writer.last_word(desk.run, update))
+    await asyncio.sleep(0.01)
+    gate.set()
+    await last_word
+    await asyncio.sleep(0.01)
+    assert desk.percent == 100
+
+
+async def test_an_older_last_word_changes_nothing(desk: Desk) -> None:
+    desk.takes(5)
+    await desk.writer.last_word(desk.run, ProgressUpdate(report=report(4), pod_uid="pod-1"))
+    await desk.shows(5)
+
+
+async def test_a_restarted_writer_goes_on_from_the_status(desk: Desk) -> None:
+    desk.takes(7, resumePoints=[{"epoch": 1, "uri": "s3://b/1.pth"}])
+    await desk.shows(7)
+    again = ProgressWriter(
+        desk.cluster, Store(), interval=timedelta(0), clock=asyncio.get_running_loop().time, now=lambda: START
+    )
+    assert not again.take(desk.run, report(7), "pod-1", from_newest_pod=True)
+    assert again.take(desk.run, report(8), "pod-1", from_newest_pod=True)

@@ -1,0 +1,141 @@
+"""Blocks -> labelled boxes. The image has 1000 x 1400 pixels unless a test says otherwise."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from training.annotate import CELL, HEADER, TABLE, LabelledBox, cell_content, label_page
+from training.badgerdoc import Page
+from training.errors import DocumentError
+from training.geometry import Box
+
+
+def no_ink(_: Box) -> None:
+    return None
+
+
+def box(left: float, top: float, right: float, bottom: float) -> dict[str, float]:
+    return {"left": left, "top": top, "width": right - left, "height": bottom - top}
+
+
+def cell(row: int, column: int, place: dict[str, float], *, colspan: int = 1) -> dict[str, Any]:
+    return {"row": row, "column": column, "colspan": colspan, "bbox": place}
+
+
+def page(table: dict[str, Any], width: float = 1000, height: float = 1400) -> Page:
+    block = {"type": "table", **table}
+    return Page.model_validate({"page_num": 0, "bbox": box(0, 0, width, height), "blocks": [block]})
+
+
+def labels(found: Sequence[LabelledBox], category: int) -> list[tuple[int, ...]]:
+    return [tuple(label)[1:] for label in found if label.category == category]
+
+
+def test_a_cell_is_shrunk_to_its_words_and_an_empty_one_is_left_out() -> None:
+    cells = [cell(0, 0, box(100, 100, 200, 140)), cell(0, 1, box(200, 100, 300, 140))]
+    words = [Box(110.5, 110.2, 130, 125), Box(135, 110, 160.1, 126)]
+    found = label_page(page({"bbox": box(100, 100, 300, 140), "cells": cells}), 1000, 1400, words, no_ink)
+    assert found == [LabelledBox(TABLE, 100, 100, 200, 40), LabelledBox(CELL, 110, 110, 51, 16)]
+
+
+@pytest.mark.parametrize(
+    ("word", "belongs"),
+    [
+        (Box(110, 110, 190, 130), True),
+        (Box(98, 100, 190, 120), True),  # sticks out by 2 of 92 pixels
+        (Box(80, 110, 190, 130), False),  # a quarter is outside
+        (Box(105, 96, 195, 116), True),  # the font's height over a cell that is drawn tight
+        (Box(105, 80, 195, 100.5), False),  # the row above
+        (Box(105, 92, 195, 112), False),
+    ],
+)
+def test_a_word_belongs_to_the_cell_that_holds_more_than_95_percent_of_it(word: Box, belongs: bool) -> None:
+    content = cell_content(Box(100, 100, 200, 140), [word], no_ink)
+    assert content == (word if belongs else None)
+
+
+def test_ink_counts_only_where_no_word_is() -> None:
+    ink = Box(120, 110, 150, 130)
+    assert cell_content(Box(100, 100, 200, 140), [], lambda _: ink) == ink
+    assert cell_content(Box(100, 100, 200, 140), [Box(500, 500, 600, 520)], lambda _: ink) == ink
+    assert cell_content(Box(100, 100, 200, 140), [Box(80, 110, 190, 130)], lambda _: ink) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        # A row that reaches the last column is a header row.
+        ([(0, 0, 1), (0, 1, 1), (0, 2, 1)], [(100, 100, 300, 40)]),
+        ([(0, 2, 1)], [(300, 100, 100, 40)]),
+        ([(0, 1, 2)], [(200, 100, 200, 40)]),
+        # Any other row's header cells belong to the header columns.
+        ([(1, 0, 1), (2, 0, 1)], [(100, 140, 100, 80)]),
+        # Both kinds: two boxes, never more.
+        ([(0, 0, 3), (1, 0, 3), (2, 0, 1), (3, 0, 1)], [(100, 100, 300, 80), (100, 180, 100, 80)]),
+        ([], []),
+    ],
+)
+def test_header_cells_make_at_most_one_box_of_rows_and_one_of_columns(
+    header: list[tuple[int, int, int]], expected: list[tuple[int, ...]]
+) -> None:
+    def place(row: int, column: int, colspan: int) -> dict[str, Any]:
+        left, top = 100 + 100 * column, 100 + 40 * row
+        return cell(row, column, box(left, top, left + 100 * colspan, top + 40), colspan=colspan)
+
+    body = [place(row, column, 1) for row in range(4) for column in range(3)]
+    table = {"bbox": box(100, 100, 400, 260), "header": [place(*item) for item in header], "cells": body}
+    assert labels(label_page(page(table), 1000, 1400, [], no_ink), HEADER) == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "factor"),
+    [(1000, 1400, 1), (999, 1399, 1), (998, 1402, 1), (3333, 4667, 0.3), (500, 700, 2)],
+)
+def test_the_page_box_tells_the_scale_and_rounding_is_none(width: int, height: int, factor: float) -> None:
+    table = {"bbox": box(100, 100, 300, 300)}
+    left, top, wide, high = labels(label_page(page(table, width, height), 1000, 1400, [], no_ink), TABLE)[0]
+    assert abs(left - 100 * factor) <= 1
+    assert abs(top - 100 * factor) <= 1
+    assert abs(wide - 200 * factor) <= 2
+    assert abs(high - 200 * factor) <= 2
+
+
+def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() -> None:
+    # The page's box is upright, its image and the boxes lie on their side.
+    table = {"bbox": box(800, 100, 1300, 200), "cells": [cell(0, 0, box(800, 100, 900, 140))]}
+    words = [Box(810, 105, 880, 125)]
+    assert labels(label_page(page(table), 1400, 1000, words, no_ink), CELL) == [(810, 105, 70, 20)]
+    with pytest.raises(DocumentError, match="another shape"):
+        label_page(page(table), 1400, 1000, [Box(10, 10, 50, 20)], no_ink)
+
+
+@pytest.mark.parametrize(
+    ("table", "size", "cause"),
+    [
+        ({"bbox": box(0, 0, 10, 10)}, (1000, 1300), "ScaleMismatch"),
+        ({"bbox": box(0, 0, 10, 10)}, (0, 0), "PageSizeMissing"),
+        ({"bbox": box(900, 0, 1100, 10)}, (1000, 1400), "BoxOutside"),
+        ({"bbox": box(0, -50, 10, 10)}, (1000, 1400), "BoxOutside"),
+        ({"bbox": box(0, 0, 0, 10)}, (1000, 1400), "TableWithoutPlace"),
+        ({}, (1000, 1400), "TableWithoutPlace"),
+    ],
+)
+def test_what_cannot_be_placed_is_an_error(table: dict[str, Any], size: tuple[int, int], cause: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        label_page(page(table, *size), 1000, 1400, [], no_ink)
+    assert caught.value.cause == cause
+
+
+def test_a_box_slightly_over_the_edge_is_clipped() -> None:
+    found = label_page(page({"bbox": box(-4, 5, 1004, 1410)}), 1000, 1400, [], no_ink)
+    assert found == [LabelledBox(TABLE, 0, 5, 1000, 1395)]
+
+
+def test_a_table_without_a_box_is_where_its_cells_are() -> None:
+    cells = [cell(0, 0, box(100, 100, 200, 140)), cell(1, 0, box(100, 140, 200, 180))]
+    assert label_page(page({"cells": cells}), 1000, 1400, [], no_ink) == [LabelledBox(TABLE, 100, 100, 100, 80)]
+
+
+def test_a_page_without_tables_needs_no_size() -> None:
+    assert label_page(Page(page_num=0), 1000, 1400, [], no_ink) == []

@@ -1,0 +1,121 @@
+"""The manifest: its bytes, its digest, and the comparison with what is there."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from training.cpus import available_cpus
+from training.errors import DataError
+from training.manifest import Differences, FileEntry, InputDigest, Manifest, compare, files_digest, inputs_digest
+from training.source import pair_documents
+from training.storage import StoredObject
+
+A, B = "a" * 64, "b" * 64
+FILES = (FileEntry(path="val/val.json", size_bytes=2, sha256=B), FileEntry(path="train/x.jpg", size_bytes=1, sha256=A))
+
+
+def manifest() -> Manifest:
+    return Manifest(
+        digest=files_digest(FILES),
+        input_digest="sha256:0",
+        parameters={"dpi": 120},
+        categories=(),
+        splits={},
+        documents=(),
+        files=FILES,
+    )
+
+
+def test_the_digest_is_that_of_the_sorted_lines_of_the_contract() -> None:
+    lines = f"{A}  train/x.jpg\n{B}  val/val.json\n"
+    assert files_digest(FILES) == "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+    assert files_digest(reversed(FILES)) == files_digest(FILES)
+
+
+def test_a_manifest_survives_its_json_whose_keys_are_those_of_the_contract() -> None:
+    assert Manifest.from_json(manifest().to_json()) == manifest()
+    content = json.loads(manifest().to_json())
+    assert content["kind"] == "Dataset"
+    assert content["files"][0] == {"path": "val/val.json", "sizeBytes": 2, "sha256": B}
+    assert {"version", "digest", "inputDigest", "parameters", "splits", "documents", "quarantined"} <= content.keys()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"version": 1', '"version": 2'), ("Dataset", "Model"), (A, B), ("x.jpg", "y.jpg"), ("{", "[")]
+)
+def test_another_or_an_edited_manifest_is_refused(old: str, new: str) -> None:
+    with pytest.raises(DataError, match="run preprocess again"):
+        Manifest.from_json(manifest().to_json().decode().replace(old, new).encode())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "hashes", "expected"),
+    [
+        ({"val/val.json": 2, "train/x.jpg": 1, "notes.txt": 5}, None, Differences((), ())),
+        ({"val/val.json": 2}, None, Differences(("train/x.jpg",), ())),
+        ({"val/val.json": 2, "train/x.jpg": 9}, None, Differences((), ("train/x.jpg",))),
+        ({"val/val.json": 2, "train/x.jpg": 1}, {"train/x.jpg": B}, Differences((), ("train/x.jpg",))),
+    ],
+)
+def test_missing_and_changed_files_are_found(
+    sizes: dict[str, int], hashes: dict[str, str] | None, expected: Differences
+) -> None:
+    found = compare(manifest(), sizes, hashes)
+    assert found == expected
+    assert bool(found) == bool(expected.missing or expected.changed)
+
+
+def test_the_input_digest_changes_with_any_file_and_any_name() -> None:
+    digests = [
+        inputs_digest({"a": InputDigest(A, B)}),
+        inputs_digest({"a": InputDigest(B, A)}),
+        inputs_digest({"b": InputDigest(A, B)}),
+        inputs_digest({"a": InputDigest(A, B), "b": InputDigest(A, B)}),
+    ]
+    assert len(set(digests)) == len(digests)
+
+
+def objects(*keys: str) -> list[StoredObject]:
+    return [StoredObject(key, 1) for key in keys]
+
+
+def test_files_pair_by_stem_whatever_the_case_of_the_extension_and_the_form_of_accents() -> None:
+    found = pair_documents(
+        objects("pdfs/a.PDF", "json/a.json", "pdfs/e\u0301.pdf", "json/\u00e9.Json", "pdfs/c.pdf", "json/d.json")
+        + objects("pdfs/a/draw_ann/0.jpg", "pdfs/sub/b.pdf", "json/b.json", "other/x.pdf")
+    )
+    assert [pair.name for pair in found.pairs] == ["a", "\u00e9"]
+    assert found.unmatched == ("json/b.json", "json/d.json", "pdfs/c.pdf")
+
+
+def test_files_that_share_a_stem_are_not_guessed_at() -> None:
+    found = pair_documents(objects("pdfs/a.pdf", "pdfs/a.PDF", "json/a.json", "pdfs/b.pdf", "json/b.json"))
+    assert [pair.name for pair in found.pairs] == ["b"]
+    assert found.ambiguous == ("a",)
+
+
+@pytest.mark.parametrize("keys", [[], ["pdfs/a.pdf"], ["pdfs/a.pdf", "json/b.json"]])
+def test_nothing_that_pairs_is_an_error(keys: list[str]) -> None:
+    with pytest.raises(DataError, match="No document to prepare"):
+        pair_documents(objects(*keys))
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu.max": "100000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+    ],
+)
+def test_a_quota_limits_the_cpus(tmp_path: Path, files: dict[str, str], expected: int) -> None:
+    unlimited = available_cpus(tmp_path)
+    assert unlimited >= 1
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert available_cpus(tmp_path) == expected
+    (tmp_path / "cpu.max").write_text("max 100000")
+    assert available_cpus(tmp_path) == unlimited

@@ -1,0 +1,170 @@
+"""How a config is completed: on plain dicts, which have all that is needed of mmengine's Config."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training import config
+from training.config import Choices, DatasetFacts, Placement
+from training.errors import ConfigError, NotFound
+
+FACTS = DatasetFacts(classes=("table", "Cell", "header"), images={"train": 100, "val": 10, "test": 10})
+MEBIBYTE = 1024 * 1024
+
+
+def minimal() -> dict[str, Any]:
+    def loader(**dataset: Any) -> dict[str, Any]:
+        return {"batch_size": 4, "num_workers": 8, "dataset": {"type": "CocoDataset", **dataset}}
+
+    return {
+        "model": {
+            "type": "CascadeRCNN",
+            "backbone": {"norm_eval": True, "init_cfg": {"type": "Pretrained", "checkpoint": "torchvision://resnet50"}},
+            "rpn_head": {"type": "RPNHead", "num_classes": 1},
+            "roi_head": {"bbox_head": [{"type": "Shared2FCBBoxHead", "num_classes": 3}]},
+        },
+        "train_dataloader": {**loader(), "batch_sampler": {"type": "AspectRatioBatchSampler"}, "drop_last": True},
+        "val_dataloader": loader(),
+        "test_dataloader": loader(),
+        "train_cfg": {"type": "EpochBasedTrainLoop", "max_epochs": 20},
+        "optim_wrapper": {},
+        "param_scheduler": [
+            {"type": "LinearLR", "by_epoch": False, "begin": 0, "end": 500},
+            {"type": "MultiStepLR", "by_epoch": True, "milestones": [16, 19], "end": 20},
+        ],
+    }
+
+
+def test_a_resolved_config_knows_classes_files_epochs_and_seed_and_leaves_its_source_alone() -> None:
+    source = minimal()
+    before = copy.deepcopy(source)
+    resolved = config.resolve(source, FACTS, Choices(epochs=10, seed=7))
+    assert source == before
+    assert resolved["train_dataloader"]["dataset"]["metainfo"]["classes"] == ["table", "Cell", "header"]
+    assert resolved["val_dataloader"]["dataset"]["ann_file"] == "val/val.json"
+    assert resolved["test_evaluator"]["ann_file"] == "test/test.json"
+    assert resolved["test_evaluator"]["classwise"] is True
+    assert resolved["train_cfg"]["max_epochs"] == 10
+    assert resolved["randomness"]["seed"] == 7
+
+
+def test_nothing_is_fetched_from_the_network() -> None:
+    resolved = config.resolve(minimal(), FACTS, Choices())
+    assert resolved["model"]["backbone"]["init_cfg"] is None
+
+
+@pytest.mark.parametrize(("base_weights", "norm_eval"), [(True, True), (False, False)])
+def test_statistics_are_kept_only_where_base_weights_bring_them(base_weights: bool, norm_eval: bool) -> None:
+    resolved = config.resolve(minimal(), FACTS, Choices(base_weights=base_weights))
+    assert resolved["model"]["backbone"]["norm_eval"] is norm_eval
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps"), [(1, [1, 2]), (2, [2, 3]), (5, [4, 5]), (8, [6, 8]), (20, [16, 19]), (100, [80, 95])]
+)
+def test_the_learning_rate_falls_at_80_and_95_percent_of_the_epochs(epochs: int, steps: list[int]) -> None:
+    resolved = config.resolve(minimal(), FACTS, Choices(epochs=epochs))
+    assert resolved["param_scheduler"][1]["milestones"] == steps
+    assert resolved["param_scheduler"][1]["end"] == epochs
+
+
+@pytest.mark.parametrize(("epochs", "warm_up"), [(1, 8), (20, 166), (100, 500)])
+def test_the_warm_up_takes_a_third_of_a_short_training_at_most(epochs: int, warm_up: int) -> None:
+    resolved = config.resolve(minimal(), FACTS, Choices(epochs=epochs))
+    assert resolved["param_scheduler"][0]["end"] == warm_up
+
+
+def with_coco_head(source: dict[str, Any]) -> None:
+    source["model"]["roi_head"]["bbox_head"][0]["num_classes"] = 80
+
+
+def with_other_names(source: dict[str, Any]) -> None:
+    source["train_dataloader"]["dataset"]["metainfo"] = {"classes": ("cell", "table", "header")}
+
+
+def without_epochs(source: dict[str, Any]) -> None:
+    del source["train_cfg"]["max_epochs"]
+
+
+def counted_in_iterations(source: dict[str, Any]) -> None:
+    source["train_cfg"]["type"] = "IterBasedTrainLoop"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (with_coco_head, "Shared2FCBBoxHead has 80 classes, but the dataset has 3 classes (table, Cell, header)."),
+        (with_other_names, "The config's classes are cell, table, header, but the dataset has 3 classes"),
+        (without_epochs, "--num-epoch is needed."),
+        (counted_in_iterations, "must be an EpochBasedTrainLoop"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused_in_a_sentence(change: Any, sentence: str) -> None:
+    source = minimal()
+    change(source)
+    with pytest.raises(ConfigError) as refused:
+        config.resolve(source, FACTS, Choices())
+    assert sentence in str(refused.value)
+
+
+def placement(**changes: Any) -> Placement:
+    folders = {split: Path("/data") / split for split in config.SPLITS}
+    return Placement(
+        **{
+            "work_dir": Path("/work"),
+            "image_folders": folders,
+            "annotation_files": {split: folder / f"{split}.json" for split, folder in folders.items()},
+            "max_data_workers": 1,
+            **changes,
+        }
+    )
+
+
+def test_a_bound_config_trains_here_with_the_exact_loop() -> None:
+    resolved = config.resolve(minimal(), FACTS, Choices())
+    before = copy.deepcopy(resolved)
+    bound = config.bind(resolved, placement())
+    assert resolved == before
+    assert bound["train_cfg"]["type"] == "ExactEpochLoop"
+    assert bound["train_dataloader"]["dataset"]["type"] == "SeededDataset"
+    assert bound["train_dataloader"]["dataset"]["dataset"]["ann_file"] == "/data/train/train.json"
+    assert bound["train_dataloader"]["batch_sampler"] == {
+        "type": "SkippableBatchSampler",
+        "inner": {"type": "AspectRatioBatchSampler"},
+        "drop_last": True,
+    }
+    assert "drop_last" not in bound["train_dataloader"]
+    assert bound["train_dataloader"]["num_workers"] == 1
+    assert bound["val_evaluator"]["ann_file"] == "/data/val/val.json"
+    assert bound["default_hooks"]["checkpoint"] is None
+
+
+@pytest.mark.parametrize(
+    ("cpus", "shared_memory_bytes", "workers"),
+    [(1, 1024 * MEBIBYTE, 0), (2, 1024 * MEBIBYTE, 1), (16, 1024 * MEBIBYTE, 8), (16, 64 * MEBIBYTE, 0)],
+)
+def test_data_workers_leave_a_core_free_and_need_shared_memory(
+    cpus: int, shared_memory_bytes: int, workers: int
+) -> None:
+    assert config.data_workers(cpus=cpus, shared_memory_bytes=shared_memory_bytes) == workers
+
+
+def test_a_config_is_found_by_name_with_or_without_its_suffix_or_by_path(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("")
+    environment = {"TRAINING_CONFIGS_DIR": str(tmp_path)}
+    for name in ("mine", "mine.py", str(file)):
+        assert config.find(name, download_to=tmp_path, environ=environment) == file
+    assert config.find(config.DEFAULT_CONFIG, download_to=tmp_path, environ={}).is_file()
+
+
+@pytest.mark.parametrize(("name", "error"), [("other", NotFound), ("folder/other.py", NotFound), (".", ConfigError)])
+def test_a_config_that_is_not_there_is_named_with_those_that_are(
+    tmp_path: Path, name: str, error: type[Exception]
+) -> None:
+    (tmp_path / "mine.py").write_text("")
+    with pytest.raises(error) as missing:
+        config.find(name, download_to=tmp_path, environ={"TRAINING_CONFIGS_DIR": str(tmp_path)})
+    assert name in str(missing.value)

@@ -1,0 +1,25 @@
+"""What an evaluation says, whatever CocoMetric gave."""
+
+import math
+
+import pytest
+
+from training.metrics import detection_metrics
+
+ZEROS = {"bbox_mAP": 0.0, "bbox_mAP_50": 0.0, "bbox_mAP_75": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ({}, {**ZEROS, "table_mAP": 0.0, "Cell_mAP": 0.0}),
+        (
+            {"coco/bbox_mAP": 0.5, "coco/table_precision": 0.25},
+            {**ZEROS, "bbox_mAP": 0.5, "table_mAP": 0.25, "Cell_mAP": 0.0},
+        ),
+        ({"coco/bbox_mAP": -1.0, "coco/Cell_precision": math.nan}, {**ZEROS, "table_mAP": 0.0}),
+    ],
+    ids=["nothing detected", "names of mmdet", "no ground truth"],
+)
+def test_metrics_have_stable_names_and_true_values(raw: dict[str, float], expected: dict[str, float]) -> None:
+    assert detection_metrics(raw, ("table", "Cell")) == expected

@@ -1,0 +1,32 @@
+"""How many processes this machine, or this container, has room for."""
+
+import math
+import os
+from pathlib import Path
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cpus(cgroup: Path = CGROUP) -> int:
+    """The CPUs this process may use, by its affinity and its container's quota; at least 1.
+
+    `os.cpu_count()` is the node's: with it, a pod that may use 2 of 64 cores would start 64 renderers.
+    """
+    affinity = len(os.sched_getaffinity(0))
+    quota = _quota(cgroup)
+    return affinity if quota is None else max(1, min(affinity, math.ceil(quota)))
+
+
+def _quota(cgroup: Path) -> float | None:
+    """Cores by the cgroup's CPU quota, version 2 or 1; None where there is no limit."""
+    try:
+        limit, period = (cgroup / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit = (cgroup / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if limit in ("max", "-1"):
+        return None
+    return int(limit) / int(period)

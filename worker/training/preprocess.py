@@ -1,0 +1,229 @@
+"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO data set to train on.
+
+    python3 -m training.preprocess --source SOURCE --working_dir TARGET
+    python3 -m training.preprocess --s3_bucket BUCKET --s3_source_folder SOURCE --s3_target_folder TARGET
+
+The source holds `pdfs/` and `json/`; the target gets `ttv/` and, to look at, `pdfs/<document>/draw_ann/`.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from training.assemble import MANIFEST_KEY
+from training.cpus import available_cpus
+from training.errors import ConfigError, Failure, Interrupted, run_command
+from training.manifest import Manifest
+from training.options import Allowance, OptionParser, allowance, positive_integer
+from training.pipeline import Outcome, Parameters, Progress, preprocess
+from training.report import Reporter, write_termination
+from training.split import SplitWeights
+from training.storage import Storage, local_errors, open_storage
+
+logger = logging.getLogger("training.preprocess")
+
+STAGE = "preprocess"
+MIN_DPI, MAX_DPI = 36, 600
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, checked."""
+
+    source: str
+    target: str
+    scratch_parent: Path | None
+    parameters: Parameters
+    workers: int
+    verbose: bool
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Raises ConfigError for anything contradictory or incomplete."""
+    parser = OptionParser(prog="python3 -m training.preprocess", description=__doc__ or "")
+    parser.add_argument("--working_dir", help="local folder for the result; with S3, for temporary files")
+    parser.add_argument("--source", help="local folder with pdfs/ and json/")
+    parser.add_argument("--s3_bucket", help="S3 bucket of source and target")
+    parser.add_argument("--s3_source_folder", help="folder in the bucket with pdfs/ and json/")
+    parser.add_argument("--s3_target_folder", help="folder in the bucket for the result")
+    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution of the images (120)")
+    parser.add_argument("--split", default="80,10,10", help="shares of train,val,test (80,10,10)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed shares the documents out differently (0)")
+    parser.add_argument(
+        "--max_failed_documents",
+        type=allowance,
+        default=Allowance(percent=10),
+        help="how many documents may be unusable, as a number or a percentage (10%%)",
+    )
+    parser.add_argument("--workers", type=positive_integer, help="processes that draw pages (all CPUs)")
+    parser.add_boolean("--verbose", description="one line per document")
+    parsed = parser.parse_args(arguments)
+    source, target = _places(parsed)
+    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
+        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
+    return Options(
+        source=source,
+        target=target,
+        scratch_parent=Path(parsed.working_dir) if parsed.working_dir and parsed.s3_bucket else None,
+        parameters=Parameters(parsed.dpi, SplitWeights.parse(parsed.split), parsed.seed, parsed.max_failed_documents),
+        workers=parsed.workers or available_cpus(),
+        verbose=parsed.verbose,
+    )
+
+
+def _places(parsed: argparse.Namespace) -> tuple[str, str]:
+    """The addresses of source and target."""
+    s3 = {name: getattr(parsed, name) for name in ("s3_bucket", "s3_source_folder", "s3_target_folder")}
+    given = [name for name, value in s3.items() if value]
+    if given and parsed.source:
+        raise ConfigError(
+            f"--source is local and --{given[0]} is S3; give --source and --working_dir, or the S3 options."
+        )
+    if given:
+        missing = [f"--{name}" for name, value in s3.items() if not value]
+        if missing:
+            raise ConfigError(f"{' and '.join(missing)} must be given too: S3 needs all three --s3_ options.")
+        bucket = parsed.s3_bucket
+        if "/" in bucket:
+            raise ConfigError(
+                f"--s3_bucket is {bucket!r}; write the bucket's name alone, and folders in the other options."
+            )
+        return tuple(f"s3://{bucket}/{parsed_folder.strip('/')}" for parsed_folder in list(s3.values())[1:])  # type: ignore[return-value]
+    if not parsed.source or not parsed.working_dir:
+        raise ConfigError(
+            "Give --source and --working_dir for local folders, or --s3_bucket, --s3_source_folder and "
+            "--s3_target_folder for S3."
+        )
+    return parsed.source, parsed.working_dir
+
+
+def succeeded_message(outcome: Outcome, target: Storage) -> dict[str, Any]:
+    """The termination message (docs/architecture.md) of a run that made, or found, its data set."""
+    manifest = outcome.manifest
+    prepared, quarantined = len(manifest.documents), len(manifest.quarantined)
+    return {
+        "version": 1,
+        "stage": STAGE,
+        "result": "succeeded",
+        "dataset": {
+            "digest": manifest.digest,
+            "manifest": target.uri(MANIFEST_KEY),
+            "cacheHit": outcome.cache_hit,
+            "documents": {"total": prepared + quarantined, "prepared": prepared, "quarantined": quarantined},
+            "images": {name: split.images for name, split in manifest.splits.items()},
+            "annotations": _annotations(manifest),
+        },
+    }
+
+
+def failed_message(failure: Failure) -> dict[str, Any]:
+    """The termination message of a run that failed."""
+    return {
+        "version": 1,
+        "stage": STAGE,
+        "result": "failed",
+        "exitCode": failure.exit_code,
+        "reason": failure.reason,
+        "message": failure.message,
+    }
+
+
+def summary(outcome: Outcome, target: Storage, seconds: float) -> str:
+    """What a person wants to know at the end: counts per split and class, and what was left out."""
+    manifest = outcome.manifest
+    lines = [f"{target.uri(MANIFEST_KEY)}  {manifest.digest}"]
+    for name, split in manifest.splits.items():
+        counts = ", ".join(f"{count} {label}" for label, count in split.annotations.items())
+        lines.append(f"{name:5}  {split.documents} documents, {split.images} images: {counts}")
+    lines += [f"moved  {move.document} from {move.source} to {move.target}, which was empty" for move in manifest.moved]
+    lines += [f"left out  {entry.name}: {entry.reason}: {entry.message}" for entry in manifest.quarantined]
+    total = len(manifest.documents) + len(manifest.quarantined)
+    if outcome.cache_hit:
+        how = "nothing to do: the data set is there and its input is unchanged"
+    else:
+        how = f"{outcome.pages_drawn} pages in {seconds:.1f} s, {outcome.pages_drawn / max(seconds, 1e-9):.1f} a second"
+    lines.append(f"{len(manifest.documents)} of {total} documents prepared; {how}")
+    return "\n".join(lines)
+
+
+def run(options: Options) -> None:
+    """Runs the command; the result is in the target, the log and the termination message."""
+    started = time.monotonic()
+    source, target = open_storage(options.source), open_storage(options.target)
+    with Reporter.from_env(stage=STAGE) as reporter:
+
+        def on_progress(progress: Progress) -> None:
+            seconds = time.monotonic() - started
+            reporter.report(
+                percent=round(100 * progress.done / progress.total, 1),
+                etaSeconds=round(seconds * (progress.total - progress.done) / progress.done),
+                throughput=f"{progress.pages / seconds:.1f} pages/s",
+            )
+
+        scratch = _make_scratch(options.scratch_parent)
+        try:
+            outcome = preprocess(
+                source, target, options.parameters, scratch=scratch, workers=options.workers, on_progress=on_progress
+            )
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        reporter.report(percent=100.0, etaSeconds=0)
+    print(summary(outcome, target, time.monotonic() - started), flush=True)
+    write_termination(succeeded_message(outcome, target))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    verbose = False
+
+    def command() -> None:
+        nonlocal verbose
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+        verbose = options.verbose
+        logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+        run(options)
+
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return run_command(
+            command,
+            is_verbose=lambda: verbose,
+            on_failure=lambda failure: write_termination(failed_message(failure)),
+        )
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _make_scratch(parent: Path | None) -> Path:
+    place = parent or Path(tempfile.gettempdir())
+    with local_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="preprocess-", dir=place))
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise Interrupted("The run was asked to stop (SIGTERM); start it again to prepare the data set.")
+
+
+def _annotations(manifest: Manifest) -> dict[str, int]:
+    return {
+        category.name: sum(split.annotations[category.name] for split in manifest.splits.values())
+        for category in manifest.categories
+    }
+
+
+if __name__ == "__main__":
+    # Not sys.exit alone: a thread that waits for a server must not hold an interrupted process back.
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code) if code == Interrupted.exit_code else sys.exit(code)

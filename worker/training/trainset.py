@@ -1,0 +1,91 @@
+"""The prepared dataset as training needs it: on the local disk, verified, with its classes and the number of its
+images.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from training.config import SPLITS, DatasetFacts
+from training.dataset import download_dataset, verify_dataset
+from training.errors import DataError
+from training.storage import S3_SCHEME, open_storage
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """`digest` is that of the manifest, which stands for every byte of the dataset."""
+
+    digest: str
+    facts: DatasetFacts
+    image_folders: Mapping[str, Path]  # by split
+    annotation_files: Mapping[str, Path]  # by split; COCO
+
+    def shortened(self, folder: Path, *, pages: int) -> "TrainingSet":
+        """The same dataset with at most `pages` pages of each split, those with most annotations: for a demo."""
+        files = {}
+        images = {}
+        for split in SPLITS:
+            content = _read_coco(self.annotation_files[split])
+            counts: dict[int, int] = {}
+            for annotation in content["annotations"]:
+                counts[annotation["image_id"]] = counts.get(annotation["image_id"], 0) + 1
+            chosen = sorted(content["images"], key=lambda image: (-counts.get(image["id"], 0), image["id"]))[:pages]
+            identifiers = {image["id"] for image in chosen}
+            content["images"] = chosen
+            content["annotations"] = [item for item in content["annotations"] if item["image_id"] in identifiers]
+            files[split] = folder / f"{split}.json"
+            folder.mkdir(parents=True, exist_ok=True)
+            files[split].write_text(json.dumps(content))
+            images[split] = len(chosen)
+        return replace(self, facts=replace(self.facts, images=images), annotation_files=files)
+
+
+def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
+    """Bring the dataset at a path or s3:// to this machine and check it against its manifest.
+
+    Raises NotFound where there is none, DataError where it is incomplete, altered or has an empty split.
+    """
+    if uri.startswith(S3_SCHEME):
+        folder = work_dir / "dataset"
+        manifest = download_dataset(uri, folder)
+    else:
+        folder = Path(uri).absolute()
+        manifest = verify_dataset(open_storage(folder))
+    files = {split: folder / split / f"{split}.json" for split in SPLITS}
+    contents = {split: _read_coco(files[split]) for split in SPLITS}
+    classes = {_classes(content, files[split]) for split, content in contents.items()}
+    if len(classes) != 1:
+        raise DataError(f"The splits of {uri} have different categories; prepare the dataset again.")
+    for split, content in contents.items():
+        if not content["images"]:
+            raise DataError(f"The {split} split of {uri} has no images; add documents and prepare the dataset again.")
+    if not contents["train"]["annotations"]:
+        raise DataError(f"The train split of {uri} has no annotations: there is nothing to learn.")
+    images = {split: len(content["images"]) for split, content in contents.items()}
+    return TrainingSet(
+        digest=manifest.digest,
+        facts=DatasetFacts(classes=classes.pop(), images=images),
+        image_folders={split: folder / split / "images" for split in SPLITS},
+        annotation_files=files,
+    )
+
+
+def _read_coco(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+        if all(isinstance(content[name], list) for name in ("images", "annotations", "categories")):
+            return dict(content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no COCO file: {error!r}.") from error
+    raise DataError(f"{path} is no COCO file: images, annotations and categories must be lists.")
+
+
+def _classes(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
+    """Names in the order of the file, which is the order of the network's outputs."""
+    try:
+        return tuple(str(item["name"]) for item in content["categories"])
+    except (KeyError, TypeError) as error:
+        raise DataError(f"The categories of {path} cannot be read: {error!r}.") from error
