@@ -19,7 +19,7 @@ lint: venv ## ruff, mypy --strict, import-linter, shellcheck, helm lint
 	.venv/bin/ruff format --check operator worker tests hack
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
-	.venv/bin/shellcheck --external-sources $$(git ls-files '*.sh' .ci/run)
+	.venv/bin/shellcheck --external-sources --source-path=SCRIPTDIR $$(git ls-files '*.sh' .ci/run)
 
 test-unit: venv ## No I/O: seconds
 	$(PYTEST) tests/unit
@@ -62,6 +62,9 @@ format: venv ## Format and fix what ruff can
 
 chart-crd: ## Copy the CRD into the chart
 	cp crds/trainingruns.yaml charts/trainingrun-operator/files/trainingruns.yaml
+
+golden: venv ## Renew the golden Job manifests of the unit tests
+	RENEW_GOLDEN=1 $(PYTEST) tests/unit/operator/test_jobs.py
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

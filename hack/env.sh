@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Where everything that `make` builds or starts lives on this machine, sourced by the scripts in hack/.
 # Both folders are outside the checkout, so that a fresh clone finds what an older one built.
 
