@@ -15,8 +15,9 @@ KUBECONFIG=$("$here/cluster/kubeconfig.sh")
 log "installing the operator with Helm into namespace $namespace"
 kubectl create namespace "$namespace" --dry-run=client --output=yaml | kubectl apply --filename=- > /dev/null
 kubectl label namespace "$namespace" --overwrite pod-security.kubernetes.io/enforce=restricted > /dev/null
+# What `kubectl apply -f crds/`, a test or a curious developer changed before is taken over.
 helm upgrade --install trainingrun-operator "$here/../charts/trainingrun-operator" --namespace "$namespace" \
   --set "image.repository=${OPERATOR_IMAGE%:*}" --set "image.tag=${OPERATOR_IMAGE##*:}" --set "worker.image=$WORKER_IMAGE" \
-  --wait --timeout 3m "$@" > /dev/null
+  --take-ownership --force-conflicts --wait --timeout 3m "$@" > /dev/null
 kubectl wait --for=condition=Established crd/trainingruns.training.badgerdoc.dev --timeout=30s > /dev/null
 log "the operator runs: $(kubectl --namespace "$namespace" get deployment trainingrun-operator --no-headers)"

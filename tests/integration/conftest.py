@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.installed_operator import standing_aside
 from tests.integration.kube import Kube, KubeError
 from tests.integration.operator_process import OperatorProcess, make_gateway_certificate
 from tests.integration.s3_fixtures import S3Server, running_s3_server
@@ -28,7 +29,7 @@ def _kubeconfig() -> Path:
 
 @pytest.fixture(scope="session")
 def kube() -> Iterator[Kube]:
-    """The API server, with the CRD of this checkout applied."""
+    """The API server, with the CRD of this checkout applied and no operator but the tests' own."""
     path = _kubeconfig()
     if os.environ.get("CLUSTER") == "current" and "TRAININGRUN_KUBECONFIG" not in os.environ:
         path = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
@@ -43,7 +44,8 @@ def kube() -> Iterator[Kube]:
     if os.environ.get("CLUSTER") != "current" and not client.server.startswith(LOCAL_SERVER):
         pytest.fail(f"{path} points at {client.server}, which is not the local cluster; refused")
     client.apply_crd(CRD_FILE)
-    yield client
+    with standing_aside(client):
+        yield client
     client.close()
 
 
