@@ -318,6 +318,7 @@ class Progress(Model):
     sequence: int
     pod_uid: str | None = Field(None, alias="podUID")
     percent: int | None = None
+    percentage: str | None = None
     epoch: int | None = None
     total_epochs: int | None = None
     epochs: str | None = None

@@ -114,6 +114,7 @@ def advance(state: ProgressState, report: Report, pod_uid: str, now: datetime) -
         # A termination message has little room, and its writer leaves out old checkpoints first.
         points = _newest_first((*state.resume_points, *points))
     eta_seconds = None if report.final or report.eta_seconds is None else int(report.eta_seconds)
+    percent = None if report.percent is None else int(report.percent)
     epochs = f"{report.epoch or 0}/{report.total_epochs}" if report.total_epochs else None
     advanced = ProgressState(
         progress=Progress(
@@ -121,7 +122,8 @@ def advance(state: ProgressState, report: Report, pod_uid: str, now: datetime) -
             attempt=report.attempt,
             sequence=report.sequence,
             pod_uid=pod_uid,
-            percent=None if report.percent is None else int(report.percent),
+            percent=percent,
+            percentage=None if percent is None else f"{percent}%",
             epoch=report.epoch,
             total_epochs=report.total_epochs,
             epochs=epochs,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from s3_bucket import ensure_bucket
-from tests.e2e.kubernetes_cli import kubectl
+from tests.e2e.kubernetes_cli import OPERATOR_NAMESPACE, kubectl
 from tests.e2e.workspace import BUCKET, Workspace
 from training.storage import open_storage
 
@@ -48,6 +48,9 @@ def cluster() -> Iterator[dict[str, str]]:
         for name, value in environment.items():
             patch.setenv(name, value)
         subprocess.run([REPOSITORY / "hack" / "install.sh"], check=True)
+        # A fresh pod: the kubelet delays restarts longer for each kill that an earlier session left on its account.
+        kubectl("-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment/trainingrun-operator")
+        kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment/trainingrun-operator", "--timeout=120s")
         yield environment
 
 

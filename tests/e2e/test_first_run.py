@@ -15,7 +15,7 @@ from tests.e2e.workspace import BUCKET, Workspace
 from training.storage import open_storage
 
 pytestmark = pytest.mark.e2e
-EPOCHS = 5
+EPOCHS = 6
 
 
 @dataclass(frozen=True)

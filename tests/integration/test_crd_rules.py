@@ -288,7 +288,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
         "node": "node1",
         "conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         "attempts": {"counted": 2},
-        "progress": {"percent": 15, "epochs": "3/20", "eta": "1h12m"},
+        "progress": {"percent": 15, "percentage": "15%", "epochs": "3/20", "eta": "1h12m"},
         "bestCheckpoint": {"epoch": 3, "uri": "s3://c", "metric": "0.639"},
         "resumePoints": [{"epoch": 3, "uri": "s3://c", "time": "2026-01-01T00:00:00Z"}],
         "model": {"uri": "s3://tables/m.pth", "sha256": "ab"},
@@ -302,7 +302,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
     assert {name: cells[name] for name in ("PHASE", "EPOCH", "PROGRESS", "ETA", "BEST", "RETRIES", "MODEL")} == {
         "PHASE": "Training",
         "EPOCH": "3/20",
-        "PROGRESS": "15",
+        "PROGRESS": "15%",
         "ETA": "1h12m",
         "BEST": "0.639",
         "RETRIES": 2,

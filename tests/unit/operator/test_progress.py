@@ -42,7 +42,8 @@ def state(**fields: Any) -> ProgressState:
 def test_a_report_becomes_strings_for_people_and_numbers_for_programs() -> None:
     progress = state(etaSeconds=4320.9, iteration=120, throughput="12.3 img/s").progress
     assert progress is not None
-    assert (progress.percent, progress.epochs, progress.eta, progress.eta_seconds) == (15, "3/20", "1h12m", 4320)
+    assert (progress.percent, progress.percentage, progress.epochs) == (15, "15%", "3/20")
+    assert (progress.eta, progress.eta_seconds) == ("1h12m", 4320)
     assert progress.last_update_time == START
 
 
