@@ -106,7 +106,7 @@ def preprocess(
     """
     if isinstance(source, LocalStorage) and not source.root.is_dir():
         raise NotFound(f"The source folder {source.uri()} does not exist; check --source.")
-    pairing = pair_documents([*source.list_objects(PDF_FOLDER), *source.list_objects(JSON_FOLDER)])
+    pairing = pair_documents([*source.list_objects(PDF_FOLDER), *source.list_objects(JSON_FOLDER)], source.uri())
     for name in pairing.unmatched:
         logger.warning("%s has no partner of the same name and is left out", name)
     target.check_writable()

@@ -29,10 +29,10 @@ class Pairing:
     unmatched: tuple[str, ...]
 
 
-def pair_documents(objects: Iterable[StoredObject]) -> Pairing:
+def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
     """Pairs the files directly in `pdfs/` and `json/`; extensions in any case, stems compared as Unicode (NFC).
 
-    Raises DataError where nothing pairs.
+    Raises DataError, which names `source_uri`, where nothing pairs.
     """
     pdfs: dict[str, list[StoredObject]] = defaultdict(list)
     jsons: dict[str, list[StoredObject]] = defaultdict(list)
@@ -45,8 +45,8 @@ def pair_documents(objects: Iterable[StoredObject]) -> Pairing:
     both = sorted(pdfs.keys() & jsons.keys())
     if not both:
         raise DataError(
-            f"No document to prepare: {len(pdfs)} PDFs in pdfs/ and {len(jsons)} files in json/, but no two with the "
-            "same name; check the source folder."
+            f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its json/, "
+            "but no two with the same name; check the source folder."
         )
     clear = [name for name in both if len(pdfs[name]) == len(jsons[name]) == 1 and name.strip(". ")]
     alone = [item.key for name in pdfs.keys() ^ jsons.keys() for item in pdfs.get(name, []) + jsons.get(name, [])]

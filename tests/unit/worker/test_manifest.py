@@ -91,15 +91,15 @@ def test_files_pair_by_stem_whatever_the_case_of_the_extension_and_the_form_of_a
 
 
 def test_files_that_share_a_stem_are_not_guessed_at() -> None:
-    found = pair_documents(objects("pdfs/a.pdf", "pdfs/a.PDF", "json/a.json", "pdfs/b.pdf", "json/b.json"))
+    found = pair_documents(objects("pdfs/a.pdf", "pdfs/a.PDF", "json/a.json", "pdfs/b.pdf", "json/b.json"), "s3://tables/demo")
     assert [pair.name for pair in found.pairs] == ["b"]
     assert found.ambiguous == ("a",)
 
 
 @pytest.mark.parametrize("keys", [[], ["pdfs/a.pdf"], ["pdfs/a.pdf", "json/b.json"]])
 def test_nothing_that_pairs_is_an_error(keys: list[str]) -> None:
-    with pytest.raises(DataError, match="No document to prepare"):
-        pair_documents(objects(*keys))
+    with pytest.raises(DataError, match="No document to prepare in s3://tables/demo"):
+        pair_documents(objects(*keys), "s3://tables/demo")
 
 
 @pytest.mark.parametrize(
