@@ -45,8 +45,8 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
     both = sorted(pdfs.keys() & jsons.keys())
     if not both:
         raise DataError(
-            f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its json/, "
-            "but no two with the same name; check the source folder."
+            f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its "
+            "json/, but no two with the same name; check the source folder."
         )
     clear = [name for name in both if len(pdfs[name]) == len(jsons[name]) == 1 and name.strip(". ")]
     alone = [item.key for name in pdfs.keys() ^ jsons.keys() for item in pdfs.get(name, []) + jsons.get(name, [])]

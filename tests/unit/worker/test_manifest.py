@@ -84,14 +84,17 @@ def objects(*keys: str) -> list[StoredObject]:
 def test_files_pair_by_stem_whatever_the_case_of_the_extension_and_the_form_of_accents() -> None:
     found = pair_documents(
         objects("pdfs/a.PDF", "json/a.json", "pdfs/e\u0301.pdf", "json/\u00e9.Json", "pdfs/c.pdf", "json/d.json")
-        + objects("pdfs/a/draw_ann/0.jpg", "pdfs/sub/b.pdf", "json/b.json", "other/x.pdf")
+        + objects("pdfs/a/draw_ann/0.jpg", "pdfs/sub/b.pdf", "json/b.json", "other/x.pdf"),
+        "s3://tables/demo",
     )
     assert [pair.name for pair in found.pairs] == ["a", "\u00e9"]
     assert found.unmatched == ("json/b.json", "json/d.json", "pdfs/c.pdf")
 
 
 def test_files_that_share_a_stem_are_not_guessed_at() -> None:
-    found = pair_documents(objects("pdfs/a.pdf", "pdfs/a.PDF", "json/a.json", "pdfs/b.pdf", "json/b.json"), "s3://tables/demo")
+    found = pair_documents(
+        objects("pdfs/a.pdf", "pdfs/a.PDF", "json/a.json", "pdfs/b.pdf", "json/b.json"), "s3://tables/demo"
+    )
     assert [pair.name for pair in found.pairs] == ["b"]
     assert found.ambiguous == ("a",)
 
