@@ -113,7 +113,7 @@ class Kube:
         self.call("PATCH", f"{path}?fieldManager=tests&force=true", body, content_type="application/apply-patch+yaml")
 
         def established() -> bool:
-            conditions = {c["type"]: c["status"] for c in self.get(path).get("status", {}).get("conditions", [])}
+            conditions = {c["type"]: c["status"] for c in self.get(path)["status"].get("conditions") or []}
             return conditions.get("Established") == "True"
 
         wait_for(established, "the CRD is established")
