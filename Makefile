@@ -2,7 +2,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-PYTHON := .venv/bin/python
+# One cluster, one .venv: with -j the steps would run into each other.
+.NOTPARALLEL:
 PYTEST := .venv/bin/pytest
 
 ##@ The two commands
@@ -14,7 +15,7 @@ test: lint test-unit test-integration test-e2e ## All tests; sets up what they n
 
 ##@ Tests, by tier
 .PHONY: lint test-unit test-integration test-e2e
-lint: venv ## ruff, mypy --strict, import-linter, shellcheck, helm lint
+lint: venv ## ruff, mypy --strict, import-linter, shellcheck
 	.venv/bin/ruff check operator worker tests hack
 	.venv/bin/ruff format --check operator worker tests hack
 	.venv/bin/mypy
@@ -36,7 +37,7 @@ cluster-up: venv ## Start a real one-machine Kubernetes with S3, a registry and 
 	hack/cluster/up.sh
 
 cluster-down: ## Stop it (PURGE=1 also deletes its state)
-	hack/cluster/down.sh $(if $(PURGE),--purge)
+	hack/cluster/down.sh $(if $(filter 1,$(PURGE)),--purge)
 
 kubeconfig: ## Print the path of its kubeconfig
 	@hack/cluster/kubeconfig.sh

@@ -1,18 +1,20 @@
 """The demo: documents into S3, a TrainingRun applied, its progress shown until it ends. `make demo` calls it after
 the cluster, the images and the operator are there.
 
-    hack/demo.py [--source FOLDER] [--documents N]
+    hack/demo.py [--check] [--source FOLDER] [--documents N]
 
-S3 is reached by the AWS_… variables that `make s3-env` prints; kubectl by KUBECONFIG.
+S3 is reached by the AWS_… variables that `make s3-env` prints; kubectl by KUBECONFIG. DEMO_BUCKET names another bucket
+than the example's.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ from s3_bucket import ensure_bucket
 from training.storage import open_storage
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+CORPUS = REPOSITORY / "hack" / "corpus.py"
 EXAMPLE = REPOSITORY / "examples" / "trainingrun.yaml"
 SECRET_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 RUN_TIMEOUT_S = 3600
@@ -42,17 +45,43 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
+def documents_folder(text: str) -> Path:
+    """A folder of the user's own, if it holds what a run reads."""
+    folder = Path(text)
+    for kind, pattern in (("pdfs", "*.pdf"), ("json", "*.json")):
+        if not any((folder / kind).glob(pattern)):
+            raise argparse.ArgumentTypeError(
+                f"{folder} has no {kind}/{pattern}: give the folder that holds pdfs/ and json/"
+            )
+    return folder
+
+
 def trainingrun(source: Path | None) -> dict[str, Any]:
-    """The example as it stands; for documents of the user's own, with a name and folders of their own."""
-    run: dict[str, Any] = copy.deepcopy(yaml.safe_load(EXAMPLE.read_text()))
+    """The example, with this S3; for documents of the user's own, with a name and folders of their own."""
+    run: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
+    storage, dataset, training = (run["spec"][part] for part in ("storage", "dataset", "training"))
     if source is not None:
-        name = re.sub(r"[^a-z0-9]+", "-", source.name.lower()).strip("-")[:40] or "documents"
+        name = re.sub(r"[^a-z0-9]+", "-", source.name.lower())[:40].strip("-") or "documents"
         run["metadata"]["name"] = name
-        run["spec"]["dataset"]["sourceFolder"] = f"sources/{name}"
-        run["spec"]["dataset"]["targetFolder"] = f"datasets/{name}"
-        run["spec"]["training"]["modelOutput"] = f"s3://{run['spec']['storage']['bucket']}/models/{name}/tables.pth"
-    run["spec"]["storage"]["endpoint"] = os.environ["AWS_S3_ENDPOINT"]
+        dataset |= {"sourceFolder": f"sources/{name}", "targetFolder": f"datasets/{name}"}
+        training["modelOutput"] = f"s3://{storage['bucket']}/models/{name}/tables.pth"
+    bucket = os.environ.get("DEMO_BUCKET", storage["bucket"])
+    training["modelOutput"] = training["modelOutput"].replace(f"s3://{storage['bucket']}/", f"s3://{bucket}/")
+    storage |= {"bucket": bucket, "endpoint": os.environ["AWS_S3_ENDPOINT"]}
+    storage["region"] = os.environ.get("AWS_REGION", storage["region"])
     return run
+
+
+def generated(count: int) -> Path:
+    """A folder with that many documents, drawn once for each version of the generator."""
+    version = hashlib.sha256(CORPUS.read_bytes()).hexdigest()[:8]
+    folder = Path(os.environ["TRAININGRUN_STATE"]) / "demo" / f"documents-{count}-{version}"
+    if not folder.is_dir():
+        say(f"drawing {count} documents with tables, whose exact ground truth is known")
+        part = folder.with_suffix(".part")
+        subprocess.run([sys.executable, CORPUS, part, "--documents", str(count), "--seed", "0"], check=True)
+        part.rename(folder)
+    return folder
 
 
 def upload(source: Path, bucket: str, folder: str) -> None:
@@ -64,8 +93,6 @@ def upload(source: Path, bucket: str, folder: str) -> None:
     ensure_bucket(bucket)
     present = {entry.key: entry.size_bytes for entry in storage.list_objects()}
     files = sorted(path for kind in ("pdfs", "json") for path in (source / kind).iterdir() if path.is_file())
-    if not files:
-        sys.exit(f"error: {source} holds no pdfs/ and json/ to train on")
     wanted = {path.relative_to(source).as_posix(): path for path in files}
     for stale in sorted(present.keys() - wanted.keys()):
         storage.delete(stale)
@@ -112,31 +139,38 @@ def watch(namespace: str, name: str) -> str:
     return "still running"
 
 
+def print_hints(namespace: str, name: str, bucket: str) -> None:
+    """Where to look next; on the user's own cluster nothing needs to be set, and nothing is ours to stop."""
+    local = os.environ.get("CLUSTER", "local") == "local"
+    print("Where to look next:")
+    if local:
+        print(f"""\
+  export KUBECONFIG={os.environ["KUBECONFIG"]} PATH=$PATH:{Path(shutil.which("kubectl") or "").parent}
+  eval "$(make s3-env)"                                  # any S3 client then reaches s3://{bucket}, past any proxy""")
+    print(f"""\
+  kubectl -n {namespace} get trainingruns
+  kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
+  kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
+  kubectl -n {namespace} apply -f your-trainingrun.yaml       # start from examples/trainingrun.yaml""")
+    if local:
+        print("  make cluster-down                                      # stops it all; PURGE=1 also deletes it")
+    else:
+        print("  helm uninstall trainingrun-operator -n trainingrun-system    # takes the operator away")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the demo on the cluster that KUBECONFIG names.")
-    parser.add_argument("--source", type=Path, help="folder with pdfs/ and json/ (default: generated documents)")
+    parser.add_argument("--check", action="store_true", help="only check these arguments")
+    parser.add_argument("--source", type=documents_folder, help="folder with pdfs/ and json/ (default: generated ones)")
     parser.add_argument("--documents", type=int, default=24, help="how many documents to generate (default 24)")
     options = parser.parse_args()
-    if options.source is not None and not (options.source / "pdfs").is_dir():
-        sys.exit(f"error: {options.source} has no pdfs folder: give the folder that holds pdfs/ and json/")
+    if options.check:
+        return
 
     run = trainingrun(options.source)
     namespace, name = run["metadata"]["namespace"], run["metadata"]["name"]
     storage, dataset = run["spec"]["storage"], run["spec"]["dataset"]
-    documents = options.source
-    if documents is None:
-        documents = Path(os.environ["TRAININGRUN_STATE"]) / "demo" / f"documents-{options.documents}"
-        if not documents.is_dir():
-            say(f"drawing {options.documents} documents with tables, whose exact ground truth is known")
-            corpus = [
-                sys.executable,
-                str(REPOSITORY / "hack" / "corpus.py"),
-                str(documents),
-                "--documents",
-                str(options.documents),
-            ]
-            subprocess.run([*corpus, "--seed", "0"], check=True)
-    upload(documents, storage["bucket"], dataset["sourceFolder"])
+    upload(options.source or generated(options.documents), storage["bucket"], dataset["sourceFolder"])
     prepare_namespace(namespace, storage["credentialsSecret"])
 
     kubectl("-n", namespace, "delete", "trainingrun", name, "--ignore-not-found", "--wait=true", "--cascade=foreground")
@@ -149,15 +183,7 @@ def main() -> None:
     if phase != "Succeeded":
         print(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "jsonpath={.status.conditions}"))
         sys.exit(f"error: the run is {phase}; look closer with: kubectl -n {namespace} describe trainingrun {name}")
-    binaries = str(Path(subprocess.check_output(["which", "kubectl"], text=True).strip()).parent)
-    print(f"""Where to look next:
-  export KUBECONFIG={os.environ["KUBECONFIG"]} PATH=$PATH:{binaries}
-  kubectl -n {namespace} get trainingruns
-  kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
-  kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
-  eval "$(make s3-env)"                                  # any S3 client then reaches s3://{storage["bucket"]}
-  kubectl -n {namespace} apply -f your-trainingrun.yaml       # start from examples/trainingrun.yaml
-  make cluster-down                                      # stops it all; PURGE=1 also deletes it""")
+    print_hints(namespace, name, storage["bucket"])
 
 
 if __name__ == "__main__":

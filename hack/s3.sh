@@ -56,6 +56,8 @@ print_env() {
   echo "export AWS_SECRET_ACCESS_KEY=$secret"
   echo "export AWS_REGION=us-east-1"
   echo "export AWS_DEFAULT_REGION=us-east-1"          # boto3 reads this one
+  echo "export NO_PROXY=$NO_PROXY"
+  echo "export no_proxy=$NO_PROXY"
 }
 
 start() {

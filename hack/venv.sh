@@ -7,19 +7,17 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/env.sh"
 cd "$here/.."
 stamp=.venv/.complete
-key=$(cat requirements/*.txt hack/venv.sh hack/mmcv_wheel.sh pyproject.toml | sha256sum)
-if [ "$(cat $stamp 2>/dev/null)" = "$key" ]; then exit 0; fi
+key=$({ echo "$PWD"; cat requirements/*.txt hack/venv.sh hack/mmcv_wheel.sh pyproject.toml; } | sha256sum)
+# One that came with a copied clone runs the other clone's code; one from before an upgrade may have lost its interpreter.
+fits() { .venv/bin/python -c '' && grep --quiet --fixed-strings "'$PWD/.venv'" .venv/bin/activate; } 2> /dev/null
+if [ "$(cat $stamp 2> /dev/null)" = "$key" ] && fits; then exit 0; fi
 
-uv_version=$(sed -nE 's/^uv==([^ ]+).*/\1/p' requirements/dev.txt)
-uv=$TRAININGRUN_CACHE/tools/uv-$uv_version/bin/uv
-if [ ! -x "$uv" ]; then
-  python3 -m venv "${uv%/bin/uv}"
-  "${uv%/uv}/pip" install --quiet --disable-pip-version-check "uv==$uv_version"
-fi
+uv=$(hack/uv.sh)
 # Package traffic may be signed by a certificate authority that only the machine's own store knows.
 export UV_SYSTEM_CERTS=1 VIRTUAL_ENV=$PWD/.venv
 log "installing the Python dependencies into .venv (4 GB to download the first time)"
-[ -x .venv/bin/python ] || "$uv" venv --quiet --seed --python 3.11 --no-python-downloads .venv
+rm -f $stamp
+fits || "$uv" venv --quiet --clear --seed --python 3.11 --no-python-downloads .venv
 # The file is complete, and mmengine would pull in the other OpenCV: --no-deps.
 "$uv" pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
 wheel=$(hack/mmcv_wheel.sh "$PWD/.venv/bin/python" "$TRAININGRUN_CACHE/wheels")

@@ -19,18 +19,32 @@ commands=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-pro
 go=$("$here/../go.sh")
 key=$({ cat "$here/build-binaries.sh"; "$go" version; } | sha256sum | cut -c1-16)
 out=$TRAININGRUN_CACHE/bin/$key
-if [ -e "$out/.complete" ]; then echo "$out"; exit 0; fi
+mkdir -p "$out"
+exec 9< "$TRAININGRUN_CACHE"
+flock 9      # two callers would compile the same thing twice
+if [ -e "$out/.complete" ]; then
+  touch "$out"
+  echo "$out"
+  exit 0
+fi
 
 log "building Kubernetes $kubernetes_version, helm, kwok and CoreDNS from their Go modules (about 10 minutes on 2 cores, once)"
-mkdir -p "$out"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-# The build cache is 5 GB that nobody needs once the binaries exist.
-export GOCACHE=$work/build-cache CGO_ENABLED=0 GOFLAGS=-modcacherw
+# The build cache is 5 GB that nobody needs once the binaries exist; a build that was killed goes on from it.
+export GOCACHE=$TRAININGRUN_CACHE/go-build CGO_ENABLED=0 GOFLAGS=-modcacherw
+
+# download MODULE FIELD: fetches a module and prints that field of what Go says about it
+download() {
+  local answer
+  answer=$("$go" mod download -json "$1") ||
+    die "Go could not download $1 ($(sed -nE 's/^\s*"Error": "(.*)",?$/\1/p' <<< "$answer")): check that what 'go env GOPROXY' names answers, then run again"
+  sed -nE "s/^\s*\"$2\": \"(.*)\",?\$/\1/p" <<< "$answer"
+}
 
 printf 'module trainingrun.test/cluster\n\ngo 1.24.0\n' > go.mod
-kubernetes_mod=$("$go" mod download -json "k8s.io/kubernetes@v$kubernetes_version" | sed -nE 's/^\s*"GoMod": "(.*)",?$/\1/p')
+kubernetes_mod=$(download "k8s.io/kubernetes@v$kubernetes_version" GoMod)
 {
   printf 'module trainingrun.test/cluster\n\ngo 1.24.0\n\ngodebug default=go1.24\n\nrequire k8s.io/kubernetes v%s\n\nreplace (\n' "$kubernetes_version"
   awk '/=> .\/staging/ { sub(/^replace/, ""); print $1 }' "$kubernetes_mod" |
@@ -52,12 +66,15 @@ export GOBIN=$out
 "$go" install -trimpath -ldflags '-s -w' "sigs.k8s.io/kwok/cmd/kwok@$kwok_version"
 "$go" install -trimpath -ldflags '-s -w' "github.com/coredns/coredns@$coredns_version"
 # kwok simulates nodes and pods only by Stage files, which lie in its module, not in its binary.
-kwok_module=$("$go" mod download -json "sigs.k8s.io/kwok@$kwok_version" | sed -nE 's/^\s*"Dir": "(.*)",?$/\1/p')
+kwok_module=$(download "sigs.k8s.io/kwok@$kwok_version" Dir)
 mkdir -p "$out/kwok-stages"
 for stage in node/fast node/heartbeat-with-lease pod/fast; do
   find "$kwok_module/kustomize/stage/$stage" -name '*.yaml' ! -name 'kustomization.yaml' | sort |
     while read -r file; do printf -- '---\n'; cat "$file"; printf '\n'; done
 done > "$out/kwok-stages/stages.yaml"
 touch "$out/.complete"
+rm -rf "$GOCACHE"
+# Another clone may still run others: only those that nobody asked for in a week go.
+find "$TRAININGRUN_CACHE/bin" -mindepth 1 -maxdepth 1 ! -newermt '-7 days' -exec rm -rf {} +
 log "built: $(du -sh "$out" | cut -f1) in $out"
 echo "$out"

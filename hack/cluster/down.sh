@@ -11,7 +11,7 @@ case "$*" in
   *) die "usage: hack/cluster/down.sh [--purge]" ;;
 esac
 if [ "${CLUSTER:-local}" = current ]; then
-  echo "CLUSTER=current: nothing of ours runs there, nothing to stop"
+  echo "CLUSTER=current: that cluster is yours, and nothing is stopped; 'helm uninstall trainingrun-operator --namespace trainingrun-system' takes the operator away"
   exit 0
 fi
 require_root
@@ -19,33 +19,19 @@ mkdir -p /run/lock
 exec 9> /run/lock/trainingrun-cluster.lock
 flock --timeout 900 9 || die "another up.sh or down.sh is still at work after 15 minutes"
 
-# gone PID SECONDS: whether the process has ended within that time
-gone() {
-  local _
-  for _ in $(seq $(($2 * 20))); do
-    [ "$(cluster_pid || true)" = "$1" ] || return 0
-    sleep 0.05
-  done
-  return 1
-}
-
 was=down
 if pid=$(cluster_pid); then
   was=up
-  log "stopping the cluster's process tree (pid $pid)"
-  kill -TERM "$pid" 2> /dev/null || true
-  if ! gone "$pid" 10; then
-    log "it did not end by itself in 10 s; killing it"
-    kill -KILL "$pid" 2> /dev/null || true
-    gone "$pid" 30 || die "the process $pid can't be killed (state $(awk '/^State/ { print $2 }' "/proc/$pid/status")); a disk may hang: see dmesg"
-  fi
+  stop_cluster "$pid"
 fi
-# What is there now may belong to a cluster with another state folder.
-other_cluster > /dev/null || remove_leftovers
-if [ -f "$CLUSTER_DIR/made-folders" ]; then
-  # Mount points that this machine did not have. rmdir refuses one that is in use or has become somebody's.
-  tac "$CLUSTER_DIR/made-folders" | while read -r folder; do rmdir "$folder" 2> /dev/null || true; done
-  rm -f "$CLUSTER_DIR/made-folders"
+# What is there now may belong to a cluster with another state folder; the kernel even unmounts what it has on a folder that goes.
+if ! other_cluster > /dev/null; then
+  remove_leftovers
+  if [ -f "$CLUSTER_DIR/made-folders" ]; then
+    # Mount points that this machine did not have. rmdir refuses one that has become somebody's.
+    tac "$CLUSTER_DIR/made-folders" | while read -r folder; do rmdir "$folder" 2> /dev/null || true; done
+    rm -f "$CLUSTER_DIR/made-folders"
+  fi
 fi
 if [ $purge = 1 ] && [ -d "$TRAININGRUN_STATE" ]; then
   # The folder must look like ours, and nothing may be mounted in it: an rm -rf must never walk into something else.
@@ -53,7 +39,7 @@ if [ $purge = 1 ] && [ -d "$TRAININGRUN_STATE" ]; then
   real=$(readlink --canonicalize "$TRAININGRUN_STATE")
   mounted=$(awk -v folder="$real/" 'index($5 "/", folder) == 1 { print $5 }' /proc/self/mountinfo | head -n 1)
   [ -z "$mounted" ] || [ "$mounted" = "$real" ] || die "$mounted is still mounted; unmount it, then run this again"
-  rm -rf --one-file-system "${real:?}/cluster" "$real/registry" "$real/s3" "$real/logs" "$real/kubeconfig"
+  rm -rf --one-file-system "${real:?}"/{cluster,registry,s3,logs,demo,kubeconfig,images.env}
   rmdir "$real" 2> /dev/null || log "left in $real what is not the cluster's: $(find "$real" -mindepth 1 -maxdepth 1 -printf '%f ')"
   echo "down, and its state is deleted"
 elif [ $was = up ]; then

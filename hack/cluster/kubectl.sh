@@ -7,4 +7,4 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 KUBECONFIG=$("$here/kubeconfig.sh")
 export KUBECONFIG
 if [ "${CLUSTER:-local}" = current ] && kubectl=$(command -v kubectl); then exec "$kubectl" "$@"; fi
-exec "$(flock "$TRAININGRUN_CACHE" "$here/build-binaries.sh")/kubectl" "$@"
+exec "$("$here/build-binaries.sh")/kubectl" "$@"

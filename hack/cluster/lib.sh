@@ -56,6 +56,27 @@ other_cluster() {
   return 1
 }
 
+# Ends the process tree of this state folder's cluster, whose pid 1 is PID. Its links, routes and cgroups: remove_leftovers.
+stop_cluster() {
+  log "stopping the cluster's process tree (pid $1)"
+  kill -TERM "$1" 2> /dev/null || true
+  if ! cluster_is_gone "$1" 10; then
+    log "it did not end by itself in 10 s; killing it"
+    kill -KILL "$1" 2> /dev/null || true
+    cluster_is_gone "$1" 30 || die "the process $1 can't be killed (state $(awk '/^State/ { print $2 }' "/proc/$1/status")); a disk may hang: see dmesg"
+  fi
+}
+
+# cluster_is_gone PID SECONDS: whether it has ended within that time
+cluster_is_gone() {
+  local _
+  for _ in $(seq $(($2 * 20))); do
+    [ "$(cluster_pid || true)" = "$1" ] || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
 # Runs a command inside: the cluster's network, mounts and pids. What is started so dies with the cluster.
 in_cluster() {
   local pid
@@ -94,7 +115,7 @@ remove_leftovers() {
     [ $left = 1 ] || break
     sleep 0.1
   done
-  [ "$left" = 0 ] || log "warning: a cgroup named $CGROUP still holds a process (try $try); look with: cat /sys/fs/cgroup/*/$CGROUP/cgroup.procs"
+  [ "$left" = 0 ] || log "warning: a cgroup named $CGROUP still holds a process (try $try); look with: find /sys/fs/cgroup -path '*/$CGROUP/*' -name cgroup.procs -exec grep -H . {} +"
   if [ -s "$CLUSTER_DIR/cgroup-controllers-added" ]; then
     while read -r controller; do
       echo "-$controller" > /sys/fs/cgroup/cgroup.subtree_control 2> /dev/null || true    # someone else may use it by now

@@ -18,6 +18,8 @@ work=$(mktemp -d)
 passed=0
 failed=0
 
+# A storage of this run's own, which goes with it.
+b() { buildah --root "$work/buildah" --runroot "$work/buildah-run" --storage-driver vfs "$@"; }
 k() { "$kubectl" --namespace "$namespace" "$@"; }
 
 # check WHAT COMMAND...: one line, with the command's last words when it fails
@@ -36,7 +38,6 @@ check() {
 # shellcheck disable=SC2329  # run by the trap
 clean_up() {
   "$kubectl" delete namespace "$namespace" --wait=true --timeout=90s > /dev/null 2>&1 || log "the namespace $namespace is still being deleted"
-  buildah rmi "$image" > /dev/null 2>&1 || true
   in_cluster ctr --address "$CONTAINERD_SOCKET" --namespace k8s.io images rm "$image" > /dev/null 2>&1 || true
   delete_from_registry || true
   rm -rf "$work"
@@ -58,11 +59,11 @@ push_image() {
   cp /bin/busybox "$work/root/bin/busybox"
   local applet
   for applet in sh cat echo env ls nslookup sleep wget httpd mkdir hostname test grep head; do ln -s busybox "$work/root/bin/$applet"; done
-  container=$(buildah from scratch)
-  buildah add --quiet "$container" "$work/root" /
-  buildah config --env PATH=/bin --user 65534:65534 "$container"
-  buildah commit --quiet --rm "$container" "$image"
-  buildah push --quiet --tls-verify=false "$image"
+  container=$(b from scratch)
+  b add --quiet "$container" "$work/root" /
+  b config --env PATH=/bin --user 65534:65534 "$container"
+  b commit --quiet --rm "$container" "$image"
+  b push --quiet --tls-verify=false "$image"
 }
 
 # job NAME COMMAND [more of the container's fields, as YAML in one line] [more of the pod's fields]

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # up.sh [--kwok-nodes N]: starts the one-machine Kubernetes with its registry, S3 server and fake GPUs, and waits until
-# all of it answers. Does nothing when it is up. Objects, images and buckets of the last time are still there.
+# all of it answers. Does nothing when it is up; starts it anew when what runs is not what this checkout has. Objects, images
+# and buckets of the last time are still there.
 # CLUSTER=current: starts nothing, uses the kubeconfig's own context. FAKE_GPUS=N: nvidia.com/gpu devices (2).
 # KWOK_NODES=N: the same as the option: N simulated nodes (0).
 set -euo pipefail
@@ -30,20 +31,21 @@ use_current_context() {
   echo "using the current context '$context'; nothing was started"
 }
 
-# What the supervised components need, found or built before anything is changed.
-find_parts() {
+check_programs() {
   local program missing=()
   for program in etcd containerd ctr runc iptables conntrack ip nsenter unshare curl openssl docker-registry gcc; do
     command -v $program > /dev/null || missing+=("$program")
   done
   [ -x /usr/lib/cni/bridge ] || missing+=(/usr/lib/cni/bridge)
   [ ${#missing[@]} = 0 ] || die "missing on this machine: ${missing[*]}; install the Debian packages with hack/apt.sh"
+}
+
+# What the supervised components need, found or built before anything is changed.
+find_parts() {
   PYTHON=$project/.venv/bin/python
   "$PYTHON" -c 'import grpc, grpc_tools' 2> /dev/null || die "the fake GPU plugin needs grpcio in .venv; install it with hack/venv.sh"
   WEED=$("$project/hack/s3.sh" binary)
-  # One build at a time: two callers would compile the same thing twice.
-  mkdir -p "$TRAININGRUN_CACHE"
-  BINARIES=$(flock "$TRAININGRUN_CACHE" "$cluster_lib/build-binaries.sh")
+  BINARIES=$("$cluster_lib/build-binaries.sh")
   PAUSE_IMAGE=$("$cluster_lib/pause-image.sh")
 }
 
@@ -65,6 +67,28 @@ check_machine() {
   modprobe --all --quiet overlay br_netfilter veth nf_conntrack 2> /dev/null || true
 }
 
+# What the processes of the cluster come from.
+version() { cat "$cluster_lib"/{inside,lib,config,build-binaries}.sh "$project"/hack/gpu_plugin/*.{py,proto} "$project/requirements/dev.txt" | sha256sum; }
+
+# Whether what runs is what this checkout would start. Another clone's will do, while that is there and the same.
+is_current() {
+  local recorded=() program
+  mapfile -t recorded 2> /dev/null < "$RUN_DIR/started-from" || return 1
+  [ "${recorded[0]:-}" = "$(version)" ] || return 1
+  for program in "${recorded[@]:1}"; do [ -e "$program" ] || return 1; done
+}
+
+# Of our own images those stay that images.env names; with the others go the blobs that nothing else holds.
+collect_garbage() {
+  local tag
+  [ -s "$TRAININGRUN_STATE/images.env" ] && [ -d "$REGISTRY_DIR/docker" ] || return 0
+  for tag in "$REGISTRY_DIR"/docker/registry/v2/repositories/trainingrun/*/_manifests/tags/*; do
+    [[ ! ${tag##*/} =~ ^[0-9a-f]{16}$ ]] || grep --quiet ":${tag##*/}$" "$TRAININGRUN_STATE/images.env" || rm -rf --one-file-system "$tag"
+  done
+  docker-registry garbage-collect --delete-untagged "$CLUSTER_DIR/config/registry.yaml" > "$LOG_DIR/garbage.log" 2>&1 ||
+    log "warning: the registry's garbage could not be collected; see $LOG_DIR/garbage.log"
+}
+
 # Keeps one older log of each component, so that the folder can't grow without end over many starts.
 rotate_logs() {
   local file
@@ -79,6 +103,8 @@ launch() {
   mkdir -p "$RUN_DIR" "$LOG_DIR" "$REGISTRY_DIR" "$S3_DIR/data" "$CLUSTER_DIR/etcd"
   chmod 700 "$CLUSTER_DIR" "$CLUSTER_DIR/etcd" "$S3_DIR"
   rotate_logs
+  collect_garbage
+  printf '%s\n' "$(version)" "$cluster_lib/inside.sh" "$BINARIES/kubelet" "$WEED" "$PYTHON" > "$RUN_DIR/started-from"
   [ "$(cat "$CLUSTER_DIR/kwok-nodes" 2> /dev/null || echo 0)" != 0 ] || touch "$RUN_DIR/kwok.stopped"
   # A clean environment: a proxy's address or somebody's cloud keys have no business in a kubelet.
   setsid env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 \
@@ -172,7 +198,7 @@ pid=$(cluster_pid) || pid=
 if [ -n "$pid" ] && [ -n "$stopped" ]; then
   log "starting what was stopped: ${stopped//.stopped/}"
   find "$RUN_DIR" -name '*.stopped' ! -name kwok.stopped -delete
-elif [ -n "$pid" ] && [ -e "$RUN_DIR/ready" ] && api_ready > /dev/null; then
+elif [ -n "$pid" ] && is_current && [ -e "$RUN_DIR/ready" ] && api_ready > /dev/null; then
   remember_gpus || "$cluster_lib/component.sh" restart gpu-plugin
   [ -z "$kwok_nodes" ] || "$cluster_lib/kwok-nodes.sh" "$kwok_nodes"
   echo "already up (pid $pid): export KUBECONFIG=$KUBECONFIG_FILE"
@@ -181,17 +207,26 @@ fi
 if other=$(other_cluster); then
   die "a local cluster runs already, with its state in $other, and a machine has room for one; stop that with: TRAININGRUN_STATE=$other hack/cluster/down.sh"
 fi
-find_parts
+check_programs
 mkdir -p "$CLUSTER_DIR"
+if [ -z "$pid" ]; then
+  remove_leftovers
+  check_machine
+fi
+find_parts
+if [ -n "$pid" ] && ! is_current; then
+  log "what runs was started from other files than this checkout's ($project); starting it anew, its data stays"
+  stop_cluster "$pid"
+  remove_leftovers
+  pid=
+fi
 boot_time=$(date --utc +%FT%TZ)
-if cluster_pid > /dev/null; then
+if [ -n "$pid" ]; then
   log "the cluster runs, but not all of it answers yet; waiting for it"
   boot_time=
   remember_gpus || true
 else
   log "starting the local cluster in $TRAININGRUN_STATE"
-  remove_leftovers
-  check_machine
   remember_gpus || true
   "$cluster_lib/pki.sh"
   "$cluster_lib/config.sh"

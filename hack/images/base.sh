@@ -67,6 +67,13 @@ if [ ! -e "$archive" ]; then
   [ "$(id -u)" = 0 ] || die "only root can bootstrap the base image: run as root, or give BASE=<an image your registry has>"
   log "bootstrapping the base image: Debian $suite, updates of $updates, with ${packages//,/, } (about 40 s)"
   mkdir -p "$TRAININGRUN_CACHE/base"
+  exec 8< "$TRAININGRUN_CACHE/base"
+  flock 8
+  # What a killed bootstrap left, which may still have these two mounted.
+  for killed in "$TRAININGRUN_CACHE"/base/.work.*; do
+    umount --lazy "$killed"/root/{proc,sys} 2> /dev/null || true
+    rm -rf --one-file-system "$killed"
+  done
   work=$(mktemp -d "$TRAININGRUN_CACHE/base/.work.XXXXXX")
   trap 'rm -rf --one-file-system "$work"' EXIT
   mkdir "$work/root"

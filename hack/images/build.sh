@@ -4,7 +4,7 @@
 # An image's tag is a key of the content that goes in, so an unchanged tree builds and pushes nothing. Prints the two
 # references and keeps them in $TRAININGRUN_STATE/images.env.
 #
-#   REGISTRY=10.89.0.1:5000   where to push: by default the registry that hack/cluster/up.sh starts
+#   REGISTRY=10.89.0.1:5000   where to push: by default the registry that hack/cluster/up.sh starts; must be given with CLUSTER=current
 #   MMCV_OPS=cpu              mmcv's compiled operators; cuda takes an hour the first time, and TORCH_CUDA_ARCH_LIST
 #   BASE=debian:12            the image to build on, for those who reach a registry; by default what base.sh bootstraps
 set -euo pipefail
@@ -13,6 +13,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/storage.sh"
 cd "$here/../.."
 
+[ "${CLUSTER:-local}" = local ] || [ -n "${REGISTRY:-}" ] || die "CLUSTER=current needs REGISTRY: export the name of a registry that the cluster pulls from"
 REGISTRY=${REGISTRY:-10.89.0.1:5000}
 MMCV_OPS=${MMCV_OPS:-cpu}
 base=${BASE:-$(hack/images/base.sh --reference)}
@@ -36,7 +37,7 @@ find_registry() {
     done
     sleep "$((try - 1))"      # one that is just starting
   done
-  die "no image registry answers at $REGISTRY: start the local one with 'make cluster-up', or set REGISTRY"
+  die "no image registry answers at $REGISTRY: export the REGISTRY that you mean, or start the local cluster's with 'make cluster-up'"
 }
 
 # pushed NAME:TAG: whether the registry has it, with every layer.
@@ -52,15 +53,8 @@ pushed() {
 # What RUN steps see as /mnt: the uv that requirements/dev.txt pins, where hack/venv.sh keeps it (buildah 1.28 can't mount
 # a stage that it took from its cache), and this machine's certificate authorities, which may sign the package traffic.
 prepare_tools() {
-  local uv_version venv
-  uv_version=$(sed -nE 's/^uv==([^ ]+).*/\1/p' requirements/dev.txt)
-  venv=$TRAININGRUN_CACHE/tools/uv-$uv_version
-  if [ ! -x "$venv/bin/uv" ]; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check "uv==$uv_version"
-  fi
   mkdir -p "$storage/tools"
-  ln -f "$venv/bin/uv" "$storage/tools/uv"
+  ln -f "$(hack/uv.sh)" "$storage/tools/uv"
   if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt "$storage/tools/ca.crt"; fi
 }
 
@@ -81,7 +75,13 @@ build() {
     { tail -n 20 "$log" >&2; die "the build of $file failed (its last lines stand above, all of them in $log)"; }
 }
 
-# Removes what older keys left: images, their layers, and the containers of builds that were cut off.
+# Removes what a killed build left: its containers with their layers, and layers on their way.
+clean_up_after_killed() {
+  b rm --all > /dev/null
+  find "$storage/tmp" -mindepth 1 -maxdepth 1 ! -name buildah-cache -exec rm -rf --one-file-system {} +
+}
+
+# Removes what older keys left: images and their layers.
 clean() {
   local image
   b images --format '{{.Name}}:{{.Tag}}' | grep '^localhost/trainingrun/' | while read -r image; do
@@ -107,9 +107,9 @@ for name in worker operator; do
   if ! exists "localhost/$image"; then
     [ "$(id -u)" = 0 ] || die "only root can build images here: run as root"
     mkdir -p "$uv_cache" "$TRAININGRUN_CACHE/wheels"
+    clean_up_after_killed
     [ -n "${BASE:-}" ] || hack/images/base.sh > /dev/null
     if [ "$(cat "$storage/dependencies" 2> /dev/null)" != "$dependencies" ]; then
-      b rm --all > /dev/null
       b rmi --prune > /dev/null      # stages of older dependencies; here, because the stages of newer ones look the same
       free=$(df --output=avail --block-size=1G "$storage" | tail -n 1)
       [ "$free" -ge 15 ] || die "only $free GB are free in $storage, and the images need 15: free some, for instance by deleting $TRAININGRUN_CACHE/buildah"

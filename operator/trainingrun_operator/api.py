@@ -96,6 +96,7 @@ class Reason(enum.StrEnum):
     JOB_REJECTED = "JobRejected"
     JOB_CONFLICT = "JobConflict"
     NO_IMAGE = "NoImage"
+    POD_NOT_CREATED = "PodNotCreated"
     DATASET_PUBLISHED = "DatasetPublished"
     MODEL_PUBLISHED = "ModelPublished"
     NOT_YET = "NotYet"
@@ -263,16 +264,19 @@ class LastFailure(Model):
     consecutive: int = 1
 
 
+Count = Annotated[int, Field(ge=0, le=2**53)]  # any more would make the whole status invalid
+
+
 class DocumentCounts(Model):
-    total: int = Field(0, ge=0)
-    prepared: int = Field(0, ge=0)
-    quarantined: int = Field(0, ge=0)
+    total: Count = 0
+    prepared: Count = 0
+    quarantined: Count = 0
 
 
 class ImageCounts(Model):
-    train: int = Field(0, ge=0)
-    val: int = Field(0, ge=0)
-    test: int = Field(0, ge=0)
+    train: Count = 0
+    val: Count = 0
+    test: Count = 0
 
 
 class PublishedDataset(Model):
@@ -283,7 +287,7 @@ class PublishedDataset(Model):
     cache_hit: bool = False
     documents: DocumentCounts = DocumentCounts()
     images: ImageCounts = ImageCounts()
-    annotations: dict[Annotated[str, Field(max_length=32)], Annotated[int, Field(ge=0)]] = Field({}, max_length=8)
+    annotations: dict[Annotated[str, Field(max_length=32)], Count] = Field({}, max_length=8)
 
 
 class Metric(Model):
@@ -296,7 +300,7 @@ class PublishedModel(Model):
 
     uri: str = Field(min_length=1, max_length=700)
     sha256: str = Field(min_length=1, max_length=80)
-    size_bytes: int = Field(ge=0)
+    size_bytes: Count
     manifest: str = Field(min_length=1, max_length=720)
     metrics: tuple[Metric, ...] = Field((), max_length=16)
 
@@ -304,8 +308,8 @@ class PublishedModel(Model):
 class ResumePoint(Model):
     """A checkpoint that training can go on from."""
 
-    epoch: int = Field(ge=0)
-    iteration: int = Field(0, ge=0)
+    epoch: Count
+    iteration: Count = 0
     uri: str = Field(min_length=1, max_length=700)
     sha256: str | None = Field(None, max_length=64)
     time: Time | None = None
@@ -335,6 +339,7 @@ class Status(Model):
     observed_generation: int | None = None
     phase: Phase | None = None
     stage: Stage | None = None
+    image: str | None = None
     gpu: str | None = None
     node: str | None = None
     job: str | None = None

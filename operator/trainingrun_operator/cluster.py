@@ -45,13 +45,10 @@ _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _TIMEOUT_S = (10, 30)
 _ERRORS: dict[int, type[ClusterError]] = {
-    400: InvalidError,
     401: TransientError,
-    403: RefusedError,
     404: GoneError,
     409: ConflictError,
     410: GoneError,
-    422: InvalidError,
     429: TransientError,
 }
 
@@ -220,15 +217,25 @@ class Cluster:
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             raise TransientError(f"{method} {path}: {error}") from error
         if response.status >= 300:
-            raise _error(response.status, raw, f"{method} {path}")
+            raise error_of(response.status, raw, f"{method} {path}")
         answer: Object = json.loads(raw)
         return answer
 
 
-def _error(status: int, raw: bytes, request: str) -> ClusterError:
+def error_of(status: int, raw: bytes, request: str) -> ClusterError:
+    """What an answer of the API server means.
+
+    A policy or a webhook may say no with any 4xx, 422 included; only validation names the field that is wrong.
+    """
     try:
-        message = str(json.loads(raw).get("message") or "")
+        answer = json.loads(raw)
+        message = str(answer.get("message") or "")
+        causes = (answer.get("details") or {}).get("causes") or ()
+        names_a_field = any(cause.get("field") for cause in causes)
     except (ValueError, AttributeError):
-        message = ""
-    kind = _ERRORS.get(status, TransientError if status >= 500 else InvalidError)
+        message, names_a_field = "", False
+    if status == 422 and names_a_field:
+        kind: type[ClusterError] = InvalidError
+    else:
+        kind = _ERRORS.get(status, TransientError if status >= 500 else RefusedError)
     return kind(message or f"{request}: HTTP status {status}")

@@ -39,7 +39,7 @@ class Controller:
         cluster: ClusterPort,
         writer: ProgressWriter,
         *,
-        defaults: JobDefaults,
+        defaults: Callable[[], JobDefaults],
         clock: Callable[[], float],
         now: Callable[[], datetime],
     ) -> None:
@@ -94,7 +94,7 @@ class Controller:
             try:
                 self._store.see_run(await self._cluster.get_run(run.namespace, run.name))
             except GoneError:
-                self._store.forget_run(key)
+                self._store.forget_run(key, run.uid)
                 self._forget(key)
                 return None
             fresh = self._read(key)
@@ -109,9 +109,11 @@ class Controller:
                 except GoneError:
                     if known is not None:
                         self._store.forget_job(known.uid)
-        if refresh or self._result_is_missing(run):
-            jobs = [job.uid for job in self._store.jobs_of(run.uid)]
-            self._store.pods_are(jobs, await self._cluster.list_pods(run))
+        if refresh and not self._pods_decide(run):
+            await self._list_pods(run)
+        # Asked anew: a Job may have ended after its pods were listed.
+        if self._pods_decide(run):
+            await self._list_pods(run)
         if refresh:
             self._refreshed[key] = (run.uid, self._clock())
         return run
@@ -120,12 +122,14 @@ class Controller:
         self._refreshed.pop(key, None)
         self._writer.forget(key)
 
-    def _result_is_missing(self, run: Run) -> bool:
-        for name in relevant_jobs(run)[:1]:
-            job = self._store.job_named(run.namespace, name)
-            if job is not None and job.finished:
-                return not any(pod.exit_code is not None for pod in self._store.pods((job.uid,)))
-        return False
+    async def _list_pods(self, run: Run) -> None:
+        known_before = self._store.pods_of(run.uid)
+        self._store.pods_are(known_before, await self._cluster.list_pods(run))
+
+    def _pods_decide(self, run: Run) -> bool:
+        """Whether a pod that the watch shows too late would mislead: a Job has ended, or the next one is due."""
+        jobs = [self._store.job_named(run.namespace, name) for name in relevant_jobs(run)]
+        return len(jobs) > 1 or any(job is not None and job.finished for job in jobs)
 
     def _observe(self, run: Run) -> Observed:
         jobs = {job.uid: job for job in self._store.jobs_of(run.uid)}
@@ -133,8 +137,8 @@ class Controller:
             job = self._store.job_named(run.namespace, name)
             if job is not None:
                 jobs[job.uid] = job
-        own = [uid for uid, job in jobs.items() if job.owner_uid == run.uid]
-        return Observed(run=run, jobs=tuple(jobs.values()), pods=self._store.pods(own), defaults=self._defaults)
+        pods = self._store.pods_of(run.uid)
+        return Observed(run=run, jobs=tuple(jobs.values()), pods=pods, defaults=self._defaults())
 
     async def _create(self, run: Run, plan: Plan) -> bool:
         """Creates the plan's Jobs; False when one of that name is there that is not the run's."""

@@ -20,11 +20,11 @@ class ConflictError(ClusterError):
 
 
 class RefusedError(ClusterError):
-    """Forbidden: a quota, an admission policy, missing rights. It passes when somebody changes that."""
+    """A quota, an admission policy, missing rights say no. It passes when somebody changes that."""
 
 
 class InvalidError(ClusterError):
-    """The same request will never be taken."""
+    """A field of the object is wrong: the same request will never be taken."""
 
 
 class SetupError(Exception):

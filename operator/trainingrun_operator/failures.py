@@ -31,6 +31,7 @@ class FailureClass(enum.StrEnum):
     INTERRUPTED = "Interrupted"
     ADMISSION_ERROR = "AdmissionError"
     OOM_KILLED = "OOMKilled"
+    STORAGE_EXCEEDED = "StorageExceeded"
     CUDA_OOM = "CudaOOM"
     TRANSIENT = "Transient"
     CONFIG_ERROR = "ConfigError"
@@ -79,6 +80,10 @@ class Evidence:
     @property
     def pod_reason(self) -> str:
         return self.pod.reason if self.pod else ""
+
+    @property
+    def pod_message(self) -> str:
+        return self.pod.message if self.pod else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,15 +148,27 @@ def _out_of_memory(evidence: Evidence) -> str:
     return f"the worker was killed because its node ran out of memory; no limit was asked for ({field})"
 
 
-def _admission_refused(evidence: Evidence) -> bool:
-    return evidence.exit_code is None and (
-        evidence.pod_reason in ("UnexpectedAdmissionError", "NodeAffinity") or evidence.pod_reason.startswith("OutOf")
+def _storage_exceeded(evidence: Evidence) -> bool:
+    """For the pod's own limits the kubelet evicts without DisruptionTarget, and says other words than "The node …"."""
+    return (
+        evidence.pod_reason == "Evicted"
+        and not evidence.disruption
+        and not evidence.pod_message.startswith("The node ")
     )
+
+
+def _admission_refused(evidence: Evidence) -> bool:
+    reason = evidence.pod_reason
+    under_pressure = reason == "Evicted" and evidence.pod_message.startswith("The node had condition")
+    known = reason in ("UnexpectedAdmissionError", "NodeAffinity") or reason.startswith("OutOf") or under_pressure
+    return known and evidence.exit_code is None
 
 
 def _complete(evidence: Evidence) -> bool:
     return bool(evidence.job and evidence.job.complete) or evidence.exit_code == 0
 
+
+_ENDED_BY_ITS_NODE = ("Evicted", "Terminated", "NodeShutdown", "Shutdown")
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -174,8 +191,13 @@ RULES: tuple[Rule, ...] = (
         counted=False,
     ),
     Rule(
+        failure_class=FailureClass.STORAGE_EXCEEDED,
+        matches=_storage_exceeded,
+        words=_cluster_says("the pod was evicted for using more storage than its limits allow"),
+    ),
+    Rule(
         failure_class=FailureClass.EVICTED,
-        matches=lambda e: bool(e.disruption) or e.pod_reason in ("Evicted", "Terminated", "NodeShutdown", "Shutdown"),
+        matches=lambda e: bool(e.disruption) or (e.pod_reason in _ENDED_BY_ITS_NODE and not _admission_refused(e)),
         words=_cluster_says("the pod was evicted"),
         counted=False,
     ),
@@ -242,6 +264,7 @@ RULES: tuple[Rule, ...] = (
         matches=_exits(143),
         words=_worker_says("the worker was told to stop and did (exit code 143)"),
         counted=False,
+        at_most=10,
     ),
     Rule(
         failure_class=FailureClass.KILLED,
@@ -297,9 +320,9 @@ def judge(diagnosis: Diagnosis, last: LastFailure | None, stage: Stage, *, count
     """Applies the limits. `counted` is the number of counted failures before this one."""
     same_class = last is not None and (last.stage, last.failure_class) == (stage, diagnosis.failure_class)
     consecutive = (last.consecutive if last and same_class else 0) + 1
-    counted += diagnosis.counted
     if diagnosis.action is Action.FAIL:
         return Verdict(retry=False, counted=counted, consecutive=consecutive)
+    counted += diagnosis.counted
     if diagnosis.stops_when_repeated and same_class and last and last.message == diagnosis.message:
         return Verdict(retry=False, counted=counted, consecutive=consecutive, because="it failed twice in the same way")
     if diagnosis.counted and counted > limit:

@@ -82,16 +82,12 @@ class Gateway:
 
     async def _take(self, request: web.Request, key: Key) -> None:
         bearer = await self._bearer(request)
+        report = await self._report(request)
+        # From here on nothing is waited for: the run that is judged is the run as it is now.
         run = self._run(key)
-        self._spend(run)
-        try:
-            report = Report.model_validate_json(await request.read())
-        except web.HTTPRequestEntityTooLarge as error:
-            raise _Refused(413, f"a report has at most {MAX_BODY_BYTES} bytes") from error
-        except ValidationError as error:
-            details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-            raise _Refused(422, details) from error
         from_newest_pod = self._check_pod(run, report, bearer)
+        # Only the run's own pods may use up what it has.
+        self._spend(run)
         self._check_attempt(run, report)
         if not self._writer.take(run, report, bearer.pod_uid, from_newest_pod=from_newest_pod):
             raise _Refused(409, "a newer report was taken already")
@@ -106,6 +102,15 @@ class Gateway:
             raise _Refused(401, f"the token is not accepted: {error}") from error
         except KeysUnavailableError as error:
             raise _Refused(503, str(error)) from error
+
+    async def _report(self, request: web.Request) -> Report:
+        try:
+            return Report.model_validate_json(await request.read())
+        except web.HTTPRequestEntityTooLarge as error:
+            raise _Refused(413, f"a report has at most {MAX_BODY_BYTES} bytes") from error
+        except ValidationError as error:
+            details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+            raise _Refused(422, details) from error
 
     def _run(self, key: Key) -> Run:
         body = self._store.run(key)
@@ -138,7 +143,8 @@ class Gateway:
             raise _Refused(503, "the pod has not been observed yet")
         if job.owner_uid != run.uid or pod.owner_uid != job.uid or pod.name != bearer.pod_name:
             raise _Refused(403, "the pod is not this run's")
-        return self._store.pods((job.uid,))[-1].uid == pod.uid
+        newest = [each for each in self._store.pods_of(run.uid) if each.owner_uid == job.uid][-1]
+        return newest.uid == pod.uid
 
     def _check_attempt(self, run: Run, report: Report) -> None:
         if run.status.is_terminal:

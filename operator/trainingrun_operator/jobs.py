@@ -34,6 +34,7 @@ HOME = "/home/trainingrun"
 GRACE_PERIOD_S = {Stage.PREPROCESS: 30, Stage.TRAIN: 120}
 _SHM_DEFAULT = 1 << 30
 _SHM_CAP = 16 << 30
+_MAX_QUANTITY = 2**63 - 1
 _MAX_NAME = 63
 _BINARY = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50, "Ei": 1 << 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
@@ -58,6 +59,11 @@ def job_name(run: Run, stage: Stage, attempt: int) -> str:
     return run.name.replace(".", "-")[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
 
 
+def worker_image(run: Run, defaults: JobDefaults) -> str:
+    """What the run started with, also when the operator was installed anew with another default since."""
+    return run.status.image or run.spec.image or defaults.image
+
+
 def checkpoint_prefix(run: Run) -> str:
     """Where the run's checkpoints go: beside the model, and apart from those of a deleted run of the same name."""
     bucket, _, key = run.spec.training.model_output.removeprefix("s3://").partition("/")
@@ -73,6 +79,9 @@ def build_job(
     Args:
         resume_from: where a train attempt goes on from; the first one has the spec's word, later ones the run's own
             checkpoints.
+
+    Raises:
+        ValueError: the spec holds what can't be put into a Job, although the CRD should have refused it.
     """
     spec = run.spec
     template = (spec.training if stage is Stage.TRAIN else spec.preprocess).pod_template
@@ -148,7 +157,7 @@ def _container(
         resources.setdefault("limits", {})[run.spec.gpu.resource_name] = str(run.spec.training.gpus_per_node)
     return {
         "name": WORKER_CONTAINER,
-        "image": run.spec.image or defaults.image,
+        "image": worker_image(run, defaults),
         "imagePullPolicy": run.spec.image_pull_policy or defaults.image_pull_policy,
         "command": command,
         "workingDir": "/work",
@@ -234,7 +243,7 @@ def _environment(run: Run, attempt: int, defaults: JobDefaults) -> list[dict[str
         "TRAINING_RUN_NAME": run.name,
         "TRAINING_RUN_UID": run.uid,
         "TRAINING_ATTEMPT": str(attempt),
-        "TRAINING_IMAGE": run.spec.image or defaults.image,
+        "TRAINING_IMAGE": worker_image(run, defaults),
         "TRAINING_TERMINATION_LOG": "/dev/termination-log",
     }
     if defaults.gateway_url:
@@ -292,14 +301,15 @@ def _shm_size(template: PodTemplate) -> str:
 
 
 def _bytes(quantity: str) -> int:
-    """A Kubernetes quantity in whole units.
+    """A Kubernetes quantity in whole units, at most what Kubernetes itself makes of a larger one.
 
     Raises:
         ValueError: it is none.
     """
-    match = re.fullmatch(r"([0-9.]+)(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE]?)|[eE]([+-]?\d+))", quantity)
+    match = re.fullmatch(r"([+-]?[0-9.]+)(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE]?)|[eE]([+-]?\d+))", quantity)
     if not match:
         raise ValueError(f"{quantity!r} is not a quantity")
     number, binary, decimal, exponent = match.groups()
-    factor = _BINARY[binary] if binary else 10.0 ** (int(exponent) if exponent else _DECIMAL[decimal or ""])
-    return int(float(number) * factor)
+    # As text, since float("1e400") is infinite where 10.0**400 raises.
+    size = float(f"{number}e{exponent or _DECIMAL[decimal or '']}") * _BINARY.get(binary, 1)
+    return int(min(size, _MAX_QUANTITY))

@@ -18,6 +18,7 @@ from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.errors import GoneError, RefusedError, SetupError, TransientError
 from trainingrun_operator.gateway import Gateway, serve
+from trainingrun_operator.jobs import JobDefaults
 from trainingrun_operator.queue import WorkQueue
 from trainingrun_operator.reports import ProgressWriter
 from trainingrun_operator.settings import Settings
@@ -59,6 +60,7 @@ class Operator:
 
     def __init__(self, settings: Settings, cluster: Cluster) -> None:
         self._settings = settings
+        self._defaults = settings.job_defaults()
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
         self._writer = ProgressWriter(
@@ -68,7 +70,7 @@ class Operator:
             self.store,
             cluster,
             self._writer,
-            defaults=settings.job_defaults(),
+            defaults=self._job_defaults,
             clock=time.monotonic,
             now=_utc_now,
         )
@@ -95,6 +97,14 @@ class Operator:
         waits = asyncio.ensure_future(listening.wait())
         await asyncio.wait((waits, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
         waits.cancel()
+
+    def _job_defaults(self) -> JobDefaults:
+        # The gateway's CA may be renewed. Should that go wrong, the runs go on with the one that is known.
+        try:
+            self._defaults = self._settings.job_defaults()
+        except SetupError as error:
+            logger.warning("new Jobs get the CA that was read before", extra={"error": error})
+        return self._defaults
 
     async def end(self) -> None:
         """Ends the tasks."""

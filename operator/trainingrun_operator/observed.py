@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from trainingrun_operator.api import LABEL_ATTEMPT, LABEL_RUN, LABEL_STAGE, WORKER_CONTAINER
+from trainingrun_operator.api import LABEL_RUN, LABEL_RUN_UID, WORKER_CONTAINER
 
 KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,8 +22,8 @@ class JobView:
     uid: str
     owner_uid: str | None
     run_name: str | None = None
-    stage: str | None = None
-    attempt: int = 0
+    # Since when it may have pods: none while it is suspended.
+    started_at: datetime | None = None
     suspended: bool = False
     # Kueue owns spec.suspend of such a Job; writing it would admit the Job past its queue.
     queued_by_kueue: bool = False
@@ -48,6 +48,7 @@ class PodView:
     uid: str
     owner_uid: str | None
     run_name: str | None = None
+    run_uid: str = ""
     created_at: datetime = _EPOCH
     phase: str = "Pending"
     reason: str = ""
@@ -101,15 +102,13 @@ def view_job(body: Mapping[str, Any]) -> JobView:
     status = body.get("status") or {}
     conditions = _by_type(status.get("conditions"))
     complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
-    attempt = str(labels.get(LABEL_ATTEMPT, ""))
     return JobView(
         name=meta["name"],
         namespace=meta["namespace"],
         uid=meta["uid"],
         owner_uid=_controller_uid(meta),
         run_name=labels.get(LABEL_RUN),
-        stage=labels.get(LABEL_STAGE),
-        attempt=int(attempt) if attempt.isdecimal() else 0,
+        started_at=_time(status.get("startTime")),
         suspended=bool(body.get("spec", {}).get("suspend")),
         queued_by_kueue=KUEUE_QUEUE_LABEL in labels,
         complete=complete is not None,
@@ -124,7 +123,7 @@ def view_job(body: Mapping[str, Any]) -> JobView:
 def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
     """Reads a `v1` Pod; only its worker container counts, whatever side-cars a cluster injects."""
     meta, status = body["metadata"], body.get("status") or {}
-    spec = body.get("spec") or {}
+    spec, labels = body.get("spec") or {}, meta.get("labels") or {}
     conditions = _by_type(status.get("conditions"))
     scheduled = conditions.get("PodScheduled") or {}
     disruption = _true(conditions, "DisruptionTarget") or {}
@@ -137,7 +136,8 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         namespace=meta["namespace"],
         uid=meta["uid"],
         owner_uid=_controller_uid(meta),
-        run_name=(meta.get("labels") or {}).get(LABEL_RUN),
+        run_name=labels.get(LABEL_RUN),
+        run_uid=labels.get(LABEL_RUN_UID, ""),
         created_at=_time(meta.get("creationTimestamp")) or _EPOCH,
         phase=status.get("phase") or "Pending",
         reason=status.get("reason") or "",

@@ -14,7 +14,7 @@ from trainingrun_operator.progress import Report
 
 @dataclass(frozen=True, kw_only=True)
 class CreateError:
-    """The API server's answer to a Job that it did not take. `permanent`: the same Job will never be taken."""
+    """Why a Job was not made, mostly the API server's answer. `permanent`: the same Job never will be."""
 
     job_name: str
     message: str
@@ -23,7 +23,7 @@ class CreateError:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """A run, every Job with one of its names or its UID, and those Jobs' pods.
+    """A run, every Job with one of its names or its UID, and every pod with its label, whoever owns it.
 
     The controller looks live for what decisions need and the watch has not shown, so what is absent here is gone.
     """

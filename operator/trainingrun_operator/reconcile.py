@@ -22,7 +22,7 @@ from trainingrun_operator.api import (
     Status,
 )
 from trainingrun_operator.failures import Diagnosis, Evidence, diagnose, judge, retry_time
-from trainingrun_operator.jobs import build_job, job_name
+from trainingrun_operator.jobs import build_job, job_name, worker_image
 from trainingrun_operator.observed import JobView, PodView
 from trainingrun_operator.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.progress import finished
@@ -78,12 +78,13 @@ def _accept(observed: Observed, now: datetime) -> Plan:
     if run.spec.suspend:
         picture = replace(picture, phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message=_suspended_words())
         return _finish(observed, picture, now, requeue_after=RESYNC)
-    if not (run.spec.image or observed.defaults.image):
+    image = worker_image(run, observed.defaults)
+    if not image:
         message = "spec.image is not set and the operator was installed without a default image; set spec.image"
         picture = replace(picture, reason=Reason.NO_IMAGE, message=message, stalled=True)
         event = Event(reason=Reason.NO_IMAGE, message=message, key="no-image", warning=True)
         return _finish(observed, picture, now, events=(event,), requeue_after=RESYNC)
-    picture = replace(picture, start_time=now.replace(microsecond=0))
+    picture = replace(picture, start_time=now.replace(microsecond=0), image=image)
     event = Event(reason="Started", message="the run was accepted; its spec is immutable from now on", key="started")
     return _finish(observed, picture, now, events=(event,), requeue_after=timedelta(0))
 
@@ -95,24 +96,9 @@ def _begin(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Pla
     existing = observed.job(name)
     if existing is not None and existing.owner_uid != run.uid:
         return _conflict(observed, stage, existing, now)
-    if existing is None:
-        if run.spec.suspend:
-            picture = _picture(run, Phase.SUSPENDED, Reason.SUSPENDED, _suspended_words(), stage=stage)
-            return _finish(observed, picture, now, requeue_after=RESYNC)
-        if status.next_retry_time and now < status.next_retry_time:
-            failure = status.last_failure
-            words = _retry_words(attempt, failure.message if failure else "")
-            reason = failure.failure_class if failure else Reason.RETRYING
-            picture = _picture(run, Phase.RETRYING, reason, words, stage=stage)
-            return _finish(observed, picture, now, requeue_after=status.next_retry_time - now)
-        previous = observed.job(job_name(run, stage, attempt - 1)) if attempt > 1 else None
-        if previous is not None and previous.owner_uid == run.uid and not previous.finished:
-            # Two Jobs of one run would write the same checkpoints.
-            words = f"attempt {attempt} waits for Job {previous.name} to end"
-            picture = _picture(run, Phase.RETRYING, Reason.RETRYING, words, stage=stage)
-            return _finish(observed, picture, now, requeue_after=_SOON)
-        if observed.create_error is not None and observed.create_error.job_name == name:
-            return _refused(observed, stage, observed.create_error, now)
+    held_back = None if existing else _hold_back(observed, stage, attempt, now)
+    if held_back is not None:
+        return held_back
     counters = {str(stage): attempt, "total": status.attempts.total + 1}
     attempts = status.attempts.model_copy(update=counters)
     words = f"{stage} attempt {attempt} starts"
@@ -122,10 +108,49 @@ def _begin(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Pla
     resume_from = run.spec.training.resume_from
     if attempt > 1 and status.resume_points:
         resume_from = "auto"
-    create = () if existing else (build_job(run, stage, attempt, observed.defaults, resume_from=resume_from),)
+    create: tuple[dict[str, Any], ...] = ()
+    if existing is None:
+        try:
+            create = (build_job(run, stage, attempt, observed.defaults, resume_from=resume_from),)
+        except ValueError as error:
+            return _refused(observed, stage, CreateError(job_name=name, message=str(error), permanent=True), now)
     # Who adopts a Job that exists has to look at it at once.
     after = timedelta(0) if existing else RESYNC
     return _finish(observed, picture, now, create=create, events=(event,), requeue_after=after)
+
+
+def _hold_back(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan | None:
+    """What to do instead of starting an attempt, where something is in its way."""
+    run, status = observed.run, observed.run.status
+    if run.spec.suspend:
+        picture = _picture(run, Phase.SUSPENDED, Reason.SUSPENDED, _suspended_words(), stage=stage)
+        return _finish(observed, picture, now, requeue_after=RESYNC)
+    if status.next_retry_time and now < status.next_retry_time:
+        failure = status.last_failure
+        words = _retry_words(attempt, failure.message if failure else "")
+        reason = failure.failure_class if failure else Reason.RETRYING
+        picture = _picture(run, Phase.RETRYING, reason, words, stage=stage)
+        return _finish(observed, picture, now, requeue_after=status.next_retry_time - now)
+    predecessor = _still_at_work(observed, stage, attempt - 1) if attempt > 1 else ""
+    if predecessor:
+        words = f"attempt {attempt} waits for {predecessor} to end"
+        picture = _picture(run, Phase.RETRYING, Reason.RETRYING, words, stage=stage)
+        return _finish(observed, picture, now, requeue_after=_SOON)
+    error = observed.create_error
+    if error is not None and error.job_name == job_name(run, stage, attempt):
+        return _refused(observed, stage, error, now)
+    return None
+
+
+def _still_at_work(observed: Observed, stage: Stage, attempt: int) -> str:
+    """What is left of an attempt and still alive; two pods of one run would write the same checkpoints.
+
+    A pod counts by its label alone: one whose Job was deleted has lost its owner reference and works on.
+    """
+    job = observed.job(job_name(observed.run, stage, attempt))
+    if job is not None and job.owner_uid == observed.run.uid and not job.finished:
+        return f"Job {job.name}"
+    return next((f"pod {pod.name}" for pod in observed.pods if not (pod.gone or pod.terminal)), "")
 
 
 def _follow(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
@@ -144,27 +169,25 @@ def _follow(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Pl
 def _ended(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
     """Reads the result of a Job that has ended: the Job says that it did, only its pod says what came of it."""
     ended = [pod for pod in observed.pods_of(job) if pod.exit_code is not None or pod.terminal]
-    newest = ended[-1] if ended else None
-    if job.failed:
-        return _failed(observed, Evidence.of(stage, job, newest), attempt, now)
-    # A completed pod can flip to Failed after a kubelet restart; what its container said still holds.
-    pod = next((pod for pod in reversed(ended) if pod.exit_code == 0), newest)
-    evidence = Evidence.of(stage, job, pod)
-    if pod is not None and evidence.said is not None and evidence.said.published(stage):
-        return _stage_done(observed, evidence, pod, attempt, now)
-    return _failed(observed, evidence, attempt, now)
+    # A completed pod can flip to Failed after a kubelet restart, and its Job with it; what its container said still
+    # holds.
+    for pod in reversed(ended):
+        evidence = Evidence.of(stage, job, pod)
+        if pod.exit_code == 0 and evidence.said is not None and evidence.said.published(stage):
+            return _stage_done(observed, evidence, pod, attempt, now)
+    return _failed(observed, Evidence.of(stage, job, ended[-1] if ended else None), attempt, now)
 
 
 def _unfinished(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
     run = observed.run
-    live = [pod for pod in observed.pods_of(job) if not pod.gone]
-    newest = live[-1] if live else None
+    pods = observed.pods_of(job)
+    newest = next((pod for pod in reversed(pods) if not pod.gone), None)
     if newest is not None and _broke(newest) and not (job.suspended or run.spec.suspend):
         return _failed(observed, Evidence.of(stage, job, newest), attempt, now)
     suspend: tuple[tuple[str, bool], ...] = ()
     if job.suspended != run.spec.suspend and not job.queued_by_kueue:
         suspend = ((job.name, run.spec.suspend),)
-    where = situation(run, stage, job, newest)
+    where = situation(run, stage, job, pods, now)
     picture = _picture(run, where.phase, where.reason, where.message, stage=stage, job=job.name)
     picture = replace(picture, node=where.node or picture.node, stalled=where.stalled, running=where.running)
     after = _WHILE_RUNNING if where.running else RESYNC
@@ -175,8 +198,9 @@ def _broke(pod: PodView) -> bool:
     """Diagnosed at first sight, before the pod can vanish and before its Job says so.
 
     A deleted or disrupted pod is the Job's to judge first: suspending and preemption delete pods without any failure.
+    So is one whose worker exited with code 0: it may have published.
     """
-    return pod.phase == "Failed" and not pod.disruption and not pod.deleting
+    return pod.phase == "Failed" and pod.exit_code != 0 and not pod.disruption and not pod.deleting
 
 
 def _told(run: Run, where: Situation, job: JobView) -> tuple[Event, ...]:
@@ -272,8 +296,8 @@ def _conflict(observed: Observed, stage: Stage, job: JobView, now: datetime) -> 
 
 
 def _refused(observed: Observed, stage: Stage, error: CreateError, now: datetime) -> Plan:
-    """The API server did not take the Job: for good if it is invalid, for now if a quota or a policy forbids it."""
-    words = f"the API server refused Job {error.job_name}: {error.message}"
+    """The Job can't be made: for good if it is invalid, for now if a quota or a policy forbids it."""
+    words = f"Job {error.job_name} can't be created: {error.message}"
     phase = Phase.FAILED if error.permanent else Phase.PENDING
     picture = _picture(observed.run, phase, Reason.JOB_REJECTED, words, stage=stage)
     event = Event(reason=Reason.JOB_REJECTED, message=words, key=f"rejected-{error.job_name}", warning=True)
@@ -312,6 +336,7 @@ def _picture(
         reason=str(reason),
         message=message,
         stage=stage,
+        image=status.image,
         start_time=status.start_time,
         attempts=attempts or status.attempts,
         last_failure=status.last_failure,

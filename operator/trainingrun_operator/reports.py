@@ -11,7 +11,7 @@ from typing import Protocol
 
 from trainingrun_operator.api import Run
 from trainingrun_operator.cluster import Object
-from trainingrun_operator.errors import GoneError, InvalidError
+from trainingrun_operator.errors import ClusterError, GoneError, InvalidError, RefusedError
 from trainingrun_operator.plan import ProgressUpdate
 from trainingrun_operator.progress import ProgressState, Report, advance, is_newer, write_delay
 from trainingrun_operator.queue import WorkQueue
@@ -73,6 +73,8 @@ class ProgressWriter:
     async def last_word(self, run: Run, update: ProgressUpdate) -> None:
         """Writes what a termination message says, before anything else is decided on it.
 
+        What the API server will not take is dropped: a result is worth more than its figures.
+
         Raises:
             ClusterError: it is not written; the same call again will.
         """
@@ -81,7 +83,10 @@ class ProgressWriter:
             entry.state = entry.state.cleared()
         elif is_newer(entry.state.progress, update.report, update.pod_uid, from_newest_pod=True):
             entry.state = advance(entry.state, update.report, update.pod_uid, self._now())
-        await self._write(entry)
+        try:
+            await self._write(entry)
+        except (InvalidError, RefusedError) as error:
+            self._drop(_key(run), error)
 
     def forget(self, key: Key) -> None:
         """The run is over or gone."""
@@ -97,10 +102,13 @@ class ProgressWriter:
             try:
                 await self._write(entry)
             except (GoneError, InvalidError) as error:
-                # Progress is never worth more than this: the run goes on without.
-                logger.warning("progress is dropped", extra={"run": str(key), "error": error})
-                self.forget(key)
+                self._drop(key, error)
         return None
+
+    def _drop(self, key: Key, error: ClusterError) -> None:
+        # Progress is never worth more than this: the run goes on without.
+        logger.warning("progress is dropped", extra={"run": str(key), "error": error})
+        self.forget(key)
 
     async def _write(self, entry: _Entry) -> None:
         async with entry.lock:

@@ -34,6 +34,7 @@ class Picture:
     reason: str
     message: str
     stage: Stage
+    image: str | None
     start_time: datetime | None
     attempts: Attempts
     last_failure: LastFailure | None = None
@@ -69,6 +70,7 @@ def render(run: Run, picture: Picture, now: datetime) -> Status:
         observed_generation=run.generation,
         phase=picture.phase,
         stage=picture.stage,
+        image=picture.image,
         gpu=f"{run.spec.training.gpus_per_node} x {gpu}",
         node=picture.node,
         job=picture.job,
@@ -101,7 +103,7 @@ def _conditions(run: Run, picture: Picture, now: datetime) -> dict[ConditionType
         ConditionType.SUSPENDED: (
             (Truth.TRUE, Reason.SUSPENDED, message)
             if suspended
-            else (Truth.FALSE, Reason.NOT_SUSPENDED, "spec.suspend is false")
+            else (Truth.FALSE, Reason.NOT_SUSPENDED, "the run is not suspended")
         ),
         ConditionType.STALLED: (
             (Truth.TRUE, reason, message)

@@ -1,12 +1,14 @@
 """The objects as last seen, from the watch and from live reads. All methods belong to one event loop.
 
-Labels lead to a run quickly; only the controller reference's UID proves that a Job or a pod belongs to it.
+Labels lead to a run quickly; only the controller reference's UID proves that a Job or a pod belongs to it. What is
+known of Jobs and pods is kept as long as their run.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from trainingrun_operator.observed import JobView, PodView, view_job, view_pod
@@ -36,7 +38,7 @@ class Store:
         self._pods: dict[str, PodView] = {}
         self._jobs_by_owner: dict[str, set[str]] = {}
         self._job_by_name: dict[tuple[str, str], str] = {}
-        self._pods_by_owner: dict[str, set[str]] = {}
+        self._pods_by_run: dict[str, set[str]] = {}
         # A live read that was under way when its object was deleted must not bring it back.
         self._deleted: OrderedDict[str, None] = OrderedDict()
 
@@ -49,9 +51,7 @@ class Store:
         known = self._runs.get(key)
         same = known is not None and known["metadata"]["uid"] == meta["uid"]
         if deleted:
-            self._forget_uid(meta["uid"])
-            if same:
-                del self._runs[key]
+            self.forget_run(key, meta["uid"])
         elif meta["uid"] not in self._deleted and not (
             known is not None
             and same
@@ -66,9 +66,11 @@ class Store:
         job = view_job(body)
         known = self._jobs.get(job.uid)
         if deleted:
-            self._forget_uid(job.uid)
+            self._remember_deletion(job.uid)
             self.forget_job(job.uid)
-        elif job.uid not in self._deleted and not (known and _is_older(job.resource_version, known.resource_version)):
+        elif not {job.uid, job.owner_uid} & self._deleted.keys() and not (
+            known and _is_older(job.resource_version, known.resource_version)
+        ):
             self._jobs[job.uid] = job
             self._job_by_name[job.namespace, job.name] = job.uid
             if job.owner_uid:
@@ -79,20 +81,29 @@ class Store:
         """Remembers a pod, and the last sight of a deleted one: how it ended may be known from nowhere else."""
         pod = view_pod(body, gone=deleted)
         known = self._pods.get(pod.uid)
-        if not (known and (known.gone or _is_older(pod.resource_version, known.resource_version))) or deleted:
+        late = pod.uid in self._deleted or (known and _is_older(pod.resource_version, known.resource_version))
+        if deleted:
+            self._remember_deletion(pod.uid)
+        if (deleted or not late) and pod.run_uid not in self._deleted:
             self._pods[pod.uid] = pod
-            if pod.owner_uid:
-                self._pods_by_owner.setdefault(pod.owner_uid, set()).add(pod.uid)
-                if deleted:
-                    self._drop_old_pods(pod.owner_uid)
+            self._pods_by_run.setdefault(pod.run_uid, set()).add(pod.uid)
+            if deleted:
+                self._drop_old_pods(pod.run_uid, pod.owner_uid)
         return Key(pod.namespace, pod.run_name) if pod.run_name else None
 
-    def forget_run(self, key: Key) -> None:
-        """The API server does not know it any more."""
-        self._runs.pop(key, None)
+    def forget_run(self, key: Key, uid: str) -> None:
+        """That run is no more, and its Jobs and pods are of no use without it."""
+        self._remember_deletion(uid)
+        known = self._runs.get(key)
+        if known is not None and known["metadata"]["uid"] == uid:
+            del self._runs[key]
+        for job_uid in tuple(self._jobs_by_owner.get(uid, ())):
+            self.forget_job(job_uid)
+        for pod_uid in self._pods_by_run.pop(uid, ()):
+            del self._pods[pod_uid]
 
     def forget_job(self, uid: str) -> None:
-        """The API server does not know it any more; its pods are of no use without it."""
+        """The API server does not know it any more."""
         job = self._jobs.pop(uid, None)
         if job is None:
             return
@@ -102,33 +113,27 @@ class Store:
             self._jobs_by_owner[job.owner_uid].discard(uid)
             if not self._jobs_by_owner[job.owner_uid]:
                 del self._jobs_by_owner[job.owner_uid]
-        for pod_uid in self._pods_by_owner.pop(uid, ()):
-            self._pods.pop(pod_uid, None)
 
-    def pods_are(self, job_uids: Iterable[str], bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Takes a live list as the whole truth: a pod that it lacks is gone."""
+    def pods_are(self, known_before: Iterable[PodView], bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Takes a live list of a run's pods as the truth about those that were known before it was asked for.
+
+        One that the watch has shown since may be younger than the list; any other that it lacks is gone.
+        """
         listed = set()
         for body in bodies:
             listed.add(body["metadata"]["uid"])
             self.see_pod(body)
-        for job_uid in job_uids:
-            for pod in self.pods((job_uid,)):
-                if pod.uid not in listed and not pod.gone:
-                    self._pods[pod.uid] = PodView(**{**vars(pod), "gone": True})
+        for pod in known_before:
+            latest = self._pods.get(pod.uid)
+            if latest is not None and not latest.gone and pod.uid not in listed:
+                self._remember_deletion(pod.uid)
+                self._pods[pod.uid] = replace(latest, gone=True)
 
     # -- reading
 
     def run(self, key: Key) -> Mapping[str, Any] | None:
         """The TrainingRun as last seen."""
         return self._runs.get(key)
-
-    def keys(self) -> tuple[Key, ...]:
-        """All runs."""
-        return tuple(self._runs)
-
-    def job(self, uid: str) -> JobView | None:
-        """The Job of that UID."""
-        return self._jobs.get(uid)
 
     def job_named(self, namespace: str, name: str) -> JobView | None:
         """The Job of that name, whoever owns it."""
@@ -139,22 +144,22 @@ class Store:
         """The Jobs that a run owns."""
         return tuple(self._jobs[uid] for uid in sorted(self._jobs_by_owner.get(run_uid, ())))
 
-    def pods(self, job_uids: Iterable[str]) -> tuple[PodView, ...]:
-        """The pods that these Jobs own, oldest first."""
-        found = [self._pods[uid] for job_uid in job_uids for uid in self._pods_by_owner.get(job_uid, ())]
+    def pods_of(self, run_uid: str) -> tuple[PodView, ...]:
+        """The pods with that run's label, whoever owns them, oldest first."""
+        found = [self._pods[uid] for uid in self._pods_by_run.get(run_uid, ())]
         return tuple(sorted(found, key=lambda pod: (pod.created_at, pod.uid)))
 
     def pod(self, uid: str) -> PodView | None:
         """The pod of that UID."""
         return self._pods.get(uid)
 
-    def _forget_uid(self, uid: str) -> None:
+    def _remember_deletion(self, uid: str) -> None:
         self._deleted[uid] = None
         if len(self._deleted) > _REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
 
-    def _drop_old_pods(self, job_uid: str) -> None:
-        gone = [pod for pod in self.pods((job_uid,)) if pod.gone]
+    def _drop_old_pods(self, run_uid: str, job_uid: str | None) -> None:
+        gone = [pod for pod in self.pods_of(run_uid) if pod.gone and pod.owner_uid == job_uid]
         for pod in gone[:-_GONE_PODS_OF_A_JOB]:
             del self._pods[pod.uid]
-            self._pods_by_owner[job_uid].discard(pod.uid)
+            self._pods_by_run[run_uid].discard(pod.uid)

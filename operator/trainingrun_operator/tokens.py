@@ -17,7 +17,7 @@ from trainingrun_operator.errors import ClusterError
 
 ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]
 _KEEP_S = 3600.0
-# An unknown key id makes the keys be fetched again, but nobody can make that happen at will.
+# An unknown key id makes the keys be fetched again, but nobody can make that happen at will, nor while they can't be.
 _MIN_REFETCH_S = 30.0
 _LEEWAY_S = 10
 
@@ -60,6 +60,8 @@ class TokenVerifier:
         self._fetch_keys = fetch_keys
         self._clock = clock
         self._keys = _Keys()
+        self._tried_at_s = float("-inf")
+        self._failure: Exception | None = None
         self._lock = asyncio.Lock()
 
     async def verify(self, token: str) -> Bearer:
@@ -97,21 +99,30 @@ class TokenVerifier:
             raise TokenError("the token is not bound to a pod") from error
 
     async def _key(self, key_id: str) -> Any:
-        async with self._lock:
-            age_s = self._clock() - self._keys.fetched_at_s
-            if age_s > _KEEP_S or (key_id not in self._keys.by_id and age_s > _MIN_REFETCH_S):
-                await self._refetch()
+        # Who knows its key never waits for those who don't.
+        if key_id not in self._keys.by_id or self._are_due():
+            async with self._lock:
+                if self._are_due(wanted=key_id):
+                    await self._refetch()
+        if not self._keys.by_id:
+            raise KeysUnavailableError(f"the cluster's token keys can't be fetched: {self._failure}")
         if key_id not in self._keys.by_id:
             raise TokenError("signed by an unknown key")
         return self._keys.by_id[key_id]
 
+    def _are_due(self, *, wanted: str | None = None) -> bool:
+        now_s = self._clock()
+        old = now_s - self._keys.fetched_at_s > _KEEP_S
+        unknown = wanted is not None and wanted not in self._keys.by_id
+        return (old or unknown) and now_s - self._tried_at_s > _MIN_REFETCH_S
+
     async def _refetch(self) -> None:
+        self._tried_at_s = self._clock()
         try:
             issuer, jwks = await self._fetch_keys()
             keys = jwt.PyJWKSet.from_dict(jwks)
         except (ClusterError, jwt.PyJWTError) as error:
-            if self._keys.by_id:
-                return
-            raise KeysUnavailableError(f"the cluster's token keys can't be fetched: {error}") from error
+            self._failure = error
+            return
         by_id = {key.key_id: key for key in keys.keys if key.key_id}
         self._keys = _Keys(issuer=issuer, by_id=by_id, fetched_at_s=self._clock())

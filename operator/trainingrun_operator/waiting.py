@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from trainingrun_operator.api import ConditionType, Phase, Reason, Run, Stage
 from trainingrun_operator.observed import JobView, PodView
 
 _PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+# A Job makes its pod within seconds, unless something forbids it.
+_POD_NOT_CREATED_AFTER = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +27,20 @@ class Situation:
     running: bool = False
 
 
-def situation(run: Run, stage: Stage, job: JobView, pod: PodView | None) -> Situation:
-    """Reads it off the Job's newest pod."""
+def situation(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Situation:
+    """Reads it off the Job's newest pod.
+
+    Args:
+        pods: the Job's, oldest first, those that are gone included.
+    """
     if run.spec.suspend and not job.queued_by_kueue:
         message = "spec.suspend is true; set it to false to go on"
         return Situation(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message=message)
     if job.suspended and job.queued_by_kueue:
-        message = f"{stage} waits for its Kueue queue to admit it"
+        message = f"{stage} waits for its Kueue queue to admit it{_of_kueue(run)}"
         return Situation(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
-    if pod is not None and pod.phase == "Succeeded":
+    pod = next((pod for pod in reversed(pods) if not pod.gone), None)
+    if pod is not None and (pod.phase == "Succeeded" or (pod.phase == "Failed" and pod.exit_code == 0)):
         return Situation(
             phase=_working(stage),
             reason=_doing(stage),
@@ -39,14 +48,30 @@ def situation(run: Run, stage: Stage, job: JobView, pod: PodView | None) -> Situ
             node=pod.node,
         )
     if pod is None or pod.terminal or pod.deleting:
+        if _makes_no_pod(job, pods, now):
+            message = (
+                f"Job {job.name} has made no pod for minutes, as when a quota, the service account or Pod Security "
+                f"forbids it: kubectl describe job/{job.name}"
+            )
+            return Situation(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
         message = f"{stage} waits for its Job to create a pod"
         return Situation(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
     return _of_pod(run, stage, pod)
 
 
+def _of_kueue(run: Run) -> str:
+    return "; spec.suspend holds from the next attempt on: this Job is Kueue's to suspend" if run.spec.suspend else ""
+
+
+def _makes_no_pod(job: JobView, pods: Sequence[PodView], now: datetime) -> bool:
+    """Whether the Job should have made its next pod long ago. Unknown where it is not known when the last one ended."""
+    since = [job.started_at, *(pod.finished_at for pod in pods)]
+    return not job.suspended and all(time and now - time > _POD_NOT_CREATED_AFTER for time in since)
+
+
 def _of_pod(run: Run, stage: Stage, pod: PodView) -> Situation:
     if pod.running or pod.phase == "Running":
-        message = f"{stage} runs in pod {pod.name}"
+        message = f"{stage} runs in pod {pod.name}{_of_kueue(run)}"
         return Situation(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
     if pod.unschedulable and not pod.node:
         return _unscheduled(run, stage, pod)

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ import pytest
 from s3_bucket import ensure_bucket
 from tests.e2e.kubernetes_cli import OPERATOR_NAMESPACE, kubectl
 from tests.e2e.workspace import BUCKET, Workspace
+from tests.integration.kube import Kube
+from tests.integration.sessions import session
 from training.storage import open_storage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -39,6 +42,7 @@ def _local_cluster() -> dict[str, str]:
 def cluster() -> Iterator[dict[str, str]]:
     """kubectl and S3 of the local cluster in the environment, and the operator installed by Helm."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLUSTER", "local")
         try:
             environment = _local_cluster()
         except subprocess.CalledProcessError as error:
@@ -47,11 +51,12 @@ def cluster() -> Iterator[dict[str, str]]:
             pytest.skip(f"the local cluster is not up ({error.stderr.strip()}): run 'make test-e2e'")
         for name, value in environment.items():
             patch.setenv(name, value)
-        subprocess.run([REPOSITORY / "hack" / "install.sh"], check=True)
-        # A fresh pod: the kubelet delays restarts longer for each kill that an earlier session left on its account.
-        kubectl("-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment/trainingrun-operator")
-        kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment/trainingrun-operator", "--timeout=120s")
-        yield environment
+        with closing(Kube(Path(environment["KUBECONFIG"]))) as kube, session(kube):
+            subprocess.run([REPOSITORY / "hack" / "install.sh"], check=True)
+            # A fresh pod: the kubelet delays restarts longer for each kill that an earlier session left on its account.
+            kubectl("-n", OPERATOR_NAMESPACE, "rollout", "restart", "deployment/trainingrun-operator")
+            kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", "deployment/trainingrun-operator", "--timeout=120s")
+            yield environment
 
 
 @pytest.fixture(scope="session")

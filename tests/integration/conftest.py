@@ -17,8 +17,8 @@ from tests.integration.installed_operator import standing_aside
 from tests.integration.kube import Kube, KubeError
 from tests.integration.operator_process import OperatorProcess, make_gateway_certificate
 from tests.integration.s3_fixtures import S3Server, running_s3_server
+from tests.integration.sessions import LOCAL_SERVER
 
-LOCAL_SERVER = "https://10.89.0.1:"
 CRD_FILE = Path(__file__).resolve().parents[2] / "crds" / "trainingruns.yaml"
 
 

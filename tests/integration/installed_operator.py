@@ -6,23 +6,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.integration.kube import Kube, wait_for
+from tests.integration.sessions import session
 
+_NAMESPACE = "trainingrun-system"
 _LABEL = "labelSelector=app.kubernetes.io/name=trainingrun-operator"
 
 
 @contextmanager
 def standing_aside(kube: Kube) -> Iterator[None]:
-    """Scales it to zero, and back at the end: two operators would both handle the tests' runs."""
-    found = {item["metadata"]["namespace"]: item for item in kube.items(f"/apis/apps/v1/deployments?{_LABEL}")}
+    """Scales it to zero, and back at the end: two operators would both handle the tests' runs.
+
+    The last session brings it back; at one at least, since one that was killed left it at zero.
+    """
+    deployments = kube.items(f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments?{_LABEL}")
     scales = {
-        f"/apis/apps/v1/namespaces/{namespace}/deployments/{item['metadata']['name']}/scale": item["spec"]["replicas"]
-        for namespace, item in found.items()
+        f"/apis/apps/v1/namespaces/{_NAMESPACE}/deployments/{item['metadata']['name']}/scale": item["spec"]["replicas"]
+        for item in deployments
     }
-    for path in scales:
-        kube.patch(path, {"spec": {"replicas": 0}})
-    wait_for(lambda: not kube.items(f"/api/v1/pods?{_LABEL}"), "the installed operator has ended")
-    try:
-        yield
-    finally:
-        for path, replicas in scales.items():
-            kube.patch(path, {"spec": {"replicas": replicas}})
+    with session(kube) as is_last:
+        try:
+            for path in scales:
+                kube.patch(path, {"spec": {"replicas": 0}})
+            pods = f"/api/v1/namespaces/{_NAMESPACE}/pods?{_LABEL}"
+            wait_for(lambda: not kube.items(pods), "the installed operator has ended")
+            yield
+        finally:
+            if is_last():
+                for path, replicas in scales.items():
+                    kube.patch(path, {"spec": {"replicas": max(1, replicas)}})

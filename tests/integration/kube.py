@@ -93,6 +93,14 @@ class Kube:
         created: Object = self.call("POST", path, body)
         return created
 
+    def refusal(self, path: str, body: Mapping[str, Any]) -> str:
+        """Why the API server does not create an object; empty where it does."""
+        try:
+            self.create(path, body)
+        except KubeError as error:
+            return str(error)
+        return ""
+
     def delete(self, path: str) -> None:
         self.call("DELETE", path)
 

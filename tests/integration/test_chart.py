@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,15 @@ CHART = REPOSITORY / "charts" / "trainingrun-operator"
 Rendered = dict[tuple[str, str], dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
+@functools.cache
 def helm() -> str:
     binaries = subprocess.check_output([REPOSITORY / "hack" / "cluster" / "build-binaries.sh"], text=True).strip()
     return f"{binaries}/helm"
 
 
-def render(helm: str, *arguments: str) -> Rendered:
+def render(*arguments: str, namespace: str = "system") -> Rendered:
     """The chart's objects by (kind, name)."""
-    command = [helm, "template", "trainingrun-operator", str(CHART), "--namespace", "system", *arguments]
+    command = [helm(), "template", "trainingrun-operator", str(CHART), "--namespace", namespace, *arguments]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return {(item["kind"], item["metadata"]["name"]): item for item in yaml.safe_load_all(result.stdout) if item}
@@ -38,35 +40,59 @@ def test_the_chart_carries_the_crd_as_it_is() -> None:
     assert (CHART / "files" / "trainingruns.yaml").read_text() == source, "run 'make chart-crd'"
 
 
-def test_the_chart_passes_helm_lint(helm: str) -> None:
-    result = subprocess.run([helm, "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False)
+def test_the_chart_passes_helm_lint() -> None:
+    result = subprocess.run([helm(), "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_an_uninstall_keeps_the_crd_unless_told_otherwise(helm: str) -> None:
+def test_an_uninstall_keeps_the_crd_unless_told_otherwise() -> None:
     crd = ("CustomResourceDefinition", "trainingruns.training.badgerdoc.dev")
-    assert render(helm)[crd]["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert "annotations" not in render(helm, "--set", "crds.keep=false")[crd]["metadata"]
-    assert crd not in render(helm, "--set", "crds.install=false")
+    assert render()[crd]["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert "annotations" not in render("--set", "crds.keep=false")[crd]["metadata"]
+    assert crd not in render("--set", "crds.install=false")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--set", "watchNamespace=team"]])
-def test_no_role_has_a_wildcard_or_reads_secrets(helm: str, arguments: list[str]) -> None:
-    for rule in rules(render(helm, *arguments)):
+def test_no_role_has_a_wildcard_or_reads_secrets(arguments: list[str]) -> None:
+    for rule in rules(render(*arguments)):
         assert "*" not in [*rule.get("verbs", []), *rule.get("resources", []), *rule.get("apiGroups", [])], rule
         assert "secrets" not in rule.get("resources", []), rule
 
 
-def test_a_watched_namespace_leaves_only_reads_cluster_wide(helm: str) -> None:
-    rendered = render(helm, "--set", "watchNamespace=team")
-    cluster_wide = rendered[("ClusterRole", "trainingrun-operator-cluster")]["rules"]
+def test_the_rights_are_those_of_the_documentation() -> None:
+    page = (REPOSITORY / "docs" / "operator.md").read_text()
+    section = page.partition("\n## Rights\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.+) \| `(.+)` \| (.+) \|$", section, re.MULTILINE)
+    documented = {
+        (group.strip("`"), resource, verbs) for group, things, verbs in rows for resource in things.split("`, `")
+    }
+    granted = {
+        ((rule.get("apiGroups") or ["(non-resource URLs)"])[0] or "core", thing, ", ".join(rule["verbs"]))
+        for rule in render()[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
+        for thing in rule.get("resources") or rule["nonResourceURLs"]
+    }
+    assert granted == documented
+
+
+def test_releases_of_the_same_name_in_two_namespaces_share_nothing_but_the_crd() -> None:
+    def cluster_wide(namespace: str) -> set[tuple[str, str]]:
+        rendered = render(namespace=namespace)
+        return {key for key, item in rendered.items() if "namespace" not in item["metadata"]}
+
+    shared = cluster_wide("one") & cluster_wide("two")
+    assert shared == {("CustomResourceDefinition", "trainingruns.training.badgerdoc.dev")}
+
+
+def test_a_watched_namespace_leaves_only_reads_cluster_wide() -> None:
+    rendered = render("--set", "watchNamespace=team")
+    cluster_wide = rendered[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
     assert {verb for rule in cluster_wide for verb in rule["verbs"]} <= {"get", "list", "watch"}
     assert not any("jobs" in rule.get("resources", []) for rule in cluster_wide)
     assert rendered[("Role", "trainingrun-operator")]["metadata"]["namespace"] == "team"
 
 
-def test_the_operator_pod_runs_restricted(helm: str) -> None:
-    pod = render(helm)[("Deployment", "trainingrun-operator")]["spec"]["template"]["spec"]
+def test_the_operator_pod_runs_restricted() -> None:
+    pod = render()[("Deployment", "trainingrun-operator")]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     for container in pod["containers"]:
@@ -76,18 +102,29 @@ def test_the_operator_pod_runs_restricted(helm: str) -> None:
         assert context["capabilities"] == {"drop": ["ALL"]}
 
 
-def test_a_certificate_of_ones_own_is_used_instead_of_a_made_one(helm: str) -> None:
+def test_a_certificate_of_ones_own_is_used_instead_of_a_made_one() -> None:
     made = ("Secret", "trainingrun-operator-gateway")
-    assert made in render(helm)
-    rendered = render(helm, "--set", "gateway.existingSecret=mine")
+    assert made in render()
+    rendered = render("--set", "gateway.existingSecret=mine")
     assert made not in rendered
     volumes = rendered[("Deployment", "trainingrun-operator")]["spec"]["template"]["spec"]["volumes"]
     assert {"secretName": "mine"} in [volume.get("secret") for volume in volumes]
 
 
-@pytest.mark.parametrize("wrong", ["worker.imagePullPolicy=Sometimes", "gateway.port=0", "replicas=2"])
-def test_a_value_that_the_schema_does_not_know_is_refused(helm: str, wrong: str) -> None:
-    command = [helm, "template", "x", str(CHART), "--set", wrong]
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "worker.imagePullPolicy=Sometimes",
+        "gateway.port=0",
+        "replicas=2",
+        "progress.intervalSeconds=1.5",
+        "progress.intervalSeconds=3601",
+        "watchNamespace=Team",
+        "watchNamespace=one\\,two",
+    ],
+)
+def test_a_value_that_the_schema_does_not_know_is_refused(wrong: str) -> None:
+    command = [helm(), "template", "x", str(CHART), "--set", wrong]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert wrong.split("=", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1] in result.stderr

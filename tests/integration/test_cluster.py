@@ -17,14 +17,17 @@ from botocore import UNSIGNED
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
+from tests.integration.kube import Kube
+
 pytestmark = pytest.mark.integration
 HACK = Path(__file__).resolve().parents[2] / "hack"
 STATE = Path(os.environ.get("TRAININGRUN_STATE", "/var/lib/trainingrun"))
 ENDPOINT = "http://10.89.0.1:8333"
+LOCAL = {**os.environ, "CLUSTER": "local"}
 
 
 def hack(name: str, *arguments: str) -> str:
-    return subprocess.check_output([str(HACK / name), *arguments], text=True)
+    return subprocess.check_output([str(HACK / name), *arguments], env=LOCAL, text=True)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,6 +88,16 @@ def test_up_is_quick_when_it_is_up() -> None:
     start = time.monotonic()
     assert hack("cluster/up.sh").startswith("already up (pid ")
     assert time.monotonic() - start < 2
+
+
+def test_up_starts_anew_what_was_started_from_other_files(kube: Kube) -> None:
+    started_from = STATE / "cluster" / "run" / "started-from"
+    version, *programs = started_from.read_text().splitlines()
+    started_from.write_text("\n".join([version, *programs[:-1], "/gone/with/another/clone"]))
+    assert hack("cluster/up.sh").startswith("up after ")
+    kube.close()  # the other tests' connections ended with the old API server
+    assert started_from.read_text().splitlines()[0] == version
+    assert hack("cluster/up.sh").startswith("already up (pid ")
 
 
 def test_only_its_owner_can_read_the_kubeconfig() -> None:
@@ -159,5 +172,6 @@ def test_a_bucket_is_neither_made_by_a_write_nor_deleted_with_objects_in_it(s3: 
 
 
 def test_the_smoke_check_passes() -> None:
-    result = subprocess.run([str(HACK / "cluster" / "smoke.sh")], capture_output=True, text=True, check=False)
+    smoke = str(HACK / "cluster" / "smoke.sh")
+    result = subprocess.run([smoke], env=LOCAL, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,8 +40,34 @@ def script(state: Path) -> Script:
 def library(state: Path, command: str) -> subprocess.CompletedProcess[str]:
     """Runs a function of lib.sh."""
     shell = ["bash", "-euc", f'. "{HACK}/cluster/lib.sh"; {command}']
-    variables = {**os.environ, "TRAININGRUN_STATE": str(state)}
+    variables = {**os.environ, "CLUSTER": "local", "TRAININGRUN_STATE": str(state)}
     return subprocess.run(shell, env=variables, capture_output=True, text=True, check=False, timeout=60)
+
+
+@contextmanager
+def process_of_a_cluster(folder: Path, cluster: str, *, is_pid_1: bool) -> Iterator[None]:
+    """A process with the command line of a local cluster's first one."""
+    program = folder / "hack" / "cluster" / "inside.sh"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("echo started\nread -r\n")
+    prefix = ["unshare", "--pid", "--fork", "--kill-child=SIGKILL"] if is_pid_1 else []
+    command = [*prefix, "bash", str(program), cluster]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        try:
+            yield
+        finally:
+            process.communicate("\n", timeout=10)
+
+
+def programs(folder: Path, **scripts: str) -> str:
+    """A PATH on which these shell scripts come before this machine's programs of the same names."""
+    folder.mkdir()
+    for name, text in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
 
 
 def test_the_kubeconfig_is_the_local_cluster_s_or_the_users_own(script: Script, state: Path) -> None:
@@ -64,7 +91,7 @@ def test_a_number_of_nodes_that_is_none_is_refused(script: Script) -> None:
 def test_down_leaves_a_cluster_of_the_users_alone(script: Script) -> None:
     result = script("cluster/down.sh", CLUSTER="current")
     assert result.returncode == 0
-    assert "nothing to stop" in result.stdout
+    assert "that cluster is yours, and nothing is stopped" in result.stdout
 
 
 @root_only
@@ -74,6 +101,24 @@ def test_down_without_a_cluster_is_no_error_and_makes_nothing(script: Script, st
     assert not state.exists()
 
 
+@pytest.mark.parametrize(("purge", "options"), [("", ""), ("0", ""), ("1", "--purge")])
+def test_only_purge_1_purges(purge: str, options: str) -> None:
+    command = ["make", "--dry-run", "cluster-down", f"PURGE={purge}"]
+    printed = subprocess.check_output(command, cwd=HACK.parent, text=True)
+    assert printed.strip() == f"hack/cluster/down.sh {options}".strip()
+
+
+@root_only
+def test_down_leaves_the_mount_points_of_another_cluster_that_runs(script: Script, state: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "mount-point"
+    folder.mkdir()
+    (state / "cluster").mkdir(parents=True)
+    (state / "cluster" / "made-folders").write_text(f"{folder}\n")
+    with process_of_a_cluster(tmp_path, f"{tmp_path}/another/cluster", is_pid_1=True):
+        assert script("cluster/down.sh").returncode == 0
+    assert folder.exists()
+
+
 @root_only
 def test_purge_deletes_the_state_and_nothing_beside_it(script: Script, state: Path) -> None:
     outside = state.parent / "outside"
@@ -81,6 +126,8 @@ def test_purge_deletes_the_state_and_nothing_beside_it(script: Script, state: Pa
     (outside / "precious").touch()
     (state / "cluster").mkdir(parents=True)
     (state / "s3" / "data").mkdir(parents=True)
+    (state / "demo" / "documents").mkdir(parents=True)
+    (state / "images.env").touch()
     (state / "s3" / "link").symlink_to(outside)
     result = script("cluster/down.sh", "--purge")
     assert result.returncode == 0, result.stderr
@@ -117,7 +164,7 @@ def test_purge_refuses_while_something_is_mounted_in_the_state_folder(script: Sc
     shell = f'mount -t tmpfs tmpfs "{mounted}" && touch "{mounted}/precious" && "{HACK}/cluster/down.sh" --purge'
     result = subprocess.run(
         ["unshare", "--mount", "bash", "-c", f'{shell}; echo "exit $?"; ls "{mounted}"'],
-        env={**os.environ, "TRAININGRUN_STATE": str(state)},
+        env={**os.environ, "CLUSTER": "local", "TRAININGRUN_STATE": str(state)},
         capture_output=True,
         text=True,
         check=False,
@@ -130,20 +177,11 @@ def test_purge_refuses_while_something_is_mounted_in_the_state_folder(script: Sc
 @root_only
 def test_only_pid_1_of_a_namespace_is_taken_for_the_cluster(state: Path, tmp_path: Path) -> None:
     """A stale record could point at anything; even the same command line is not enough."""
-    program = tmp_path / "hack" / "cluster" / "inside.sh"
-    program.parent.mkdir(parents=True)
-    program.write_text("echo started\nread -r\n")
-    command = ["bash", str(program), f"{state}/cluster"]
-    for prefix, found in (([], 1), (["unshare", "--pid", "--fork", "--kill-child=SIGKILL"], 0)):
-        with subprocess.Popen([*prefix, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "started\n"
-            try:
-                assert library(state, "cluster_pid").returncode == found
-                assert library(tmp_path / "another", "cluster_pid").returncode == 1
-                assert library(tmp_path / "another", f'running_clusters | grep " {state}/cluster$"').returncode == found
-            finally:
-                process.communicate("\n", timeout=10)
+    for is_pid_1, found in ((False, 1), (True, 0)):
+        with process_of_a_cluster(tmp_path, f"{state}/cluster", is_pid_1=is_pid_1):
+            assert library(state, "cluster_pid").returncode == found
+            assert library(tmp_path / "another", "cluster_pid").returncode == 1
+            assert library(tmp_path / "another", f'running_clusters | grep " {state}/cluster$"').returncode == found
 
 
 def test_commands_that_need_the_cluster_say_that_it_is_not_running(script: Script) -> None:
@@ -173,3 +211,39 @@ def test_secrets_are_made_once_and_readable_by_their_owner_only(script: Script, 
     assert {oct(path.stat().st_mode & 0o777) for path in files.values()} == {"0o600"}
     assert script("s3.sh", "prepare").returncode == 0
     assert {name: path.read_text() for name, path in files.items()} == before
+
+
+@root_only
+def test_apt_removes_nothing_and_leaves_docker_s_containerd_alone(script: Script, tmp_path: Path) -> None:
+    calls = tmp_path / "calls"
+    record = f'echo "${{0##*/}} $*" >> "{calls}"'
+    fakes = {"apt-get": record, "systemctl": record, "dpkg-query": "exit 1", "containerd": "", "runc": ""}
+    path = programs(tmp_path / "bin", **fakes)
+    assert script("apt.sh", PATH=path).returncode == 0
+    install = next(line for line in calls.read_text().splitlines() if " install " in line).split()
+    assert "--no-remove" in install
+    assert "etcd-server" in install
+    assert not {"containerd", "runc"} & set(install)
+
+    calls.unlink()
+    assert script("apt.sh", PATH=path, CLUSTER="current").returncode == 0
+    assert "buildah" in calls.read_text()
+    assert "etcd-server" not in calls.read_text()
+
+
+def test_the_cluster_s_addresses_are_asked_without_a_proxy(state: Path) -> None:
+    for before in ("", "internal.example"):
+        twice = f'NO_PROXY={before} no_proxy=; . "{HACK}/env.sh"; . "{HACK}/env.sh"; echo "$NO_PROXY $no_proxy"'
+        upper, lower = library(state, twice).stdout.split()
+        assert upper == lower
+        assert upper.split(",") == [*filter(None, [before]), "10.89.0.1", "10.96.0.0/16", "10.244.0.0/24"]
+
+
+def test_the_demo_on_a_cluster_of_the_users_says_at_once_what_it_lacks(script: Script, tmp_path: Path) -> None:
+    path = programs(tmp_path / "bin", kubectl="exit 1", helm="echo v3.19.0")
+    given = {"AWS_S3_ENDPOINT": "http://s3.example", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    absent = script("demo.sh", CLUSTER="current", PATH=path, **given | {"REGISTRY": "", "AWS_ACCESS_KEY_ID": ""})
+    assert "needs REGISTRY AWS_ACCESS_KEY_ID:" in absent.stderr
+    old = script("demo.sh", CLUSTER="current", PATH=path, **given, REGISTRY="registry.example")
+    assert "needs Helm 4, and this is v3.19.0" in old.stderr
+    assert script("images/build.sh", CLUSTER="current", REGISTRY="", TRAININGRUN_CACHE=str(tmp_path)).returncode == 1

@@ -132,7 +132,13 @@ RULES = [
     Rule("suspend", True, "true", "must be of type boolean"),
     Rule(QUANTITY.format("limits", "memory"), "4Gi", "lots", "should match"),
     Rule(QUANTITY.format("requests", "cpu"), 2, "-1", "should match"),
+    Rule(QUANTITY.format("limits", "memory"), 4294967296, -1, "greater than or equal to 0"),
+    Rule(QUANTITY.format("requests", "memory"), 0, -1, "greater than or equal to 0"),
+    Rule(QUANTITY.format("limits", "memory"), "1e10", "1e400", "should match"),
+    Rule(QUANTITY.format("requests", "memory"), "1E+9", "1e400", "should match"),
     Rule(QUANTITY.format("limits", "cpu"), "1500m", "1" * 33, "may not be more than 32"),
+    Rule("training.podTemplate.resources.limits", {"memory": 1}, {"memory": -1}, "greater than or equal to 0"),
+    Rule("training.podTemplate.resources.requests", {"memory": "1e9"}, {"memory": "1e400"}, "should match"),
     Rule("preprocess.podTemplate.resources.limits", {"cpu": "1"}, {"nvidia.com/gpu": 1}, "preprocess runs on the CPU"),
     Rule(
         "preprocess.podTemplate.resources.requests", {"cpu": "1"}, {"nvidia.com/gpu": 1}, "preprocess runs on the CPU"

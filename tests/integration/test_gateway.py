@@ -213,6 +213,13 @@ def test_a_flood_is_stopped(worker: Worker) -> None:
     assert answers[0] == 204
 
 
+def test_a_flood_of_others_uses_up_nothing_of_the_run(kube: Kube, namespace: str, worker: Worker) -> None:
+    pod = worker.life.pods("preprocess")[-1]
+    strange = token_for(kube, namespace, audience(worker.life, attempt=2), pod)
+    assert {worker.posts(report(sequence), token=strange) for sequence in range(1, 30)} == {403}
+    assert worker.reports(30) == 204
+
+
 def test_a_finished_run_takes_no_report(kube: Kube, worker: Worker) -> None:
     life = worker.life
     life.exits(life.pods("preprocess")[-1], 64, "")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.integration.kube import Kube, wait_for
+from tests.integration.kube import Kube, Object, wait_for
 from tests.integration.lifecycle import NOWHERE, Life
 from tests.integration.operator_process import OperatorProcess
 
@@ -166,6 +166,21 @@ def test_a_deleted_job_is_made_again(kube: Kube, namespace: str, operator: Opera
     assert life.status["lastFailure"]["class"] == "JobLost"
 
 
+def test_a_pod_that_outlives_its_deleted_job_keeps_the_next_attempt_waiting(
+    kube: Kube, namespace: str, operator: OperatorProcess
+) -> None:
+    life = Life(kube, namespace)
+    pod = life.runs("preprocess")
+    life.reaches("Preprocessing")
+    name = life.jobs()[0]["metadata"]["name"]
+    kube.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}?propagationPolicy=Orphan")
+    life.reaches("Retrying", reason="Retrying")
+    assert f"waits for pod {pod['metadata']['name']} to end" in life.condition("Succeeded")["message"]
+    assert life.jobs() == []
+    life.exits(pod, 143)
+    wait_for(lambda: len(life.jobs()) == 1, "attempt 2 begins")
+
+
 def test_a_job_deleted_while_the_operator_is_down_is_made_again(
     kube: Kube, namespace: str, operator: OperatorProcess
 ) -> None:
@@ -270,6 +285,36 @@ def test_a_job_that_the_api_server_calls_invalid_fails_the_run_with_its_words(
     life = Life(kube, namespace, preprocess={"podTemplate": template})
     life.reaches("Failed", reason="JobRejected")
     assert "not a label!" in life.condition("Failed")["message"]
+
+
+def test_a_job_that_a_policy_forbids_is_made_once_it_is_allowed(
+    kube: Kube, namespace: str, operator: OperatorProcess
+) -> None:
+    policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    bindings = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+    here = {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    jobs = {"apiGroups": ["batch"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["jobs"]}
+    spec = {
+        "matchConstraints": {"namespaceSelector": here, "resourceRules": [jobs]},
+        "validations": [{"expression": "false", "message": "no Jobs on Fridays"}],
+    }
+    binding = {"policyName": namespace, "validationActions": ["Deny"]}
+    kube.create(policies, {"metadata": {"name": namespace}, "spec": spec})
+    try:
+        kube.create(bindings, {"metadata": {"name": namespace}, "spec": binding})
+        pod = {"restartPolicy": "Never", "containers": [{"name": "worker", "image": "i"}]}
+        a_job: Object = {"metadata": {"name": "a"}, "spec": {"template": {"spec": pod}}}
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs?dryRun=All"
+        wait_for(lambda: "Fridays" in kube.refusal(path, a_job), "the policy holds", timeout_s=60)
+        life = Life(kube, namespace)
+        life.reaches("Pending", reason="JobRejected")
+        assert "no Jobs on Fridays" in life.condition("Stalled")["message"]
+    finally:
+        kube.delete(f"{bindings}/{namespace}")
+        kube.delete(f"{policies}/{namespace}")
+    wait_for(lambda: not kube.refusal(path, a_job), "the policy holds no more", timeout_s=60)
+    kube.patch(life.path, {"metadata": {"labels": {"looked-at": "again"}}})
+    wait_for(lambda: len(life.jobs()) == 1, "the Job is made")
 
 
 def test_two_runs_at_once_do_not_touch_each_other(kube: Kube, namespace: str, operator: OperatorProcess) -> None:

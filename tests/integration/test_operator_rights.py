@@ -1,4 +1,4 @@
-"""The operator with the documented rights and no other."""
+"""The operator with the rights that the chart gives it and no other."""
 
 from __future__ import annotations
 
@@ -11,17 +11,10 @@ import yaml
 from tests.integration.kube import Kube, Object, wait_for
 from tests.integration.lifecycle import Life
 from tests.integration.operator_process import OperatorProcess
+from tests.integration.test_chart import render
 
 pytestmark = pytest.mark.integration
 
-RULES = [
-    {"apiGroups": ["training.badgerdoc.dev"], "resources": ["trainingruns"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": ["training.badgerdoc.dev"], "resources": ["trainingruns/status"], "verbs": ["patch"]},
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["get", "list", "watch", "create", "patch"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["create"]},
-]
-KEYS = {"nonResourceURLs": ["/.well-known/openid-configuration", "/openid/v1/jwks"], "verbs": ["get"]}
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
@@ -37,12 +30,15 @@ def bound(kind: str, name: str, role: str, namespace: str) -> Object:
 
 @pytest.fixture
 def limited_kubeconfig(kube: Kube, namespace: str, tmp_path: Path) -> Iterator[Path]:
-    """A kubeconfig of a service account that may do what the documentation lists."""
+    """A kubeconfig of a service account that may do what the chart's roles say."""
+    rendered = render("--set", f"watchNamespace={namespace}")
+    in_the_namespace = rendered[("Role", "trainingrun-operator")]["rules"]
+    cluster_wide = rendered[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
     account: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator"}}
     kube.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", account)
-    kube.create(f"{RBAC}/namespaces/{namespace}/roles", named("Role", namespace, rules=RULES))
+    kube.create(f"{RBAC}/namespaces/{namespace}/roles", named("Role", namespace, rules=in_the_namespace))
     kube.create(f"{RBAC}/namespaces/{namespace}/rolebindings", bound("RoleBinding", namespace, "Role", namespace))
-    kube.create(f"{RBAC}/clusterroles", named("ClusterRole", namespace, rules=[KEYS]))
+    kube.create(f"{RBAC}/clusterroles", named("ClusterRole", namespace, rules=cluster_wide))
     binding = bound("ClusterRoleBinding", namespace, "ClusterRole", namespace)
     kube.create(f"{RBAC}/clusterrolebindings", binding)
     request: Object = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
@@ -59,7 +55,7 @@ def limited_kubeconfig(kube: Kube, namespace: str, tmp_path: Path) -> Iterator[P
     kube.delete(f"{RBAC}/clusterroles/{namespace}")
 
 
-def test_the_documented_rights_are_enough(
+def test_the_charts_rights_are_enough(
     kube: Kube, namespace: str, limited_kubeconfig: Path, gateway_tls: Path, tmp_path: Path
 ) -> None:
     operator = OperatorProcess(limited_kubeconfig, namespace, gateway_tls, log=tmp_path / "operator.log")

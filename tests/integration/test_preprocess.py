@@ -196,8 +196,12 @@ def test_a_wrong_command_line_fails_with_its_code_and_says_why(
 def test_two_documents_are_too_few_and_the_message_says_how_many_work(own_corpus: Path, tmp_path: Path) -> None:
     for path in sorted((own_corpus / "pdfs").iterdir())[2:]:
         path.unlink()
+    older = tmp_path / "out/ttv/manifest.json"
+    older.parent.mkdir(parents=True)
+    older.write_text("of an older data set")
     code, _, message = run_preprocess("--source", own_corpus, "--working_dir", tmp_path / "out")
     assert code == 65
+    assert older.exists(), "nothing of the older data set was touched yet"
     assert "the smallest corpus that works has 3 documents" in message["message"]
 
 

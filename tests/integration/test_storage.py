@@ -1,11 +1,22 @@
-"""S3 storage against a real server."""
+"""S3 storage against a real server, and the commands against one that does not answer."""
 
+import json
+import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.integration.s3_fixtures import READER_KEY, READER_SECRET, S3Server
+from tests.integration.s3_fixtures import READER_KEY, READER_SECRET, S3Server, worker_environment
+from tests.integration.training_data import write_dataset
 from training.errors import ConfigError, Forbidden, NotFound, Transient
 from training.s3 import MULTIPART_THRESHOLD_BYTES
 from training.storage import open_parent, open_storage, sha256_file
@@ -135,3 +146,128 @@ def test_the_parent_of_an_object_is_opened_with_its_key(bucket: str) -> None:
     assert open_storage(f"s3://{bucket}").read_bytes("models/best model.pth") == b"weights"
     with pytest.raises(ConfigError):
         open_parent(f"s3://{bucket}")
+
+
+# -------------------------------------------------------------------------------------------------- a server that hangs
+
+
+@dataclass
+class HangingServer:
+    """Answers as S3 does, but never for the objects of `objects` whose content is None."""
+
+    endpoint: str = ""
+    objects: dict[str, bytes | None] = field(default_factory=dict)  # by bucket/key
+    hangs: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def hanging_server() -> Iterator[HangingServer]:
+    state = HangingServer()
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            key, query = url.path.lstrip("/"), parse_qs(url.query)
+            if "list-type" in query:
+                keys = [name.partition("/")[2] for name in state.objects]
+                found = "".join(
+                    f"<Contents><Key>{name}</Key><Size>9</Size></Contents>"
+                    for name in keys
+                    if name.startswith(query["prefix"][0])
+                )
+                body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode()
+            elif key not in state.objects:
+                self._answer(404, b"")
+                return
+            else:
+                content = state.objects[key]
+                if content is None:
+                    state.hangs.set()
+                    over.wait()
+                    return
+                body = content
+            self._answer(200, body)
+
+        def do_HEAD(self) -> None:
+            self.send_response(404)
+            self.end_headers()
+
+        def do_PUT(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self._answer(200, b"")
+
+        def do_DELETE(self) -> None:
+            self._answer(204, b"")
+
+        def _answer(self, code: int, body: bytes) -> None:
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    state.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+    yield state
+    over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+PREPROCESS = ["training.preprocess", "--s3_bucket", "bucket", "--s3_source_folder", "in", "--s3_target_folder", "out"]
+TRAIN = ["training.train", "s3://bucket/ttv", "work", "--model_output", "model.pth"]
+
+
+def end_while_it_hangs(command: list[str], endpoint: str, hangs: threading.Event, folder: Path) -> None:
+    """Sends SIGTERM once the server hangs; the command must end within a pod's grace period, with its last word."""
+    environment = {**worker_environment(endpoint), "TRAINING_TERMINATION_LOG": str(folder / "termination-log")}
+    with (folder / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], cwd=folder, env={**os.environ, **environment}, stderr=errors
+        )
+        try:
+            assert hangs.wait(30)
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(15)
+        finally:
+            process.kill()
+            process.wait()
+    assert code == 143, (folder / "errors").read_text()
+    assert json.loads((folder / "termination-log").read_bytes())["exitCode"] == 143
+
+
+@pytest.mark.parametrize("command", [PREPROCESS, TRAIN], ids=["preprocess", "train"])
+def test_sigterm_ends_a_command_whose_first_request_is_never_answered(command: list[str], tmp_path: Path) -> None:
+    hangs = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        accepted: list[socket.socket] = []
+
+        def accept() -> None:
+            accepted.append(server.accept()[0])
+            hangs.set()
+
+        threading.Thread(target=accept, daemon=True).start()
+        end_while_it_hangs(command, f"http://127.0.0.1:{server.getsockname()[1]}", hangs, tmp_path)
+        for connection in accepted:
+            connection.close()
+
+
+def test_sigterm_ends_preprocess_while_its_downloads_hang(hanging_server: HangingServer, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        hanging_server.objects |= {f"bucket/in/pdfs/{name}.pdf": None, f"bucket/in/json/{name}.json": None}
+    end_while_it_hangs(PREPROCESS, hanging_server.endpoint, hanging_server.hangs, tmp_path)
+
+
+def test_sigterm_ends_a_training_while_its_dataset_is_downloaded(hanging_server: HangingServer, tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "ttv", pages={"train": 1, "val": 1, "test": 1})
+    files = [path.relative_to(tmp_path).as_posix() for path in folder.rglob("*") if path.is_file()]
+    hanging_server.objects |= {f"bucket/{path}": None for path in files}
+    hanging_server.objects["bucket/ttv/manifest.json"] = (folder / "manifest.json").read_bytes()
+    end_while_it_hangs(TRAIN, hanging_server.endpoint, hanging_server.hangs, tmp_path)

@@ -1,12 +1,15 @@
 """Real trainings, small ones: what is published, what a stop leaves behind, and what continues exactly."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,14 @@ import pytest
 import torch
 from mmdet.apis import init_detector
 from mmdet.utils import register_all_modules
-from mmengine.runner import Runner
+from mmengine.runner import Runner, loops
 
 import training.loop  # noqa: F401  registers what a bound config names
 from tests.integration.s3_fixtures import READER_KEY, READER_SECRET, S3Server, worker_environment
 from tests.integration.training_data import TINY_CONFIG, write_dataset
 from training import config, train
 from training.hooks.progress import ProgressHook
+from training.split import SPLITS
 from training.storage import open_storage, sha256_file
 from trainingrun_operator.api import Stage
 from trainingrun_operator.termination import read_termination
@@ -212,19 +216,24 @@ def test_a_run_that_has_published_its_model_does_not_train_again_and_says_the_sa
 # --------------------------------------------------------------------------------------------------- stop and continue
 
 
-def test_a_training_stopped_within_an_epoch_continues_to_the_very_same_weights(
-    straight: Place, place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop_at = ITERATIONS_PER_EPOCH + 1
+@contextmanager
+def sigterm_in_iteration(number: int) -> Iterator[None]:
+    """Sends SIGTERM to this process in the iteration, counted from 1, of a training that is run in it."""
     original = ProgressHook.after_train_iter
 
     def send_sigterm(self: ProgressHook, runner: Any, *arguments: Any, **keywords: Any) -> None:
         original(self, runner, *arguments, **keywords)
-        if runner.iter + 1 == stop_at:
+        if runner.iter + 1 == number:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ProgressHook, "after_train_iter", send_sigterm)
+        yield
+
+
+def test_a_training_stopped_within_an_epoch_continues_to_the_very_same_weights(straight: Place, place: Place) -> None:
+    stop_at = ITERATIONS_PER_EPOCH + 1
+    with sigterm_in_iteration(stop_at):
         assert train.main(place.arguments()) == 143
     message = place.termination()
     assert message["result"] == "failed"
@@ -232,6 +241,7 @@ def test_a_training_stopped_within_an_epoch_continues_to_the_very_same_weights(
     assert message["progress"]["resumePoints"][-1]["iteration"] == stop_at
     assert not place.model.exists()
     assert (place.checkpoints / f"iteration_{stop_at}.json").exists()
+    assert not (place.root / "work" / "scratch").exists()
 
     assert train.main(place.arguments("--resume-from", "auto")) == 0
     assert differing(place.weights(), straight.weights()) == []
@@ -250,6 +260,73 @@ def test_a_training_continued_after_a_corrupt_checkpoint_takes_the_one_before(
     assert train.main(place.arguments("--resume-from", "auto", *options)) == 0
     assert "is truncated" in caplog.text
     assert differing(place.weights(), straight.weights()) == []
+
+
+def test_a_checkpoint_of_another_folder_is_continued_to_the_very_same_weights_and_stays_there(
+    straight: Place, place: Place
+) -> None:
+    # Without metrics, as one whose validation was cut off.
+    other = place.root / "other"
+    other.mkdir()
+    shutil.copy(straight.checkpoints / "epoch_1.pth", other)
+    manifest = json.loads((straight.checkpoints / "epoch_1.json").read_bytes())
+    (other / "epoch_1.json").write_text(json.dumps({**manifest, "metrics": {}}))
+
+    assert train.main(place.arguments("--resume-from", str(other / "epoch_1.pth"))) == 0
+    assert differing(place.weights(), straight.weights()) == []
+    assert place.manifest()["metrics"] == straight.manifest()["metrics"]
+    # What is reported exists, and what exists is this training's own.
+    points = place.termination()["progress"]["resumePoints"]
+    assert [Path(point["uri"]) for point in points] == [place.checkpoints / "epoch_2.pth"]
+    assert sorted(path.name for path in place.checkpoints.iterdir()) == ["epoch_2.json", "epoch_2.pth"]
+    assert json.loads((place.checkpoints / "epoch_2.json").read_bytes())["trainingId"] != manifest["trainingId"]
+
+
+def test_auto_goes_on_with_the_branch_that_a_named_checkpoint_began(straight: Place, place: Place) -> None:
+    place.checkpoints.parent.mkdir()
+    shutil.copytree(straight.checkpoints, place.checkpoints)
+    for path in place.checkpoints.glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_bytes()), "time": "2026-01-01T00:00:00Z"}))
+    named = ("--resume-from", str(place.checkpoints / "epoch_1.pth"))
+    with sigterm_in_iteration(ITERATIONS_PER_EPOCH + 1):
+        assert train.main(place.arguments(*named)) == 143
+    assert "iteration_4.pth continues it" in place.termination()["message"]
+
+    assert train.main(place.arguments("--resume-from", "auto", epochs=3)) == 0
+    points = place.termination()["progress"]["resumePoints"]
+    assert [point["iteration"] for point in points] == [4, 6, 9]
+
+
+def test_a_full_disk_costs_a_checkpoint_and_not_the_training(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = Runner.save_checkpoint
+
+    def save(self: Any, *arguments: Any, **keywords: Any) -> None:
+        if self.epoch == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(self, *arguments, **keywords)
+
+    monkeypatch.setattr(Runner, "save_checkpoint", save)
+    assert train.main(place.arguments()) == 0
+    assert "the checkpoint of epoch 1 is lost: The disk is full" in caplog.text
+    assert (place.checkpoints / "epoch_2.json").exists()
+
+
+def test_a_config_without_a_schedule_is_continued(place: Place) -> None:
+    options = ("--cfg-options", "param_scheduler=None")
+    assert train.main(place.arguments(*options, epochs=1)) == 0
+    assert train.main(place.arguments("--resume-from", "auto", *options)) == 0
+    assert place.manifest()["epochs"] == 2
+    assert train.main(place.arguments("--resume-from", "auto", epochs=3)) == 64
+    assert "was trained without param_scheduler" in place.termination()["message"]
+
+
+def test_a_stop_waits_for_the_step_towards_which_gradients_accumulate(place: Place) -> None:
+    with sigterm_in_iteration(1):
+        options = ("optim_wrapper.accumulative_counts=2", "param_scheduler=None")
+        assert train.main(place.arguments("--cfg-options", *options)) == 143
+    assert place.termination()["progress"]["resumePoints"][-1]["iteration"] == 2
 
 
 def test_sigterm_ends_a_training_process_with_143_and_a_checkpoint(place: Place) -> None:
@@ -271,6 +348,26 @@ def test_sigterm_ends_a_training_process_with_143_and_a_checkpoint(place: Place)
     assert "error: Interrupted: SIGTERM ended the training at iteration" in errors
     point = place.termination()["progress"]["resumePoints"][-1]
     assert sha256_file(Path(point["uri"])) == point["sha256"]
+
+
+def test_the_average_of_the_weights_is_evaluated_and_published(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    averaging = place.root / "averaging.py"
+    averaging.write_text(place.config.read_text() + '\ncustom_hooks = [dict(type="EMAHook", momentum=0.5)]\n')
+    tested: list[dict[str, torch.Tensor]] = []
+    original = loops.TestLoop.run_iter
+
+    def run_iter(self: Any, *arguments: Any) -> None:
+        tested.append({name: value.clone() for name, value in self.runner.model.state_dict().items()})
+        original(self, *arguments)
+
+    monkeypatch.setattr(loops.TestLoop, "run_iter", run_iter)
+    assert train.main(place.arguments("--config", str(averaging), epochs=1)) == 0
+    checkpoint = torch.load(place.checkpoints / "epoch_1.pth", weights_only=True)
+    trained = {name.removeprefix("module."): value for name, value in checkpoint["ema_state_dict"].items()}
+    published = place.weights()
+    assert differing(published, dict(checkpoint["state_dict"])) == []
+    assert differing(published, tested[0]) == []
+    assert any(not torch.equal(value, trained[name]) for name, value in published.items())
 
 
 def test_base_weights_are_loaded_and_a_demo_refuses_to_replace_a_model(straight: Place, place: Place) -> None:
@@ -321,6 +418,18 @@ def test_what_cannot_work_is_said_before_training_in_one_sentence_with_its_exit_
         (place.arguments("--load-from", str(foreign)), 64, "fits no layer"),
         (place.arguments("--resume-from", str(straight.model)), 64, "--load-from"),
         ([str(other_data), *options, "--resume-from", checkpoint], 64, "was trained on another dataset"),
+        (place.arguments("--resume-from", checkpoint, "--seed", "1"), 64, "seed 0 instead of 1"),
+        (place.arguments("--resume-from", checkpoint, "--demo"), 64, "demo False instead of True"),
+        (
+            place.arguments("--resume-from", checkpoint, "--cfg-options", "train_dataloader.batch_size=3"),
+            64,
+            "batch size 2 instead of 3, iterations per epoch 3 instead of 2",
+        ),
+        (
+            place.arguments("--resume-from", str(straight.checkpoints / "epoch_2.pth"), epochs=1),
+            64,
+            "raise --num-epoch",
+        ),
         (place.arguments("--cfg-options", "model"), 64, "not of the form name=value"),
         (place.arguments("--num-epoch", "0"), 64, "whole number"),
         ([str(place.dataset), str(tmp_path / "work")], 64, "--model_output"),
@@ -368,8 +477,8 @@ def test_the_default_network_builds_and_learns_for_an_iteration(place: Place, da
         resolved,
         config.Placement(
             work_dir=place.root,
-            image_folders={split: dataset / split / "images" for split in config.SPLITS},
-            annotation_files={split: dataset / split / f"{split}.json" for split in config.SPLITS},
+            image_folders={split: dataset / split / "images" for split in SPLITS},
+            annotation_files={split: dataset / split / f"{split}.json" for split in SPLITS},
             max_data_workers=0,
         ),
     )

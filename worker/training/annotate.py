@@ -91,7 +91,7 @@ def label_page(page: Page, width: int, height: int, words: Sequence[Box], ink: I
     if scale.doubtful:
         cells = sum(len(table.all_cells) for table in page.tables)
         filled = sum(label.category == CELL for label in labels)
-        if filled < CONFIRMED_CELLS * cells:
+        if not filled or filled < CONFIRMED_CELLS * cells:
             raise _mismatch(page, width, height)
     return labels
 

@@ -2,7 +2,8 @@
 together.
 
 `--model_output s3://bucket/path/model.pth` makes `model.pth`, `model.pth.config.py` and `model.pth.manifest.json`
-(docs/architecture.md, "The model"). A model without its manifest, or unlike it, is not a model.
+(docs/architecture.md, "The model"). A model without its manifest, or unlike it, is not a model. While a model is being
+published its manifest is of the kind UnfinishedModel, which vouches for nothing and says whether it will be a demo's.
 """
 
 import json
@@ -16,6 +17,7 @@ from training.errors import ConfigError, NotFound, Transient
 from training.storage import Storage, open_parent, open_storage, sha256_bytes, sha256_file
 
 DEFAULT_NAME = "model.pth"
+KIND, UNFINISHED_KIND = "Model", "UnfinishedModel"  # of a manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,20 +85,33 @@ def check_destination(place: Destination, *, demo: bool) -> None:
     Raises Forbidden, NotFound or Transient where it cannot be written, ConfigError for the demo.
     """
     place.storage.check_writable()
-    if not demo or place.storage.stat(place.key) is None:
-        return
-    manifest = read_manifest(place)
-    if manifest is None or manifest.get("demo") is not True:
+    if demo:
+        _refuse_to_replace_a_model(place)
+
+
+def _refuse_to_replace_a_model(place: Destination) -> None:
+    if place.storage.stat(place.key) is not None and _read_either_manifest(place).get("demo") is not True:
         raise ConfigError(f"--demo would overwrite {place.uri}, which is no demo's model; name another --model_output.")
 
 
 def read_manifest(place: Destination) -> dict[str, Any] | None:
-    """The manifest at a destination; None where there is none that can be read."""
+    """The manifest at a destination; None where there is none of a finished model."""
+    content = _read_either_manifest(place)
+    return content if content.get("kind") == KIND else None
+
+
+def _read_either_manifest(place: Destination) -> dict[str, Any]:
+    """Of a finished or an unfinished model; empty where there is neither."""
     try:
         content: Any = json.loads(place.storage.read_bytes(place.manifest_key))
     except (NotFound, ValueError):
-        return None
-    return content if isinstance(content, dict) and content.get("kind") == "Model" else None
+        return {}
+    known = isinstance(content, dict) and content.get("kind") in (KIND, UNFINISHED_KIND)
+    return content if known else {}
+
+
+def _write_manifest(place: Destination, content: Mapping[str, Any]) -> None:
+    place.storage.write_bytes(place.manifest_key, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def find_published(place: Destination, training: Training, run: RunIdentity, *, scratch: Path) -> dict[str, Any] | None:
@@ -134,12 +149,15 @@ def publish(
 ) -> dict[str, Any]:
     """Write model and config, read the model back, write the manifest. Returns the manifest.
 
-    An older manifest is removed first: it must not vouch for what replaces its model. Raises Transient where the stored
-    model is not the one written.
+    An unfinished manifest replaces an older one first: that must not vouch for what replaces its model, and a demo that
+    is killed on the way can be told from a model when it is tried again. Raises Transient where the stored model is not
+    the one written, ConfigError where a model appeared in the place of a demo.
     """
     if sha256_bytes(config_text.encode()) != training.config_sha256:
         raise ValueError("the config's text is not the one that was trained")
-    place.storage.delete(place.manifest_key)
+    if training.demo:
+        _refuse_to_replace_a_model(place)
+    _write_manifest(place, {"version": 1, "kind": UNFINISHED_KIND, "demo": training.demo})
     place.storage.upload_file(weights, place.key)
     place.storage.write_bytes(place.config_key, config_text.encode())
     sha256 = sha256_file(weights)
@@ -147,7 +165,7 @@ def publish(
         raise Transient(f"{place.uri} was not stored as it was written; the run is tried again.")
     manifest = {
         "version": 1,
-        "kind": "Model",
+        "kind": KIND,
         "uri": place.uri,
         "sha256": sha256,
         "sizeBytes": weights.stat().st_size,
@@ -162,7 +180,7 @@ def publish(
         "run": {"namespace": run.namespace, "name": run.name, "uid": run.uid},
         "image": run.image,
     }
-    place.storage.write_bytes(place.manifest_key, (json.dumps(manifest, indent=1) + "\n").encode())
+    _write_manifest(place, manifest)
     return manifest
 
 

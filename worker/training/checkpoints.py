@@ -24,7 +24,7 @@ MANIFEST_NAME = re.compile(r"(epoch|iteration)_\d+\.json")
 
 
 def new_training_id() -> str:
-    """Names a training from its fresh start through all its continuations."""
+    """Names a training from its start through all that `auto` continues; a checkpoint that is named starts another."""
     return secrets.token_hex(8)
 
 
@@ -137,7 +137,7 @@ class CheckpointStore:
         finally:
             copy.unlink(missing_ok=True)
         self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
-        self._prune()
+        self._prune(checkpoint)
         return checkpoint
 
     def record_metrics(self, checkpoint: Checkpoint, metrics: Mapping[str, float]) -> Checkpoint:
@@ -185,10 +185,18 @@ class CheckpointStore:
             found, key=lambda item: (last_write[item.training_id], item.training_id, item.iteration), reverse=True
         )
 
-    def _prune(self) -> None:
-        """Delete all but the newest of this training. Those of others are theirs. Never fails the training."""
+    def _prune(self, newest: Checkpoint) -> None:
+        """Delete all but the newest of this training. Those of others are theirs. Never fails the training.
+
+        What is further on than the one just committed did not verify when the training was continued: it does not
+        count.
+        """
         try:
-            own = [item for item in self._newest_first() if item.training_id == self.training_id]
+            own = [
+                item
+                for item in self._newest_first()
+                if item.training_id == self.training_id and item.iteration <= newest.iteration
+            ]
             for checkpoint in own[self._keep_last :]:
                 self.storage.delete(checkpoint.manifest_key)  # first: from here on it does not exist
                 self.storage.delete(checkpoint.key)

@@ -20,10 +20,10 @@ from typing import Any
 
 from training.cpus import available_cpus
 from training.errors import ConfigError, NotFound, WorkerError
+from training.split import SPLITS
 from training.storage import open_parent
 
 DEFAULT_CONFIG = "config_3_cls_w18.py"
-SPLITS = ("train", "val", "test")
 EPOCH_STEPS = (0.80, 0.95)  # of the epochs, where the learning rate falls
 LONGEST_WARMUP = 1 / 3  # of all iterations
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where data workers pass images on
@@ -44,7 +44,6 @@ class Choices:
     epochs: int | None = None  # None: as the config says
     seed: int = 0
     base_weights: bool = False
-    options: Mapping[str, Any] | None = None  # --cfg-options: dotted names -> values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,9 +204,9 @@ def milestones(epochs: int) -> list[int]:
 def _evaluator(evaluator: Any, annotation_file: str) -> Any:
     if isinstance(evaluator, list):
         return [_evaluator(item, annotation_file) for item in evaluator]
-    evaluator = evaluator or {"type": "CocoMetric", "metric": "bbox", "classwise": True}
+    evaluator = evaluator or {"type": "CocoMetric", "metric": "bbox"}
     if evaluator.get("type") == "CocoMetric":
-        evaluator = {**evaluator, "ann_file": annotation_file}
+        evaluator = {"classwise": True, **evaluator, "ann_file": annotation_file}
     return evaluator
 
 

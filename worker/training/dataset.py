@@ -1,13 +1,13 @@
 """A prepared data set in a Storage: reading, checking and downloading it. What `training.train` starts from."""
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from training.errors import DataError, NotFound
 from training.manifest import MANIFEST_NAME, FileEntry, Manifest, compare
-from training.storage import LocalStorage, Storage, check_key, open_storage, sha256_bytes, sha256_file
+from training.storage import LocalStorage, Storage, check_key, open_storage, sha256_file, sha256_object
+from training.transfers import TRANSFER_THREADS, thread_pool
 
-TRANSFER_THREADS = 16
+_ADVICE = "run preprocess again (corrections belong in the BadgerDoc JSON, not here)"
 
 
 def read_manifest(storage: Storage) -> Manifest:
@@ -25,22 +25,19 @@ def read_manifest(storage: Storage) -> Manifest:
     return manifest
 
 
-def verify_dataset(storage: Storage, *, read_content: bool = True) -> Manifest:
-    """The manifest of a data set whose files all have the size and, with `read_content`, the SHA-256 that it names.
+def verify_dataset(storage: Storage) -> Manifest:
+    """The manifest of a data set whose files all have the size and the SHA-256 that it names.
 
     Raises NotFound without a manifest, DataError where files are missing or changed.
     """
     manifest = read_manifest(storage)
     sizes = {found.key: found.size_bytes for found in storage.list_objects()}
-    hashes: dict[str, str] = {}
-    if read_content:
-        present = [file for file in manifest.files if sizes.get(file.path) == file.size_bytes]
-        with ThreadPoolExecutor(TRANSFER_THREADS, "verify") as threads:
-            for file, digest in zip(present, threads.map(lambda file: _sha256(storage, file), present), strict=True):
-                hashes[file.path] = digest
+    present = [file.path for file in manifest.files if sizes.get(file.path) == file.size_bytes]
+    with thread_pool(TRANSFER_THREADS, "verify") as threads:
+        hashes = dict(zip(present, threads.map(lambda path: sha256_object(storage, path), present), strict=True))
     differences = compare(manifest, sizes, hashes)
     if differences:
-        raise DataError(f"{storage.uri()} does not fit its manifest: {differences}; run preprocess again.")
+        raise DataError(f"{storage.uri()} does not fit its manifest: {differences}; {_ADVICE}.")
     return manifest
 
 
@@ -64,25 +61,14 @@ def download_dataset(uri: str, folder: Path) -> Manifest:
         except NotFound as error:
             raise DataError(f"{source.uri(file.path)} is missing; run preprocess again.") from error
         if not _is_same(path, file):
-            raise DataError(f"{source.uri(file.path)} does not fit its manifest; run preprocess again.")
+            raise DataError(f"{source.uri(file.path)} does not fit its manifest; {_ADVICE}.")
 
-    with ThreadPoolExecutor(TRANSFER_THREADS, "download") as threads:
-        waiting = [threads.submit(fetch, file) for file in manifest.files]
-        try:
-            for future in waiting:
-                future.result()
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+    with thread_pool(TRANSFER_THREADS, "download") as threads:
+        for future in [threads.submit(fetch, file) for file in manifest.files]:
+            future.result()
     target.write_bytes(MANIFEST_NAME, manifest.to_json())
     return manifest
 
 
 def _is_same(path: Path, file: FileEntry) -> bool:
     return path.is_file() and path.stat().st_size == file.size_bytes and sha256_file(path) == file.sha256
-
-
-def _sha256(storage: Storage, file: FileEntry) -> str:
-    if isinstance(storage, LocalStorage):
-        return sha256_file(storage.path(file.path))
-    return sha256_bytes(storage.read_bytes(file.path))

@@ -1,18 +1,19 @@
 """Typed failures of the worker, each with the exit code that the operator reads.
 
-The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): 64, 65, 66 and 77 fail a run at once,
-75 is tried again, 86 is tried once more, 143 resumes. Every message is one sentence that says what happened and what to
-do next, since it is all that a person sees in `kubectl get trainingrun -o yaml`.
+The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): 64, 65, 66, 77 and 86 fail a run at
+once, 75 is tried again, 143 resumes. Every message is one sentence that says what happened and what to do next, since
+it is all that a person sees in `kubectl get trainingrun -o yaml`.
 """
 
 # ruff: noqa: N818 - the names are the reasons of the contract
 
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 MAX_MESSAGE_CHARACTERS = 1000
 
@@ -75,11 +76,14 @@ class CudaOOM(WorkerError):
     reason = "CudaOOM"
 
 
-class Interrupted(WorkerError):
-    """SIGTERM arrived: a preemption, a drain or a suspended run. The next attempt continues."""
+class Interrupted(BaseException):
+    """SIGTERM arrived: a preemption, a drain or a suspended run. The next attempt continues.
 
-    exit_code = 143
-    reason = "Interrupted"
+    No Exception, as KeyboardInterrupt is none: boto3 would take it for a failed request and try again.
+    """
+
+    exit_code: ClassVar[int] = 143
+    reason: ClassVar[str] = "Interrupted"
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def one_line(text: str) -> str:
 
 def describe_failure(error: BaseException) -> Failure:
     """Maps any exception to its exit code, reason and one-line message."""
-    known = error if isinstance(error, WorkerError) else _as_worker_error(error)
+    known = error if isinstance(error, (WorkerError, Interrupted)) else _as_worker_error(error)
     if known is not None:
         return Failure(known.exit_code, known.reason, one_line(str(known)), expected=True)
     if isinstance(error, KeyboardInterrupt):
@@ -134,10 +138,19 @@ def run_command(
         try:
             if on_failure is not None:
                 on_failure(failure)
-        except Exception as second:  # noqa: BLE001 - the first failure is the one that counts
+        except BaseException as second:  # noqa: BLE001 - the first failure is the one that counts, SIGTERM or not
             print(f"error: the failure could not be reported: {one_line(repr(second))}", file=sys.stderr, flush=True)
         return failure.exit_code
     return 0
+
+
+def end_process(code: int) -> NoReturn:
+    """End the process with a command's exit code; a failed one without waiting for threads that stand in a request."""
+    if code == 0:
+        sys.exit(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _as_worker_error(error: BaseException) -> WorkerError | None:

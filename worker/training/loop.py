@@ -129,10 +129,7 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        batches = len(self.dataloader)
-        done = self._iter - self._epoch * batches
-        if not 0 <= done < batches:
-            raise ValueError(f"iteration {self._iter} is not in epoch {self._epoch} of {batches} iterations")
+        done = self._iter - self._epoch * len(self.dataloader)  # `resume.check_position` saw that it is one of them
         dataset = self.dataloader.dataset
         dataset.seed, dataset.epoch = self.runner.seed, self._epoch
         self.runner.call_hook("before_train_epoch")

@@ -11,17 +11,16 @@ def detection_metrics(raw: Mapping[str, object], classes: Sequence[str]) -> dict
     """`bbox_mAP`, `bbox_mAP_50`, `bbox_mAP_75` and `<class>_mAP` of each class, all within 0..1, from what CocoMetric
     gives.
 
-    CocoMetric gives nothing at all where nothing was detected, and -1 or NaN for what has no ground truth. The first
-    means 0 here, since it is the true value; a class without ground truth is left out. `bbox_mAP` counts the 100 surest
-    boxes of a page, as COCO does, the classes' values up to 1000.
+    CocoMetric gives nothing at all where nothing was detected: everything is 0 then, which is the true value. What it
+    leaves out otherwise was not measured, and -1 or NaN stand for what has no ground truth: both are left out here.
+    `bbox_mAP` counts the 100 surest boxes of a page, as COCO does, the classes' values up to 1000.
     """
+    names = {name: name for name in OVERALL} | {f"{name}_precision": f"{name}_mAP" for name in classes}
+    if not raw:
+        return dict.fromkeys(names.values(), 0.0)
     given = {name.rpartition("/")[2]: value for name, value in raw.items()}
-    metrics = {name: _in_range(given.get(name, 0.0)) or 0.0 for name in OVERALL}
-    for name in classes:
-        value = _in_range(given.get(f"{name}_precision", 0.0))
-        if value is not None:
-            metrics[f"{name}_mAP"] = value
-    return metrics
+    values = {names[name]: _in_range(given.get(name)) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _in_range(value: object) -> float | None:

@@ -7,6 +7,8 @@ from training.bundle import Destination, RunIdentity
 from training.storage import Storage
 from training.trainset import TrainingSet
 
+RESUME_AUTO = "auto"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
@@ -19,7 +21,7 @@ class Order:
     destination: Destination
     checkpoints: Storage
     load_from: str | None
-    resume_from: str | None  # a checkpoint or "auto"
+    resume_from: str | None  # a checkpoint or RESUME_AUTO
     epochs: int | None  # None: as the config says
     seed: int
     demo: bool

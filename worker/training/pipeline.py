@@ -41,12 +41,12 @@ from training.options import Allowance
 from training.render import poppler_version
 from training.source import JSON_FOLDER, PDF_FOLDER, Pair, Pairing, pair_documents
 from training.split import Assignment, SplitWeights, assign_splits
-from training.storage import LocalStorage, Storage, sha256_bytes, sha256_file
+from training.storage import LocalStorage, Storage, sha256_file, sha256_object
+from training.transfers import TRANSFER_THREADS, thread_pool
 
 logger = logging.getLogger(__name__)
 
 OUTPUT_VERSION = 1  # raise it when the same input gives other files, so that no older data set counts as equal
-TRANSFER_THREADS = 16
 # What earlier runs may have left; other files that people keep there are not ours to delete.
 _OURS = re.compile(r"ttv/(train|val|test)/(images/[^/]+\.jpg|\1\.json)|pdfs/[^/]+/draw_ann/\d+\.jpg")
 
@@ -113,9 +113,9 @@ def preprocess(
     cached = _cached(source, target, pairing, parameters, scratch)
     if cached is not None:
         return Outcome(cached, cache_hit=True)
-    target.delete(MANIFEST_KEY)
     # A first guess, good unless documents fail in a small corpus, so that files go where they belong at once.
     guess = assign_splits([pair.name for pair in pairing.pairs], parameters.weights, parameters.seed)
+    target.delete(MANIFEST_KEY)
     run = _Run(source, target, parameters.dpi, guess, scratch)
     inputs = run.prepare_all(pairing, workers, on_progress)
     check_failures(inputs, parameters.max_failed)
@@ -149,8 +149,8 @@ class _Run:
         ordered = sorted(pairing.pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name))
         with (
             _process_pool(min(workers, len(ordered))) as processes,
-            _threads(TRANSFER_THREADS, "upload") as uploads,
-            _threads(2 * workers + 2, "document") as documents,
+            thread_pool(TRANSFER_THREADS, "upload") as uploads,
+            thread_pool(2 * workers + 2, "document") as documents,
         ):
             waiting = [
                 documents.submit(self._one, index, pair, processes, uploads) for index, pair in enumerate(ordered)
@@ -245,9 +245,7 @@ def _cached(
         return None
 
     def content(file: FileEntry) -> tuple[str, str]:
-        if isinstance(target, LocalStorage):
-            return file.path, sha256_file(target.path(f"{TTV}/{file.path}"))
-        return file.path, sha256_bytes(target.read_bytes(f"{TTV}/{file.path}"))
+        return file.path, sha256_object(target, f"{TTV}/{file.path}")
 
     def digest(item: tuple[int, Pair]) -> tuple[str, InputDigest]:
         index, pair = item
@@ -258,7 +256,7 @@ def _cached(
             temporary.unlink(missing_ok=True)
         return pair.name, InputDigest(*hashes)
 
-    with _threads(TRANSFER_THREADS, "verify") as threads:
+    with thread_pool(TRANSFER_THREADS, "verify") as threads:
         # Images in S3 are compared by size: reading all would cost what the cache saves. Training reads every byte.
         local = isinstance(target, LocalStorage)
         files = [file for file in manifest.files if local or not file.path.endswith(".jpg")]
@@ -288,21 +286,9 @@ def _delete_stale(target: Storage, current: set[str]) -> None:
         for item in target.list_objects(folder)
         if _OURS.fullmatch(item.key) and item.key not in current
     ]
-    with _threads(TRANSFER_THREADS, "delete") as threads:
+    with thread_pool(TRANSFER_THREADS, "delete") as threads:
         for future in [threads.submit(target.delete, key) for key in stale]:
             future.result()
-
-
-@contextmanager
-def _threads(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that drops what has not started when the block fails."""
-    pool = ThreadPoolExecutor(count, name)
-    try:
-        yield pool
-    except BaseException:
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown()
 
 
 @contextmanager

@@ -8,24 +8,23 @@ The source holds `pdfs/` and `json/`; the target gets `ttv/` and, to look at, `p
 
 import argparse
 import logging
-import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from training.assemble import MANIFEST_KEY
 from training.cpus import available_cpus
-from training.errors import ConfigError, Failure, Interrupted, run_command
+from training.errors import ConfigError, Failure, end_process, run_command
+from training.interrupt import StopRequest
 from training.manifest import Manifest
 from training.options import Allowance, OptionParser, allowance, positive_integer
 from training.pipeline import Outcome, Parameters, Progress, preprocess
-from training.report import Reporter, write_termination
+from training.report import Reporter, failed_message, write_termination
 from training.split import SplitWeights
 from training.storage import Storage, local_errors, open_storage
 
@@ -33,6 +32,7 @@ logger = logging.getLogger("training.preprocess")
 
 STAGE = "preprocess"
 MIN_DPI, MAX_DPI = 36, 600
+STOP_DEADLINE_S = 20.0  # of the pod's grace period of 30 s
 
 
 @dataclass(frozen=True)
@@ -125,18 +125,6 @@ def succeeded_message(outcome: Outcome, target: Storage) -> dict[str, Any]:
     }
 
 
-def failed_message(failure: Failure) -> dict[str, Any]:
-    """The termination message of a run that failed."""
-    return {
-        "version": 1,
-        "stage": STAGE,
-        "result": "failed",
-        "exitCode": failure.exit_code,
-        "reason": failure.reason,
-        "message": failure.message,
-    }
-
-
 def summary(outcome: Outcome, target: Storage, seconds: float) -> str:
     """What a person wants to know at the end: counts per split and class, and what was left out."""
     manifest = outcome.manifest
@@ -192,15 +180,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
         run(options)
 
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        return run_command(
-            command,
-            is_verbose=lambda: verbose,
-            on_failure=lambda failure: write_termination(failed_message(failure)),
-        )
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    def on_failure(failure: Failure) -> None:
+        write_termination(failed_message(STAGE, failure))
+
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure):
+        return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)
 
 
 def _make_scratch(parent: Path | None) -> Path:
@@ -208,10 +192,6 @@ def _make_scratch(parent: Path | None) -> Path:
     with local_errors(place):
         place.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix="preprocess-", dir=place))
-
-
-def _interrupt(*_: object) -> NoReturn:
-    raise Interrupted("The run was asked to stop (SIGTERM); start it again to prepare the data set.")
 
 
 def _annotations(manifest: Manifest) -> dict[str, int]:
@@ -222,8 +202,4 @@ def _annotations(manifest: Manifest) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    # Not sys.exit alone: a thread that waits for a server must not hold an interrupted process back.
-    code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code) if code == Interrupted.exit_code else sys.exit(code)
+    end_process(main())

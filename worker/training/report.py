@@ -22,6 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from training.errors import Failure
+
 logger = logging.getLogger(__name__)
 
 JsonObject = dict[str, Any]
@@ -295,6 +297,19 @@ class Reporter:
 
 
 # -------------------------------------------------------------------------------------------------- termination message
+
+
+def failed_message(stage: str, failure: Failure, *, progress: JsonObject | None = None) -> JsonObject:
+    """The termination message (docs/architecture.md) of a stage that failed."""
+    message: JsonObject = {
+        "version": 1,
+        "stage": stage,
+        "result": "failed",
+        "exitCode": failure.exit_code,
+        "reason": failure.reason,
+        "message": failure.message,
+    }
+    return message if progress is None else {**message, "progress": progress}
 
 
 def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ) -> None:

@@ -53,6 +53,8 @@ class S3Settings:
     def from_env(cls) -> "S3Settings":
         """Reads AWS_S3_ENDPOINT, AWS_REGION, AWS_S3_SSE_TYPE, AWS_S3_SSE_KMS_KEY_ID. Raises ConfigError."""
         endpoint = os.environ.get("AWS_S3_ENDPOINT") or None
+        if endpoint and "@" in endpoint:
+            raise ConfigError("AWS_S3_ENDPOINT holds credentials; give them as AWS_ACCESS_KEY_ID and its secret.")
         if endpoint and not endpoint.startswith(("http://", "https://")):
             raise ConfigError(f"AWS_S3_ENDPOINT is {endpoint!r}; write it as a URL such as https://s3.example.com.")
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None

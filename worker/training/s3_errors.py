@@ -52,6 +52,8 @@ _CODES: dict[str, tuple[type[WorkerError], str]] = {
     "SlowDown": (Transient, "the server asks for fewer requests; try again later"),
     "NoSuchUpload": (Transient, "the upload was dropped by the server; try again"),
     "BadDigest": (Transient, "the data was damaged on its way; try again"),
+    "IncompleteBody": (Transient, "the connection broke off; try again"),
+    "OperationAborted": (Transient, "another request for it was under way; try again"),
     "XAmzContentSHA256Mismatch": (Transient, "the data was damaged on its way; try again"),
 }
 

@@ -103,6 +103,13 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def sha256_object(storage: Storage, key: str) -> str:
+    """The SHA-256 of a stored object's content in hexadecimal; in a folder the file is not read into memory."""
+    if isinstance(storage, LocalStorage):
+        return sha256_file(storage.path(key))
+    return sha256_bytes(storage.read_bytes(key))
+
+
 def check_key(key: str) -> str:
     """`key` itself, where it is relative and stays below the root; else ConfigError."""
     if not key or "\0" in key or any(part in ("", ".", "..") for part in key.split("/")):

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from training import bundle, config
-from training.errors import ConfigError, Failure, Interrupted, NotFound, run_command
+from training.errors import ConfigError, Failure, Interrupted, NotFound, end_process, run_command
 from training.interrupt import StopRequest
 from training.options import OptionParser, positive_integer
-from training.order import Order
-from training.report import Reporter, metric_list, write_termination
+from training.order import RESUME_AUTO, Order
+from training.report import Reporter, failed_message, metric_list, write_termination
 from training.storage import open_parent, open_storage
 from training.trainset import open_training_set
 
 logger = logging.getLogger(__name__)
 
+STAGE = "train"
 DEMO_PAGES = 8  # of each split
+STOP_DEADLINE_S = 100.0  # of the pod's grace period of 120 s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +111,7 @@ def prepare(options: Options) -> Order:
     place = bundle.destination(options.model_output)
     config_file = config.find(options.config, download_to=options.work_dir / "config")
     for name, uri in (("--load-from", options.load_from), ("--resume-from", options.resume_from)):
-        if uri and uri != "auto":
+        if uri and uri != RESUME_AUTO:
             storage, key = open_parent(uri)
             if storage.stat(key) is None:
                 raise NotFound(f"{name} {uri} does not exist.")
@@ -139,7 +141,7 @@ def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: di
     """The termination message of a training whose model is published."""
     return {
         "version": 1,
-        "stage": "train",
+        "stage": STAGE,
         "result": "succeeded",
         "progress": progress,
         "model": {
@@ -149,19 +151,6 @@ def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: di
             "manifest": manifest_uri,
             "metrics": metric_list(manifest["metrics"].get("test", {})),
         },
-    }
-
-
-def failure_message(failure: Failure, *, progress: dict[str, Any]) -> dict[str, Any]:
-    """The termination message of a training that failed."""
-    return {
-        "version": 1,
-        "stage": "train",
-        "result": "failed",
-        "exitCode": failure.exit_code,
-        "reason": failure.reason,
-        "message": failure.message,
-        "progress": progress,
     }
 
 
@@ -175,8 +164,6 @@ def set_process_defaults(work_dir: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of docs/architecture.md."""
-    stop = StopRequest()
-    stop.install()
     reporter: Reporter | None = None
     verbose = False
 
@@ -184,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             work()
         except Exception as error:
-            if stop.requested and not isinstance(error, Interrupted):
+            if stop.requested:
                 # What a library made of being interrupted says nothing about the run.
                 raise Interrupted("SIGTERM ended the training; the next attempt continues it.") from error
             raise
@@ -198,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        reporter = Reporter.from_env(stage="train")
+        reporter = Reporter.from_env(stage=STAGE)
         order = prepare(options)
         set_process_defaults(options.work_dir)
         from training import trainer  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
@@ -215,10 +202,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def on_failure(failure: Failure) -> None:
         if reporter is not None:
             reporter.close()
-        write_termination(failure_message(failure, progress=reporter.state() if reporter is not None else {}))
+        write_termination(failed_message(STAGE, failure, progress=reporter.state() if reporter is not None else {}))
 
-    return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure) as stop:
+        return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -5,8 +5,9 @@ torch comes along.
 import argparse
 import logging
 import os
+import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,12 @@ from training.hooks.progress import ProgressHook
 from training.hooks.stop import StopHook
 from training.interrupt import StopRequest
 from training.metrics import detection_metrics
-from training.order import Order
+from training.order import RESUME_AUTO, Order
 from training.report import Reporter, metric_list
+from training.resume import Settings, check_position
 from training.storage import open_parent
 
 logger = logging.getLogger(__name__)
-
-RESUME_AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +44,25 @@ class Start:
     training_id: str
     base_weights: bool
     file: Path | None = None
-    content: Mapping[str, Any] | None = None
-    resumed: bool = False
-    checkpoint: Checkpoint | None = None  # of the resumed file, where it has a manifest
-    name: str = ""  # for messages
+    resumed_from: str | None = None  # the checkpoint's address
+    own: Checkpoint | None = None  # that checkpoint, where it is one of this training
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the checkpoint's validation, where they are known
 
 
 def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, Any]:
     """Train, evaluate and publish; returns the model's manifest. All that can be checked is checked before training."""
+    order.scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        return _train(order, reporter=reporter, stop=stop)
+    finally:
+        shutil.rmtree(order.scratch, ignore_errors=True)
+
+
+def _train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, Any]:
     # Said to torch itself: sums over another number of threads differ in their last bits, and with them what continues.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     register_all_modules(init_default_scope=False)
     weights.allow_mmengine_checkpoints()
-    order.scratch.mkdir(parents=True, exist_ok=True)
     loaded = config.load(order.config_file, parse_options(order.config_options))
 
     resolved = _resolve(loaded, order, base_weights=order.load_from is not None)
@@ -67,11 +73,23 @@ def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, A
         _report_end(reporter, published)
         return published
 
-    start = _find_start(order)
+    start, content = _find_start(order)
     if start.base_weights != (order.load_from is not None):
         resolved = _resolve(loaded, order, base_weights=start.base_weights)
         training = _identity(order, resolved)
     runner = _build_runner(order, resolved, start)
+    settings = Settings(
+        seed=order.seed,
+        demo=order.demo,
+        batch_size=runner.train_dataloader.batch_sampler.batch_size,
+        iterations_per_epoch=len(runner.train_dataloader),
+    )
+    if start.resumed_from:
+        _check_resumable(content, runner, settings, what=_name(start.resumed_from))
+    elif start.file:
+        _write_base_weights(start.file, content, runner, what=f"--load-from {order.load_from}")
+    del content  # as large as the network and its optimizer; the runner reads the file itself
+
     classes = order.dataset.facts.classes
     store = CheckpointStore(
         order.checkpoints,
@@ -80,34 +98,34 @@ def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, A
         training_id=start.training_id,
     )
     checkpoint = CheckpointHook(
-        store, reporter, classes=classes, base_weights=start.base_weights, last=start.checkpoint
+        store,
+        reporter,
+        classes=classes,
+        training={"base_weights": start.base_weights, "settings": settings.in_checkpoint()},
+        last=start.own,
+        resumed_from=start.resumed_from,
     )
-    progress = ProgressHook(reporter, classes=classes, metrics=start.checkpoint.metrics if start.checkpoint else {})
+    progress = ProgressHook(reporter, classes=classes, metrics=start.metrics)
     for hook in (LossHook(lambda: checkpoint.last_uri), progress, checkpoint, StopHook(stop, checkpoint)):
         runner.register_hook(hook)
 
     stop.defer()
     runner.train()
     stop.resume()
-    if start.file is not None:
-        start.file.unlink(missing_ok=True)
-    metrics = {"val": progress.metrics, "test": detection_metrics(runner.test(), classes)}
     file = _write_weights(order, runner, classes)
-    try:
-        manifest = bundle.publish(
-            order.destination,
-            file,
-            config_text=config.text(resolved),
-            training=training,
-            run=order.run,
-            classes=classes,
-            metrics=metrics,
-            epochs=runner.max_epochs,
-            versions=_versions(),
-            scratch=order.scratch,
-        )
-    finally:
-        file.unlink(missing_ok=True)
+    metrics = {"val": progress.metrics, "test": detection_metrics(runner.test(), classes)}
+    manifest = bundle.publish(
+        order.destination,
+        file,
+        config_text=config.text(resolved),
+        training=training,
+        run=order.run,
+        classes=classes,
+        metrics=metrics,
+        epochs=runner.epoch,
+        versions=_versions(),
+        scratch=order.scratch,
+    )
     logger.info("published %s, test %s", order.destination.uri, metrics["test"])
     _report_end(reporter, manifest)
     return manifest
@@ -150,15 +168,16 @@ def _identity(order: Order, resolved: Any) -> bundle.Training:
 # ---------------------------------------------------------------------------------------------------------------- start
 
 
-def _find_start(order: Order) -> Start:
-    """The checkpoint to continue from, else the base weights, else nothing. Both files are downloaded and read."""
+def _find_start(order: Order) -> tuple[Start, dict[str, Any]]:
+    """The checkpoint to continue from, else the base weights, else nothing; with the content of the file."""
     if order.resume_from == RESUME_AUTO:
         store = CheckpointStore(
             order.checkpoints, scratch=order.scratch, dataset_digest=order.dataset.digest, training_id=""
         )
         found = store.find_newest()
         if found is not None:
-            return _resumed(found[1], store.uri(found[0]), found[0])
+            own, path = found
+            return _resumed(path, store.uri(own), own.metrics, own=own)
         logger.info("no checkpoint in %s: the training starts afresh", order.checkpoints.uri())
     elif order.resume_from:
         return _resume_named(order, order.resume_from)
@@ -166,20 +185,15 @@ def _find_start(order: Order) -> Start:
         storage, key = open_parent(order.load_from)
         path = order.scratch / "base.pth"
         storage.download_file(key, path)
-        return Start(
-            training_id=new_training_id(),
-            base_weights=True,
-            file=path,
-            content=weights.read(path, what=f"--load-from {order.load_from}"),
-            name=f"--load-from {order.load_from}",
-        )
+        content = weights.read(path, what=f"--load-from {order.load_from}")
+        return Start(training_id=new_training_id(), base_weights=True, file=path), content
     logger.info("no base weights: the training starts from random ones")
-    return Start(training_id=new_training_id(), base_weights=False)
+    return Start(training_id=new_training_id(), base_weights=False), {}
 
 
-def _resume_named(order: Order, uri: str) -> Start:
-    """The checkpoint that --resume-from names. One of another dataset is refused: its epochs are not epochs of this
-    one.
+def _resume_named(order: Order, uri: str) -> tuple[Start, dict[str, Any]]:
+    """The checkpoint that --resume-from names, which starts a training of its own: it may lie in another folder, and
+    what followed it there is not continued. One of another dataset is refused: its epochs are not epochs of this one.
     """
     storage, key = open_parent(uri)
     path = order.scratch / "resumed.pth"
@@ -189,36 +203,40 @@ def _resume_named(order: Order, uri: str) -> Start:
     except NotFound:
         logger.warning("%s has no manifest beside it, so that it cannot be verified", uri)
         storage.download_file(key, path)
-        return _resumed(path, uri, None)
+        return _resumed(path, uri, {})
     if checkpoint.dataset_digest != order.dataset.digest:
         raise ConfigError(
             f"--resume-from {uri} was trained on another dataset; start from its weights with --load-from."
         )
     fetch_verified(storage, checkpoint, path)
-    return _resumed(path, uri, checkpoint)
+    return _resumed(path, uri, checkpoint.metrics)
 
 
-def _resumed(path: Path, uri: str, checkpoint: Checkpoint | None) -> Start:
-    name = f"The checkpoint {uri}"
-    content = weights.read(path, what=name)
-    training = content.get("meta", {}).get("training", {})
+def _resumed(
+    path: Path, uri: str, metrics: Mapping[str, float], *, own: Checkpoint | None = None
+) -> tuple[Start, dict[str, Any]]:
+    content = weights.read(path, what=_name(uri))
     logger.info("continuing from %s", uri)
-    return Start(
-        training_id=str(training.get("id") or new_training_id()),
-        base_weights=bool(training.get("base_weights", False)),
+    start = Start(
+        training_id=own.training_id if own else new_training_id(),
+        base_weights=bool(content.get("meta", {}).get("training", {}).get("base_weights", False)),
         file=path,
-        content=content,
-        resumed=True,
-        checkpoint=checkpoint,
-        name=name,
+        resumed_from=uri,
+        own=own,
+        metrics=metrics,
     )
+    return start, content
+
+
+def _name(uri: str) -> str:
+    return f"The checkpoint {uri}"
 
 
 # --------------------------------------------------------------------------------------------------------------- runner
 
 
 def _build_runner(order: Order, resolved: Any, start: Start) -> Runner:
-    """mmengine's Runner on this machine, with weights that are known to fit."""
+    """mmengine's Runner on this machine."""
     bound = config.bind(
         resolved,
         config.Placement(
@@ -226,36 +244,49 @@ def _build_runner(order: Order, resolved: Any, start: Start) -> Runner:
             image_folders=order.dataset.image_folders,
             annotation_files=order.dataset.annotation_files,
             max_data_workers=config.data_workers(),
-            validate_first=start.resumed and not (start.checkpoint and start.checkpoint.metrics),
+            validate_first=start.resumed_from is not None and not start.metrics,
         ),
     )
     bound["load_from"] = str(start.file) if start.file else None
-    bound["resume"] = start.resumed
+    bound["resume"] = start.resumed_from is not None
     if torch.cuda.is_available():
         logger.info("training on %s", torch.cuda.get_device_name())
     else:
         logger.warning("no GPU is visible: training on the CPU with %d threads", torch.get_num_threads())
     try:
-        runner = Runner.from_cfg(bound)
+        return Runner.from_cfg(bound)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"The config {order.config_file.name} builds no network: {error}") from error
-    if start.file is not None and start.content is not None:
-        network = runner.model.state_dict()
-        if start.resumed:
-            weights.check_resumable(start.content, network, what=start.name)
-        else:
-            base = weights.base_for(weights.state_of(start.content), network, what=start.name)
-            torch.save({"state_dict": base}, start.file)
-            logger.info("%s fills %d of %d tensors of the network", start.name, len(base), len(network))
-    return runner
+
+
+def _check_resumable(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> None:
+    """Raise ConfigError where this runner cannot continue the training that the content is of."""
+    has_schedule = runner.param_schedulers is not None
+    weights.check_resumable(content, runner.model.state_dict(), has_schedule=has_schedule, what=what)
+    check_position(content["meta"], settings, epochs=runner.max_epochs, what=what)
+
+
+def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
+    """Leave in the file what the network can use of its content."""
+    network = runner.model.state_dict()
+    base = weights.base_for(weights.state_of(content), network, what=what)
+    torch.save({"state_dict": base}, path)
+    logger.info("%s fills %d of %d tensors of the network", what, len(base), len(network))
 
 
 def _write_weights(order: Order, runner: Runner, classes: tuple[str, ...]) -> Path:
-    """The model's file: tensors and plain data, which torch's safe loader and mmdet's init_detector open."""
+    """The model's file: tensors and plain data, which torch's safe loader and mmdet's init_detector open.
+
+    The weights are those of a checkpoint, which hooks may exchange, as EMAHook does for the average. The runner goes on
+    with them, so that the test judges what is published.
+    """
     path = order.scratch / "model.pth"
     network = getattr(runner.model, "module", runner.model)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.max_epochs, "seed": order.seed}
+    checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
+    runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint["state_dict"].items()}
+    network.load_state_dict(state)
+    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": order.seed}
     torch.save({"meta": meta, "state_dict": state}, path)
     with path.open("rb") as file:
         os.fsync(file.fileno())

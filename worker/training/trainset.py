@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training.config import SPLITS, DatasetFacts
+from training.config import DatasetFacts
 from training.dataset import download_dataset, verify_dataset
 from training.errors import DataError
+from training.split import SPLITS
 from training.storage import S3_SCHEME, open_storage
 
 

@@ -85,12 +85,21 @@ def base_for(
     return found
 
 
-def check_resumable(content: Mapping[str, Any], network: Mapping[str, torch.Tensor], *, what: str) -> None:
-    """Raise ConfigError where a training cannot be continued from this: weights only, or another network."""
-    lacking = [name for name in ("state_dict", "optimizer", "param_schedulers", "message_hub") if name not in content]
-    if lacking or not {"epoch", "iter"} <= set(content.get("meta", {})):
+def check_resumable(
+    content: Mapping[str, Any], network: Mapping[str, torch.Tensor], *, has_schedule: bool, what: str
+) -> None:
+    """Raise ConfigError where a training cannot be continued from this: weights only, another network, or a schedule
+    of the learning rate on one side only.
+    """
+    needed = ("state_dict", "optimizer", "message_hub")
+    if not set(needed) <= set(content) or not {"epoch", "iter"} <= set(content.get("meta", {})):
         raise ConfigError(
             f"{what} holds weights but no training state, so that nothing can be continued; use it with --load-from."
+        )
+    # mmengine leaves the key out where the config has no param_scheduler.
+    if has_schedule != ("param_schedulers" in content):
+        raise ConfigError(
+            f"{what} was trained {'without' if has_schedule else 'with'} param_scheduler; continue with its own config."
         )
     weights = state_of(content)
     if set(weights) != set(network) or len(fitting(weights, network)) != len(network):

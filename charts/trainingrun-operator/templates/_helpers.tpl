@@ -2,6 +2,11 @@
 {{- if contains .Chart.Name .Release.Name }}{{ .Release.Name | trunc 50 | trimSuffix "-" }}{{ else }}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{ end -}}
 {{- end }}
 
+{{- /* Of what is not in a namespace: releases of the same name in two namespaces must not share it. */ -}}
+{{- define "trainingrun-operator.clusterName" -}}
+{{ .Release.Namespace }}-{{ include "trainingrun-operator.fullname" . }}
+{{- end }}
+
 {{- define "trainingrun-operator.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.operator.fake_cluster import FakeCluster
+from tests.unit.operator.fake_cluster import FakeCluster, Object
 from tests.unit.operator.world import DEFAULTS, UID, World
-from trainingrun_operator.api import Phase
+from trainingrun_operator.api import Phase, Run
 from trainingrun_operator.controller import REFRESH_S, Controller
 from trainingrun_operator.errors import ConflictError, GoneError, InvalidError, RefusedError, TransientError
 from trainingrun_operator.reports import ProgressWriter
@@ -39,7 +39,7 @@ class Operator:
             self.store,
             self.cluster,
             self.writer,
-            defaults=DEFAULTS,
+            defaults=lambda: DEFAULTS,
             clock=lambda: self.clock_s,
             now=lambda: self.world.now,
         )
@@ -157,6 +157,81 @@ async def test_a_result_that_the_watch_has_not_shown_yet_is_read_live() -> None:
     operator.store.see_job(operator.world.job)
     await operator.visits()
     assert operator.world.status.dataset is not None
+
+
+async def test_a_finished_job_is_judged_on_its_pods_as_they_are_now() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.worker_runs()
+    operator.world.pod_ends(1)
+    operator.store.see_pod(operator.world.pod)
+    operator.world.worker_runs()
+    operator.world.worker_publishes()
+    operator.store.see_job(operator.world.job)
+    await operator.visits()
+    assert operator.world.status.dataset is not None
+
+
+async def test_a_pod_that_appears_while_the_pods_are_listed_is_not_taken_for_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+
+    async def slow_list(_: Run) -> list[Object]:
+        operator.world.worker_runs()
+        operator.sees_everything()
+        return []
+
+    monkeypatch.setattr(operator.cluster, "list_pods", slow_list)
+    operator.clock_s += REFRESH_S + 1
+    await operator.visits()
+    monkeypatch.undo()
+    operator.world.worker_publishes()
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    assert operator.world.status.dataset is not None
+    assert operator.world.status.last_failure is None
+
+
+async def test_a_job_that_ends_after_its_pods_were_listed_is_not_judged_on_that_list(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.worker_runs()
+    operator.sees_everything()
+    list_pods = operator.cluster.list_pods
+
+    async def slow_list(run: Run) -> list[Object]:
+        listed = await list_pods(run)
+        if "status" not in operator.world.job:
+            operator.world.worker_publishes()
+            operator.store.see_job(operator.world.job)
+        return listed
+
+    monkeypatch.setattr(operator.cluster, "list_pods", slow_list)
+    operator.clock_s += REFRESH_S + 1
+    await operator.visits()
+    assert operator.world.status.dataset is not None
+    assert operator.world.status.last_failure is None
+
+
+async def test_an_orphan_that_the_watch_has_not_shown_keeps_the_next_attempt_waiting() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.worker_runs()
+    orphan = operator.world.pod
+    del orphan["metadata"]["ownerReferences"]
+    operator.store.see_job(operator.world.job, deleted=True)
+    operator.world.jobs.clear()
+    await operator.comes_to_rest()
+    operator.world.waits_for_the_retry()
+    assert await operator.visits() == 5.0
+    assert len(operator.world.created) == 1
+    operator.world.pods.clear()
+    await operator.comes_to_rest()
+    assert len(operator.world.created) == 2
 
 
 async def test_a_job_whose_deletion_the_watch_missed_is_noticed_in_time() -> None:

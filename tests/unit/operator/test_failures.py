@@ -57,6 +57,11 @@ ROWS = [
     Row(
         "Evicted", pod(reason="Evicted", message="The node was low on resource: memory."), False, says="low on resource"
     ),
+    Row(
+        "StorageExceeded",
+        pod(exit_code=137, reason="Evicted", message='Usage of EmptyDir volume "work" exceeds the limit "1Gi". '),
+        says='EmptyDir volume "work"',
+    ),
     Row("NodeLost", pod(exit_code=137, disruption="DeletionByTaintManager"), counted=False),
     Row("NodeLost", pod(disruption="DeletionByPodGC"), counted=False),
     Row("Interrupted", pod(exit_code=143), counted=False),
@@ -64,6 +69,7 @@ ROWS = [
         "AdmissionError", pod(reason="UnexpectedAdmissionError", message="no healthy devices"), False, says="no healthy"
     ),
     Row("AdmissionError", pod(reason="OutOfnvidia.com/gpu"), counted=False),
+    Row("AdmissionError", pod(reason="Evicted", message="The node had condition: [DiskPressure]. "), counted=False),
     Row("OOMKilled", pod(exit_code=137, terminated_reason="OOMKilled", memory_limit="4Gi"), says="memory limit of 4Gi"),
     Row("OOMKilled", pod(exit_code=0, terminated_reason="OOMKilled"), says="no limit was asked for", job=COMPLETE_JOB),
     Row("CudaOOM", pod(exit_code=86), action=Action.FAIL, says="smaller config or a larger GPU"),
@@ -146,6 +152,30 @@ def test_disruptions_never_use_up_the_limit() -> None:
         world.waits_for_the_retry()
     assert world.status.attempts.counted == 0
     assert world.status.attempts.disrupted == 8
+
+
+def test_a_worker_that_is_interrupted_without_end_is_given_up() -> None:
+    world = World()
+    for _ in range(11):
+        world.visits()
+        world.worker_runs()
+        world.worker_exits(143)
+        world.visits()
+        if world.status.phase is Phase.RETRYING:
+            world.waits_for_the_retry()
+    assert world.status.phase is Phase.FAILED
+    assert world.reason == "Interrupted"
+    assert "11 times in a row" in world.message
+
+
+def test_a_failure_that_no_retry_can_mend_is_not_counted_as_a_retry() -> None:
+    world = World()
+    world.visits()
+    world.worker_runs()
+    world.worker_exits(65)
+    world.visits()
+    assert world.status.phase is Phase.FAILED
+    assert (world.status.attempts.counted, world.status.attempts.disrupted) == (0, 0)
 
 
 def test_a_node_that_refuses_the_pod_three_times_is_tried_a_fourth_time_and_not_more() -> None:

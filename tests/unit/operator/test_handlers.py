@@ -51,8 +51,8 @@ async def test_an_event_is_remembered_and_its_run_becomes_due() -> None:
     for handler in registry._watching.get_all_handlers():
         await handler.fn(event={"type": "ADDED", "object": {"metadata": meta, "spec": {}}})
     assert due == [Key("demo", "j"), Key("demo", "tables"), Key("demo", "tables")]
-    assert store.job("j") is not None
+    assert store.job_named("demo", "j") is not None
     for handler in registry._watching.get_all_handlers():
         await handler.fn(event={"type": "DELETED", "object": {"metadata": meta, "spec": {}}})
-    assert store.job("j") is None
+    assert store.job_named("demo", "j") is None
     assert store.run(Key("demo", "j")) is None

@@ -10,9 +10,12 @@ from typing import cast
 import pytest
 
 from tests.integration.operator_process import make_gateway_certificate
+from tests.unit.operator.fake_cluster import FakeCluster
+from tests.unit.operator.world import World
 from trainingrun_operator import gateway, main
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.errors import RefusedError, SetupError, TransientError
+from trainingrun_operator.settings import Settings
 
 
 class Discovery:
@@ -43,6 +46,17 @@ async def test_an_api_server_that_is_not_there_yet_is_waited_for(monkeypatch: py
 async def test_a_refused_discovery_is_said_so() -> None:
     with pytest.raises(SetupError, match="refuses discovery"):
         await check(RefusedError("forbidden"))
+
+
+async def test_a_renewed_ca_is_given_to_new_jobs_and_a_lost_one_stops_nothing(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.crt"
+    ca.write_text("old")
+    operator = main.Operator(Settings.read({"GATEWAY_CA_FILE": str(ca)}), cast(Cluster, FakeCluster(World())))
+    assert operator._job_defaults().gateway_ca == "old"
+    ca.write_text("new")
+    assert operator._job_defaults().gateway_ca == "new"
+    ca.unlink()
+    assert operator._job_defaults().gateway_ca == "new"
 
 
 async def test_a_gateway_without_a_certificate_does_not_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -126,6 +127,31 @@ def test_a_completed_pod_that_flips_to_failed_still_counts_as_completed() -> Non
     assert world.status.phase is Phase.SUCCEEDED
 
 
+def test_a_published_model_counts_also_when_the_job_failed() -> None:
+    world = World()
+    world.reaches_training()
+    world.worker_runs()
+    world.visits()
+    world.pod_ends(0, termination("train", model=MODEL))
+    world.pod["status"] |= {"phase": "Failed", "reason": "UnexpectedAdmissionError"}
+    world.visits()
+    assert world.status.phase is Phase.TRAINING, "the Job has the next word"
+    world.job_ends()
+    world.visits()
+    assert world.status.phase is Phase.SUCCEEDED
+
+
+def test_a_published_model_counts_also_when_another_pod_of_its_job_came_after() -> None:
+    world = World()
+    world.reaches_training()
+    world.worker_runs()
+    world.pod_ends(0, termination("train", model=MODEL), DisruptionTarget="EvictionByEvictionAPI")
+    world.worker_runs()
+    world.worker_exits(75)
+    world.visits()
+    assert world.status.phase is Phase.SUCCEEDED
+
+
 @pytest.mark.parametrize(
     ("message", "failure_class"),
     [
@@ -233,6 +259,38 @@ def test_the_registrys_own_answer_stays_while_the_kubelet_backs_off() -> None:
     assert "manifest unknown" in world.message
 
 
+def test_a_job_that_makes_no_pod_stalls_the_run_after_some_minutes() -> None:
+    world = World()
+    world.visits()
+    world.job["status"] = {"startTime": world.now.isoformat()}
+    world.waits(100)
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("WaitingForPod", Truth.FALSE)
+    world.waits(100)
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("PodNotCreated", Truth.TRUE)
+    assert f"kubectl describe job/{world.created[-1]}" in world.message
+    assert world.events[-1].warning
+    world.worker_runs()
+    world.visits()
+    assert world.condition(ConditionType.STALLED).status is Truth.FALSE
+
+
+def test_a_job_that_replaces_a_pod_has_some_minutes_for_that() -> None:
+    world = World()
+    world.visits()
+    world.job["status"] = {"startTime": world.now.isoformat()}
+    world.waits(3600)
+    world.worker_runs()
+    world.pod_ends(137, DisruptionTarget="PreemptionByScheduler")
+    world.waits(100)
+    world.visits()
+    assert world.reason == "WaitingForPod"
+    world.waits(100)
+    world.visits()
+    assert world.reason == "PodNotCreated"
+
+
 def test_suspending_before_the_start_keeps_the_spec_open() -> None:
     world = World(suspend=True)
     world.visits()
@@ -287,6 +345,9 @@ def test_a_job_that_kueue_manages_is_never_suspended_or_resumed_by_the_operator(
     assert world.status.phase is Phase.QUEUED
     world.changes_spec(suspend=True)
     assert world.visits().suspend == ()
+    assert "this Job is Kueue's to suspend" in world.message
+    assert world.condition(ConditionType.SUSPENDED).status is Truth.FALSE
+    assert world.condition(ConditionType.SUSPENDED).message == "the run is not suspended"
 
 
 def test_a_job_of_the_same_name_that_belongs_to_someone_else_fails_the_run() -> None:
@@ -348,6 +409,28 @@ def test_a_deleted_job_is_made_again_and_does_not_count() -> None:
     world.waits_for_the_retry()
     world.visits()
     assert world.created[-1].startswith("tables-train-2-")
+
+
+@pytest.mark.parametrize("orphaned", [False, True])
+def test_the_attempt_after_a_deleted_job_waits_until_its_pod_has_ended(orphaned: bool) -> None:
+    world = World()
+    world.reaches_training()
+    world.worker_runs()
+    world.visits()
+    del world.jobs[world.created[-1]]
+    if orphaned:
+        del world.pod["metadata"]["ownerReferences"]
+    else:
+        world.pod["metadata"]["deletionTimestamp"] = world.now.isoformat()
+    world.visits()
+    world.waits_for_the_retry()
+    plan = world.visits()
+    assert len(world.created) == 2
+    assert f"waits for pod {world.pod['metadata']['name']} to end" in world.message
+    assert plan.requeue_after == timedelta(seconds=5)
+    world.pod_ends(143)
+    world.visits()
+    assert len(world.created) == 3
 
 
 def test_the_next_attempt_waits_until_the_failed_job_has_ended() -> None:
@@ -413,6 +496,25 @@ def test_a_run_without_any_image_waits_for_one_and_says_so() -> None:
     world.defaults = DEFAULTS
     world.visits()
     assert len(world.created) == 1
+
+
+def test_a_run_keeps_the_image_that_it_started_with() -> None:
+    world = World()
+    world.visits()
+    world.defaults = replace(DEFAULTS, image="registry.example/worker:2")
+    world.worker_runs()
+    world.worker_publishes()
+    world.visits()
+    containers = [job["spec"]["template"]["spec"]["containers"][0] for job in world.jobs.values()]
+    assert [container["image"] for container in containers] == [DEFAULTS.image, DEFAULTS.image]
+    assert world.status.image == DEFAULTS.image
+
+
+def test_a_job_that_cannot_even_be_built_fails_the_run_and_says_why() -> None:
+    world = World(preprocess={"podTemplate": {"resources": {"limits": {"memory": "lots"}}}})
+    world.visits()
+    assert (world.status.phase, world.reason) == (Phase.FAILED, "JobRejected")
+    assert "'lots' is not a quantity" in world.message
 
 
 def test_a_run_that_is_being_deleted_is_left_alone() -> None:

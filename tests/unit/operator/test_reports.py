@@ -14,7 +14,7 @@ import pytest
 from tests.unit.operator.fake_cluster import FakeCluster
 from tests.unit.operator.world import START, World
 from trainingrun_operator.api import Run
-from trainingrun_operator.errors import GoneError, TransientError
+from trainingrun_operator.errors import ClusterError, GoneError, InvalidError, RefusedError, TransientError
 from trainingrun_operator.plan import ProgressUpdate
 from trainingrun_operator.progress import Report
 from trainingrun_operator.reports import ProgressWriter
@@ -107,6 +107,13 @@ async def test_nothing_comes_after_the_last_word(desk: Desk) -> None:
     assert not desk.takes(6)
     await asyncio.sleep(2 * INTERVAL_S)
     assert desk.percent == 100
+
+
+@pytest.mark.parametrize("error", [InvalidError("status.progress: invalid"), RefusedError("a policy says no")])
+async def test_a_last_word_that_is_not_taken_stops_nothing(desk: Desk, error: ClusterError) -> None:
+    desk.cluster.faults["apply_progress"] = [error]
+    await desk.writer.last_word(desk.run, ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1"))
+    assert desk.percent is None
 
 
 async def test_a_slow_write_is_not_overtaken_by_the_last_word(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

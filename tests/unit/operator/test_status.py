@@ -46,6 +46,7 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         reason="R" * 64,
         message=LONG,
         stage=Stage.TRAIN,
+        image="i" * 512,
         start_time=START,
         attempts=Attempts(total=9, counted=9),
         last_failure=failure,

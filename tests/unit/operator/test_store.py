@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.unit.operator.world import UID, World, a_run
 from trainingrun_operator.store import Key, Store
 
@@ -18,11 +20,13 @@ def job(uid: str = "job-1", *, owner: str | None = UID, version: str = "5", **st
 
 
 def pod(uid: str = "pod-1", *, owner: str = "job-1", version: str = "5", phase: str = "Running") -> dict[str, Any]:
+    labels = {"training.badgerdoc.dev/run": "tables", "training.badgerdoc.dev/run-uid": UID}
     meta = {"name": uid, "namespace": "demo", "uid": uid, "ownerReferences": [{"uid": owner, "controller": True}]}
-    return {
-        "metadata": {**meta, "resourceVersion": version, "labels": {"training.badgerdoc.dev/run": "tables"}},
-        "status": {"phase": phase},
-    }
+    return {"metadata": {**meta, "resourceVersion": version, "labels": labels}, "status": {"phase": phase}}
+
+
+def seen_pods(store: Store) -> dict[str, tuple[str, bool]]:
+    return {each.uid: (each.phase, each.gone) for each in store.pods_of(UID)}
 
 
 def test_a_child_leads_to_its_run() -> None:
@@ -85,35 +89,69 @@ def test_a_late_read_does_not_bring_a_deleted_object_back() -> None:
     assert store.run(KEY) is None
 
 
-def test_the_last_sight_of_a_deleted_pod_is_kept_as_long_as_its_job() -> None:
+def test_the_last_sight_of_a_deleted_pod_is_kept() -> None:
     store = Store()
-    store.see_job(job())
     store.see_pod(pod())
     store.see_pod(pod(version="6", phase="Failed"), deleted=True)
-    (seen,) = store.pods(("job-1",))
-    assert (seen.gone, seen.phase) == (True, "Failed")
-    store.see_job(job(), deleted=True)
-    assert store.pods(("job-1",)) == ()
-    assert store.pod("pod-1") is None
+    store.see_pod(pod(version="5"))
+    assert seen_pods(store) == {"pod-1": ("Failed", True)}
+
+
+@pytest.mark.parametrize("order", [("run", "job", "pod"), ("pod", "job", "run"), ("job", "run", "pod")])
+def test_nothing_is_kept_of_a_deleted_run(order: tuple[str, ...]) -> None:
+    store = Store()
+    store.see_run(a_run())
+    store.see_job(job())
+    store.see_pod(pod())
+    for kind in order:
+        if kind == "run":
+            store.see_run(a_run(), deleted=True)
+        elif kind == "job":
+            store.see_job(job(), deleted=True)
+        else:
+            store.see_pod(pod(phase="Failed"), deleted=True)
+    store.see_job(job("late"))
+    store.see_pod(pod("late"))
+    remembered = {name: value for name, value in vars(store).items() if name != "_deleted" and value}
+    assert remembered == {}
+
+
+def test_a_run_that_was_made_meanwhile_is_not_forgotten_with_the_one_before_it() -> None:
+    store = Store()
+    store.see_run(a_run())
+    store.forget_run(KEY, "the-one-before")
+    assert store.run(KEY) is not None
 
 
 def test_a_job_keeps_only_a_few_deleted_pods() -> None:
     store = Store()
     for number in range(20):
         store.see_pod(pod(f"pod-{number:02}"), deleted=True)
-    assert len(store.pods(("job-1",))) == 5
+    assert len(store.pods_of(UID)) == 5
 
 
-def test_a_live_list_is_the_whole_truth_about_the_pods() -> None:
+def test_a_live_list_is_the_truth_about_the_pods_that_were_known_before_it() -> None:
     store = Store()
     store.see_pod(pod("listed"))
     store.see_pod(pod("missing"))
-    store.pods_are(["job-1"], [pod("listed", version="7", phase="Succeeded"), pod("new")])
-    assert {each.uid: (each.phase, each.gone) for each in store.pods(("job-1",))} == {
+    known_before = store.pods_of(UID)
+    store.see_pod(pod("younger"))
+    store.pods_are(known_before, [pod("listed", version="7", phase="Succeeded"), pod("new")])
+    assert seen_pods(store) == {
         "listed": ("Succeeded", False),
         "missing": ("Running", True),
+        "younger": ("Running", False),
         "new": ("Running", False),
     }
+
+
+def test_a_pod_that_was_deleted_during_the_call_is_not_brought_back_by_its_list() -> None:
+    store = Store()
+    store.see_pod(pod())
+    known_before = store.pods_of(UID)
+    store.see_pod(pod(version="6", phase="Failed"), deleted=True)
+    store.pods_are(known_before, [pod(version="5")])
+    assert seen_pods(store) == {"pod-1": ("Failed", True)}
 
 
 def test_what_is_not_needed_is_not_kept() -> None:
@@ -133,5 +171,5 @@ def test_the_worlds_objects_are_read_like_the_clusters() -> None:
     store.see_job(world.job)
     store.see_pod(world.pod)
     (seen,) = store.jobs_of(UID)
-    assert (seen.stage, seen.attempt, seen.finished) == ("preprocess", 1, False)
-    assert store.pods((seen.uid,))[0].running
+    assert (seen.run_name, seen.finished) == ("tables", False)
+    assert store.pods_of(UID)[0].running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -42,10 +43,13 @@ def signed(key_id: str = "k1", **changes: Any) -> str:
 class Cluster:
     def __init__(self) -> None:
         self.now, self.fetches, self.ids, self.down = 0.0, 0, ["k1"], False
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.verifier = TokenVerifier(self.fetch, clock=lambda: self.now)
 
     async def fetch(self) -> tuple[str, dict[str, Any]]:
         self.fetches += 1
+        await self.answers.wait()
         if self.down:
             raise TransientError("connection refused")
         return ISSUER, jwks(*self.ids)
@@ -117,8 +121,38 @@ async def test_known_keys_serve_while_the_api_server_is_down() -> None:
     await cluster.verifier.verify(signed())
 
 
+async def test_a_fetch_that_fails_is_not_repeated_for_every_unknown_key() -> None:
+    cluster = Cluster()
+    await cluster.verifier.verify(signed())
+    cluster.down = True
+    cluster.now += 31
+    for _ in range(3):
+        with pytest.raises(TokenError, match="unknown key"):
+            await cluster.verifier.verify(signed("k2"))
+    assert cluster.fetches == 2
+
+
+@pytest.mark.parametrize("age_s", [31, 3601])
+async def test_who_knows_its_key_does_not_wait_for_those_who_do_not(age_s: float) -> None:
+    cluster = Cluster()
+    await cluster.verifier.verify(signed())
+    cluster.answers.clear()
+    cluster.now += age_s
+    stranger = asyncio.create_task(cluster.verifier.verify(signed("k2")))
+    await asyncio.sleep(0)
+    await asyncio.wait_for(cluster.verifier.verify(signed()), 1)
+    cluster.answers.set()
+    with pytest.raises(TokenError):
+        await stranger
+
+
 async def test_without_any_keys_the_worker_is_asked_to_come_again() -> None:
     cluster = Cluster()
     cluster.down = True
-    with pytest.raises(KeysUnavailableError, match="connection refused"):
-        await cluster.verifier.verify(signed())
+    for _ in range(3):
+        with pytest.raises(KeysUnavailableError, match="connection refused"):
+            await cluster.verifier.verify(signed())
+    assert cluster.fetches == 1
+    cluster.down = False
+    cluster.now += 31
+    await cluster.verifier.verify(signed())

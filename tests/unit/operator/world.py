@@ -142,6 +142,8 @@ class World:
         for manifest in plan.create:
             name = manifest["metadata"]["name"]
             assert name not in self.jobs, "a Job is never made twice"
+            alive = [pod for pod in self.pods.values() if pod["status"]["phase"] in ("Pending", "Running")]
+            assert not alive or name.rsplit("-", 2)[1] == "1", "no attempt begins beside a pod of the one before it"
             self.created.append(name)
             job = copy.deepcopy(manifest)
             job["metadata"]["uid"] = f"uid-of-{name}"

@@ -108,6 +108,8 @@ def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() 
     assert labels(label_page(page(table), 1400, 1000, words, no_ink), CELL) == [(810, 105, 70, 20)]
     with pytest.raises(DocumentError, match="another shape"):
         label_page(page(table), 1400, 1000, [Box(10, 10, 50, 20)], no_ink)
+    with pytest.raises(DocumentError, match="another shape"):
+        label_page(page({"bbox": table["bbox"]}), 1400, 1000, words, no_ink)  # without cells nothing confirms them
 
 
 @pytest.mark.parametrize(

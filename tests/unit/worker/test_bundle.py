@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ def publish(storage: MemoryStorage, scratch: Path, *, training: bundle.Training 
     )
 
 
-def test_the_manifest_is_written_last_and_an_older_one_removed_first(tmp_path: Path) -> None:
+def test_the_manifest_is_written_last_and_an_older_one_replaced_first(tmp_path: Path) -> None:
     storage = MemoryStorage()
     manifest = publish(storage, tmp_path)
     assert storage.operations == [
-        "delete m.pth.manifest.json",
+        "write m.pth.manifest.json",
         "write m.pth",
         "write m.pth.config.py",
         "write m.pth.manifest.json",
@@ -51,7 +52,7 @@ def test_the_manifest_is_written_last_and_an_older_one_removed_first(tmp_path: P
     assert manifest["sha256"] == sha256_bytes(b"tensors")
 
 
-def test_a_model_that_is_not_stored_as_written_gets_no_manifest(tmp_path: Path) -> None:
+def test_a_model_that_is_not_stored_as_written_gets_an_unfinished_manifest_only(tmp_path: Path) -> None:
     class Altering(MemoryStorage):
         def upload_file(self, path: Path, key: str) -> None:
             self.write_bytes(key, path.read_bytes() + b"!")
@@ -59,7 +60,50 @@ def test_a_model_that_is_not_stored_as_written_gets_no_manifest(tmp_path: Path) 
     storage = Altering()
     with pytest.raises(Transient, match="not stored as it was written"):
         publish(storage, tmp_path)
-    assert "m.pth.manifest.json" not in storage.objects
+    assert json.loads(storage.objects["m.pth.manifest.json"])["kind"] == "UnfinishedModel"
+    assert bundle.read_manifest(place_of(storage)) is None
+    assert bundle.find_published(place_of(storage), TRAINING, RUN, scratch=tmp_path) is None
+
+
+class Killed(BaseException):
+    pass
+
+
+class KilledAfter(MemoryStorage):
+    """Ends the process after a number of writes."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self.writes = writes
+
+    def write_bytes(self, key: str, data: bytes) -> None:
+        super().write_bytes(key, data)
+        self.writes -= 1
+        if self.writes == 0:
+            raise Killed
+
+
+@pytest.mark.parametrize("writes", [1, 2, 3])
+@pytest.mark.parametrize("demo", [True, False])
+def test_a_demo_killed_while_publishing_is_tried_again_and_a_model_killed_so_is_not_replaced_by_a_demo(
+    tmp_path: Path, writes: int, demo: bool
+) -> None:
+    storage = KilledAfter(writes)
+    with pytest.raises(Killed):
+        publish(storage, tmp_path, training=dataclasses.replace(TRAINING, demo=demo))
+    refused = not demo and place_of(storage).key in storage.objects
+    with pytest.raises(ConfigError) if refused else nullcontext():
+        bundle.check_destination(place_of(storage), demo=True)
+
+
+def test_a_demo_does_not_replace_a_model_that_appeared_while_it_trained(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    bundle.check_destination(place_of(storage), demo=True)
+    publish(storage, tmp_path)
+    before = dict(storage.objects)
+    with pytest.raises(ConfigError, match="is no demo's model"):
+        publish(storage, tmp_path, training=dataclasses.replace(TRAINING, demo=True))
+    assert storage.objects == before
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,20 @@ def test_the_training_that_wrote_last_is_continued_even_if_an_older_one_went_fur
     assert "epoch_9.pth" in storage.objects, "a training deletes nothing of another"
 
 
+def test_the_checkpoint_just_committed_is_kept_whatever_stands_further_on(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    store = store_of(storage, tmp_path)
+    for epoch in (1, 2, 3):
+        commit(store, epoch)
+    for key in ("epoch_2.pth", "epoch_3.pth"):
+        storage.objects[key] = b"damaged"
+    commit(store, 1, iteration=15)
+    assert "iteration_15.json" in storage.objects
+    found = store.find_newest()
+    assert found is not None
+    assert found[0].key == "iteration_15.pth"
+
+
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"null", b'{"version": 1, "kind": "Model"}'])
 def test_what_is_no_manifest_is_a_data_error(content: bytes) -> None:
     with pytest.raises(DataError, match=r"epoch_1\.json is no checkpoint manifest"):

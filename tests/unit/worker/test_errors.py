@@ -73,11 +73,12 @@ def test_an_unknown_failure_and_a_verbose_one_print_the_traceback(capsys: pytest
 
 
 def test_a_report_that_fails_does_not_hide_the_first_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    code = run_command(lambda: failing(NotFound("gone")), on_failure=lambda _: failing(OSError("no log")))
-    assert code == 66
-    printed = capsys.readouterr().err
-    assert "gone" in printed
-    assert "no log" in printed
+    for second in (OSError("no log"), Interrupted("no log")):
+        code = run_command(lambda: failing(NotFound("gone")), on_failure=lambda _, second=second: failing(second))
+        assert code == 66
+        printed = capsys.readouterr().err
+        assert "gone" in printed
+        assert "no log" in printed
 
 
 def test_success_is_zero_and_help_passes_through() -> None:

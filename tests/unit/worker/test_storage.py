@@ -114,6 +114,16 @@ def test_encryption_is_read_from_the_environment(
     assert S3Settings.from_env() == S3Settings(None, None, encryption)
 
 
+def test_an_endpoint_with_credentials_is_refused_without_printing_them(
+    clean_environment: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for endpoint in ("https://user:hunter2@s3.example.com", "user:hunter2@s3.example.com"):
+        monkeypatch.setenv("AWS_S3_ENDPOINT", endpoint)
+        with pytest.raises(ConfigError, match="AWS_S3_ENDPOINT holds credentials") as refused:
+            S3Settings.from_env()
+        assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     "environment",
     [
@@ -182,6 +192,8 @@ def answer(code: str, status: int) -> ClientError:
         (answer("InternalError", 500), Transient),
         (answer("TooManyRequests", 429), Transient),
         (answer("RequestTimeout", 400), Transient),
+        (answer("IncompleteBody", 400), Transient),
+        (answer("OperationAborted", 409), Transient),
         (boto.NoCredentialsError(), Forbidden),
         (boto.PartialCredentialsError(provider="env", cred_var="secret"), Forbidden),
         (boto.EndpointConnectionError(endpoint_url="http://x"), Transient),

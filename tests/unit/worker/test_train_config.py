@@ -9,6 +9,7 @@ import pytest
 from training import config
 from training.config import Choices, DatasetFacts, Placement
 from training.errors import ConfigError, NotFound
+from training.split import SPLITS
 
 FACTS = DatasetFacts(classes=("table", "Cell", "header"), images={"train": 100, "val": 10, "test": 10})
 MEBIBYTE = 1024 * 1024
@@ -48,6 +49,16 @@ def test_a_resolved_config_knows_classes_files_epochs_and_seed_and_leaves_its_so
     assert resolved["test_evaluator"]["classwise"] is True
     assert resolved["train_cfg"]["max_epochs"] == 10
     assert resolved["randomness"]["seed"] == 7
+
+
+@pytest.mark.parametrize(("given", "classwise"), [({}, True), ({"classwise": False}, False)])
+def test_classes_are_evaluated_one_by_one_unless_the_config_says_otherwise(
+    given: dict[str, bool], classwise: bool
+) -> None:
+    source = {**minimal(), "val_evaluator": [{"type": "CocoMetric", "metric": "bbox", **given}]}
+    evaluator = config.resolve(source, FACTS, Choices())["val_evaluator"][0]
+    assert evaluator["classwise"] is classwise
+    assert evaluator["ann_file"] == "val/val.json"
 
 
 def test_nothing_is_fetched_from_the_network() -> None:
@@ -110,7 +121,7 @@ def test_a_config_that_does_not_fit_is_refused_in_a_sentence(change: Any, senten
 
 
 def placement(**changes: Any) -> Placement:
-    folders = {split: Path("/data") / split for split in config.SPLITS}
+    folders = {split: Path("/data") / split for split in SPLITS}
     return Placement(
         **{
             "work_dir": Path("/work"),

@@ -14,12 +14,15 @@ ZEROS = {"bbox_mAP": 0.0, "bbox_mAP_50": 0.0, "bbox_mAP_75": 0.0}
     [
         ({}, {**ZEROS, "table_mAP": 0.0, "Cell_mAP": 0.0}),
         (
-            {"coco/bbox_mAP": 0.5, "coco/table_precision": 0.25},
-            {**ZEROS, "bbox_mAP": 0.5, "table_mAP": 0.25, "Cell_mAP": 0.0},
+            {"coco/bbox_mAP": 0.5, "coco/bbox_mAP_50": 0.0, "coco/table_precision": 0.25},
+            {"bbox_mAP": 0.5, "bbox_mAP_50": 0.0, "table_mAP": 0.25},
         ),
-        ({"coco/bbox_mAP": -1.0, "coco/Cell_precision": math.nan}, {**ZEROS, "table_mAP": 0.0}),
+        ({"coco/bbox_mAP": -1.0, "coco/table_precision": 0.0, "coco/Cell_precision": math.nan}, {"table_mAP": 0.0}),
+        ({"pascal_voc/mAP": 0.5}, {}),
     ],
-    ids=["nothing detected", "names of mmdet", "no ground truth"],
+    ids=["nothing detected", "names of mmdet", "no ground truth", "another metric"],
 )
-def test_metrics_have_stable_names_and_true_values(raw: dict[str, float], expected: dict[str, float]) -> None:
+def test_metrics_have_stable_names_and_what_was_not_measured_is_left_out(
+    raw: dict[str, float], expected: dict[str, float]
+) -> None:
     assert detection_metrics(raw, ("table", "Cell")) == expected

@@ -13,6 +13,7 @@ from training.checkpoints import Checkpoint, CheckpointStore
 from training.errors import Transient
 from training.metrics import MAIN_METRIC, detection_metrics
 from training.report import Reporter
+from training.storage import local_errors
 
 logger = logging.getLogger(__name__)
 
@@ -28,20 +29,25 @@ class CheckpointHook(Hook):
         reporter: Reporter,
         *,
         classes: tuple[str, ...],
-        base_weights: bool,
+        training: Mapping[str, Any],
         last: Checkpoint | None = None,
+        resumed_from: str | None = None,
     ) -> None:
-        """`last`: the checkpoint that this process continued from."""
+        """`training` goes into every checkpoint's meta. `last` is the checkpoint of the store that this process
+        continued, `resumed_from` the address of any, which may lie elsewhere.
+        """
         self.last = last
         self._store = store
         self._reporter = reporter
         self._classes = classes
-        self._base_weights = base_weights
+        self._training = dict(training)
+        self._resumed_from = resumed_from
         self._points: list[dict[str, Any]] = [self._point(last)] if last else []
 
     @property
     def last_uri(self) -> str | None:
-        return self._store.uri(self.last) if self.last else None
+        """Where the last good state is."""
+        return self._store.uri(self.last) if self.last else self._resumed_from
 
     def before_train(self, runner: Any) -> None:
         self._report()
@@ -82,17 +88,13 @@ class CheckpointHook(Hook):
         """
         epoch = runner.epoch + 1 if epoch_ended else runner.epoch
         iteration = runner.iter if epoch_ended else runner.iter + 1
-        self._store.scratch.mkdir(parents=True, exist_ok=True)
         path = self._store.scratch / "saving.pth"
-        meta = {
-            "epoch": epoch,
-            "iter": iteration,
-            "training": {"id": self._store.training_id, "base_weights": self._base_weights},
-        }
-        runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=epoch_ended)
+        meta = {"epoch": epoch, "iter": iteration, "training": self._training}
         try:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            with local_errors(path):
+                runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=epoch_ended)
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
             self.last = self._store.commit(path, epoch=epoch, iteration=iteration, epoch_ended=epoch_ended)
         finally:
             path.unlink(missing_ok=True)

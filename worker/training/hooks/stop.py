@@ -24,8 +24,9 @@ class StopHook(Hook):
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
         # The last iteration of an epoch is followed by the checkpoint of the epoch, which is the better one to continue
-        # from.
-        if self._stop.requested and batch_idx + 1 < len(runner.train_dataloader):
+        # from. Gradients that accumulate towards the optimizer's next step would be lost: it is waited for.
+        within = batch_idx + 1 < len(runner.train_dataloader)
+        if self._stop.requested and within and runner.optim_wrapper.should_update():
             self._checkpoints.save(runner, epoch_ended=False)
             self._end()
 
@@ -41,7 +42,7 @@ class StopHook(Hook):
         last = self._checkpoints.last
         if last is None:
             raise Interrupted(
-                "SIGTERM ended the training before its first checkpoint; the next attempt starts it again."
+                "SIGTERM ended the training before its first checkpoint; the next attempt starts where this one did."
             )
         raise Interrupted(
             f"SIGTERM ended the training at iteration {last.iteration}; {self._checkpoints.last_uri} continues it."

@@ -1,0 +1,105 @@
+"""What the gateway decides before anything is written; the integration tests have it behind TLS with real tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+import pytest
+from aiohttp import web
+
+from tests.unit.operator.fake_cluster import FakeCluster
+from tests.unit.operator.world import START, UID, World
+from trainingrun_operator.gateway import Gateway
+from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.store import Store
+from trainingrun_operator.tokens import Bearer, TokenVerifier
+
+
+class Verifier:
+    """Believes every token, which is the name of its pod."""
+
+    def __init__(self, audience: str) -> None:
+        self.audience = audience
+
+    async def verify(self, token: str) -> Bearer:
+        return Bearer(namespace="demo", pod_name=token, pod_uid=f"uid-of-{token}", audiences=(self.audience,))
+
+
+@dataclass
+class Request:
+    """As much of aiohttp's as the gateway reads."""
+
+    pod: str
+    body: bytes
+    while_the_body_comes: Callable[[], None]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.pod}"}
+
+    @property
+    def match_info(self) -> dict[str, str]:
+        return {"namespace": "demo", "name": "tables"}
+
+    async def read(self) -> bytes:
+        self.while_the_body_comes()
+        return self.body
+
+
+class Door:
+    """A gateway, and the run whose preprocess pod works."""
+
+    def __init__(self) -> None:
+        self.world, self.store = World(), Store()
+        self.world.visits()
+        self.world.worker_runs()
+        self.store.see_run(self.world.run)
+        self.store.see_job(self.world.job)
+        self.store.see_pod(self.world.pod)
+        self.pod: str = self.world.pod["metadata"]["name"]
+        self.sequence = 0
+        writer = ProgressWriter(
+            FakeCluster(self.world), self.store, interval=timedelta(0), clock=lambda: 0.0, now=lambda: START
+        )
+        verifier = Verifier(f"trainingrun.badgerdoc.dev/demo/tables/{UID}/preprocess/1")
+        self.gateway = Gateway(
+            self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0, is_healthy=lambda: True
+        )
+
+    async def posts(self, pod: str, *, while_the_body_comes: Callable[[], None] = lambda: None) -> int:
+        self.sequence += 1
+        body = {"attempt": 1, "sequence": self.sequence, "stage": "preprocess"}
+        request = Request(pod, json.dumps(body).encode(), while_the_body_comes)
+        return (await self.gateway._progress(cast(web.Request, request))).status
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+async def test_a_run_that_is_flooded_by_its_own_pod_says_so(door: Door) -> None:
+    answers = [await door.posts(door.pod) for _ in range(20)]
+    assert (answers[0], answers[-1]) == (204, 429)
+
+
+async def test_a_pod_that_is_not_the_runs_uses_up_nothing_of_it(door: Door) -> None:
+    stranger = door.world.pod_appears()
+    stranger["metadata"]["ownerReferences"] = [{"uid": "another-job", "controller": True}]
+    door.store.see_pod(stranger)
+    assert {await door.posts(stranger["metadata"]["name"]) for _ in range(20)} == {403}
+    assert {await door.posts("never-seen") for _ in range(20)} == {503}
+    assert await door.posts(door.pod) == 204
+
+
+async def test_a_report_is_judged_by_the_run_as_it_is_when_the_body_has_come(door: Door) -> None:
+    def the_run_ends() -> None:
+        door.world.worker_exits(65)
+        door.world.visits()
+        door.store.see_run(door.world.run)
+
+    assert await door.posts(door.pod, while_the_body_comes=the_run_ends) == 409

@@ -1,0 +1,42 @@
+"""Which checkpoints a training can go on from."""
+
+from typing import Any
+
+import pytest
+
+from training.errors import ConfigError
+from training.resume import Settings, check_position
+
+SETTINGS = Settings(seed=0, demo=False, batch_size=2, iterations_per_epoch=10)
+
+
+def meta(epoch: int, iteration: int, **settings: Any) -> dict[str, Any]:
+    """Of a checkpoint of ours, or of mmengine's own where `settings` is empty."""
+    recorded = {"training": {"settings": {**SETTINGS.in_checkpoint(), **settings}}} if settings else {}
+    return {"epoch": epoch, "iter": iteration, "seed": 0, **recorded}
+
+
+@pytest.mark.parametrize(("epoch", "iteration"), [(1, 10), (1, 15), (2, 20), (0, 3)])
+def test_a_position_within_the_epochs_asked_for_is_continued(epoch: int, iteration: int) -> None:
+    check_position(meta(epoch, iteration), SETTINGS, epochs=2, what="it")
+    check_position(meta(epoch, iteration, seed=0), SETTINGS, epochs=2, what="it")
+
+
+@pytest.mark.parametrize(
+    ("found", "sentence"),
+    [
+        (meta(1, 10, seed=7), "seed 7 instead of 0"),
+        (meta(1, 10, demo=True, batch_size=4), "demo True instead of False, batch size 4 instead of 2"),
+        (meta(1, 10, iterations_per_epoch=5), "iterations per epoch 5 instead of 10"),
+        ({**meta(1, 10), "seed": 3}, "seed 3 instead of 0"),
+        (meta(1, 25), "iteration 25 in epoch 1, where an epoch has 10 iterations here"),
+        (meta(3, 20), "iteration 20 in epoch 3"),
+        (meta(3, 30), "3 epochs behind it, more than the 2 asked for; raise --num-epoch"),
+        (meta(2, 25), "2.5 epochs behind it"),
+    ],
+)
+def test_what_differs_is_named_before_anything_is_trained(found: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_position(found, SETTINGS, epochs=2, what="The checkpoint x")
+    assert str(refused.value).startswith("The checkpoint x ")
+    assert sentence in str(refused.value)
