@@ -18,6 +18,7 @@ from tests.integration.kube import Kube, KubeError
 from tests.integration.operator_process import OperatorProcess, make_gateway_certificate
 from tests.integration.s3_fixtures import S3Server, running_s3_server
 from tests.integration.sessions import LOCAL_SERVER
+from tests.integration.training_place import dataset, place, straight, tiny_config  # noqa: F401  fixtures
 
 CRD_FILE = Path(__file__).resolve().parents[2] / "crds" / "trainingruns.yaml"
 
