@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.annotate import label_page
+from training.annotate import CATEGORIES, label_page
 from training.badgerdoc import Page, check_page_numbers, parse_document
 from training.coco import LabelledPage, PackedBoxes
 from training.draw import draw_labels
@@ -58,6 +58,11 @@ class PreparedDocument:
     name: str
     pages: tuple[PreparedPage, ...]
     drawings: tuple[str, ...]
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Names of the classes that occur in it."""
+        return frozenset(CATEGORIES[box.category] for page in self.pages for box in page.labelled.boxes)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class QuarantinedEntry(_Model):
 
 
 class MoveEntry(_Model):
-    """A document that was moved into a split that would have been empty."""
+    """A document that was moved into a split that would have been empty, or without one of the classes."""
 
     document: str
     source: str = Field(alias="from")

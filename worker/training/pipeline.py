@@ -46,7 +46,7 @@ from training.transfers import TRANSFER_THREADS, thread_pool
 
 logger = logging.getLogger(__name__)
 
-OUTPUT_VERSION = 1  # raise it when the same input gives other files, so that no older data set counts as equal
+OUTPUT_VERSION = 2  # raise it when the same input gives other files, so that no older data set counts as equal
 # What earlier runs may have left; other files that people keep there are not ours to delete.
 _OURS = re.compile(r"ttv/(train|val|test)/(images/[^/]+\.jpg|\1\.json)|pdfs/[^/]+/draw_ann/\d+\.jpg")
 
@@ -113,13 +113,15 @@ def preprocess(
     cached = _cached(source, target, pairing, parameters, scratch)
     if cached is not None:
         return Outcome(cached, cache_hit=True)
-    # A first guess, good unless documents fail in a small corpus, so that files go where they belong at once.
-    guess = assign_splits([pair.name for pair in pairing.pairs], parameters.weights, parameters.seed)
+    # A first guess, good unless documents fail or a class is rare, so that files go where they belong at once.
+    unknown = {pair.name: frozenset[str]() for pair in pairing.pairs}
+    guess = assign_splits(unknown, parameters.weights, parameters.seed)
     target.delete(MANIFEST_KEY)
     run = _Run(source, target, parameters.dpi, guess, scratch)
     inputs = run.prepare_all(pairing, workers, on_progress)
     check_failures(inputs, parameters.max_failed)
-    assignment = assign_splits([document.name for document in inputs.prepared], parameters.weights, parameters.seed)
+    classes = {document.name: document.classes for document in inputs.prepared}
+    assignment = assign_splits(classes, parameters.weights, parameters.seed)
     dataset = build_dataset(inputs, assignment, parameters.in_manifest(), scratch)
     run.move_to(assignment, inputs.prepared)
     for path, key in dataset.annotation_files:

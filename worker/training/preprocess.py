@@ -132,7 +132,10 @@ def summary(outcome: Outcome, target: Storage, seconds: float) -> str:
     for name, split in manifest.splits.items():
         counts = ", ".join(f"{count} {label}" for label, count in split.annotations.items())
         lines.append(f"{name:5}  {split.documents} documents, {split.images} images: {counts}")
-    lines += [f"moved  {move.document} from {move.source} to {move.target}, which was empty" for move in manifest.moved]
+    lines += [
+        f"moved  {move.document} from {move.source} to {move.target}, which lacked what it has"
+        for move in manifest.moved
+    ]
     lines += [f"left out  {entry.name}: {entry.reason}: {entry.message}" for entry in manifest.quarantined]
     total = len(manifest.documents) + len(manifest.quarantined)
     if outcome.cache_hit:

@@ -1,11 +1,12 @@
 """Documents -> train, val and test. By document, never by page, so that no test page has a sibling in training. Pure.
 
-Each document's place depends only on the seed and its own name: documents that are added later move none of the others,
-except where a split would be empty.
+Each document's place depends only on the seed and its own name: documents that are added later move none of the others.
+Only where a split would be empty, or lack a class that the corpus has, the fewest possible documents move.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from training.errors import ConfigError, DataError
@@ -42,9 +43,16 @@ class SplitWeights:
         return {"train": (0.0, first), "val": (first, second), "test": (second, 1.0)}
 
 
+# What every document has, so that a split without documents lacks it as it lacks a class.
+_A_DOCUMENT = "a document"
+# How many documents of which classes each split holds: which of them they are does not matter to what it lacks.
+_Kind = frozenset[str]
+_Counts = Counter[tuple[str, _Kind]]
+
+
 @dataclass(frozen=True)
 class Move:
-    """A document that was taken from its own split, since another would have been empty."""
+    """A document that was taken from its own split, since `target` would have lacked something without it."""
 
     document: str
     source: str
@@ -65,33 +73,97 @@ def position(seed: int, document: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
-def assign_splits(documents: Iterable[str], weights: SplitWeights, seed: int) -> Assignment:
-    """Puts every document in a split; none is empty.
+def assign_splits(classes: Mapping[str, frozenset[str]], weights: SplitWeights, seed: int) -> Assignment:
+    """Puts every document in a split, so that each split has a document of every class that occurs.
 
-    An empty split takes one document of the fullest, the one whose position is nearest to its interval. Raises
-    DataError below three documents.
+    Args:
+        classes: the names of the classes in each document, by its name; empty where they are not known yet.
+
+    Raises:
+        DataError: no assignment does that; it says what the smallest corpus that works has.
     """
-    positions = {document: position(seed, document) for document in documents}
-    if len(positions) < len(SPLITS):
-        raise DataError(
-            f"{len(positions)} usable documents cannot fill train, val and test; "
-            f"the smallest corpus that works has {len(SPLITS)} documents."
-        )
+    held = {document: found | {_A_DOCUMENT} for document, found in sorted(classes.items())}
+    _check_enough(held)
+    positions = {document: position(seed, document) for document in held}
     intervals = weights.intervals()
     splits = {
         document: next((name for name in SPLITS if place < intervals[name][1]), SPLITS[-1])
-        for document, place in sorted(positions.items())
+        for document, place in positions.items()
     }
     moves = []
-    for target in SPLITS:
-        if target in splits.values():
-            continue
-        members = {name: [document for document in splits if splits[document] == name] for name in SPLITS}
-        source = max(SPLITS, key=lambda name: len(members[name]))
+    for source, kind, target in _fewest_moves(Counter((splits[document], held[document]) for document in held)):
         low, high = intervals[target]
         document = min(
-            members[source], key=lambda name: (max(low - positions[name], positions[name] - high, 0.0), name)
+            (name for name in held if (splits[name], held[name]) == (source, kind)),
+            key=lambda name: (max(low - positions[name], positions[name] - high, 0.0), name),
         )
         splits[document] = target
         moves.append(Move(document, source, target))
     return Assignment(splits, tuple(moves))
+
+
+def _check_enough(held: Mapping[str, _Kind]) -> None:
+    if len(held) < len(SPLITS):
+        raise DataError(
+            f"{len(held)} usable documents cannot fill train, val and test; "
+            f"the smallest corpus that works has {len(SPLITS)} documents."
+        )
+    documents = Counter(name for kind in held.values() for name in kind)
+    for name, count in sorted(documents.items()):
+        if count < len(SPLITS):
+            raise DataError(
+                f"{name} occurs in {count} of {len(held)} documents, and train, val and test need one each; "
+                f"the smallest corpus that works has {len(SPLITS)} documents with {name}."
+            )
+
+
+def _fewest_moves(counts: _Counts) -> tuple[tuple[str, _Kind, str], ...]:
+    """The shortest sequence of moves (source, kind of document, target) after which no split lacks anything.
+
+    A breadth-first search: each step mends the first lack, since some move has to.
+    """
+    wanted = sorted({name for _, kind in counts for name in kind})
+    paths: dict[frozenset[tuple[tuple[str, _Kind], int]], tuple[tuple[str, _Kind, str], ...]] = {
+        frozenset(counts.items()): ()
+    }
+    frontier = list(paths)
+    while frontier:
+        reached = []
+        for state in frontier:
+            now = Counter(dict(state))
+            lack = _first_lack(now, wanted)
+            if lack is None:
+                return paths[state]
+            for source, kind in _candidates(now, *lack):
+                after = now.copy()
+                after[source, kind] -= 1
+                after[lack[0], kind] += 1
+                key = frozenset((+after).items())
+                if key not in paths:
+                    paths[key] = (*paths[state], (source, kind, lack[0]))
+                    reached.append(key)
+        frontier = reached
+    names = ", ".join(name for name in wanted if name != _A_DOCUMENT)
+    raise DataError(
+        f"The documents cannot be shared out so that train, val and test each hold {names}; "
+        f"the smallest corpus that works has {len(SPLITS)} documents with all of them."
+    )
+
+
+def _first_lack(counts: _Counts, wanted: list[str]) -> tuple[str, str] | None:
+    """A split and what none of its documents has."""
+    for split in SPLITS:
+        present = {name for (place, kind), count in counts.items() if place == split and count for name in kind}
+        for name in wanted:
+            if name not in present:
+                return split, name
+    return None
+
+
+def _candidates(counts: _Counts, target: str, lacked: str) -> Iterator[tuple[str, _Kind]]:
+    """What could be moved to `target` to end its lack: from the fullest split first, then the richest document."""
+    sizes = Counter[str]()
+    for (split, _), count in counts.items():
+        sizes[split] += count
+    found = [key for key, count in counts.items() if count and key[0] != target and lacked in key[1]]
+    return iter(sorted(found, key=lambda key: (-sizes[key[0]], SPLITS.index(key[0]), -len(key[1]), sorted(key[1]))))
