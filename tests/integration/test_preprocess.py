@@ -111,6 +111,21 @@ def test_a_second_run_finds_the_dataset_and_a_changed_file_makes_it_again(own_co
     verify_dataset(open_storage(tmp_path / "out" / "ttv"))
 
 
+def test_a_document_under_two_names_is_named_where_it_is_in_two_splits(own_corpus: Path, tmp_path: Path) -> None:
+    name = sorted(path.stem for path in (own_corpus / "pdfs").iterdir())[0]
+    copies = [f"copy-{number}" for number in range(20)]
+    for copy in copies:
+        shutil.copy(own_corpus / "pdfs" / f"{name}.pdf", own_corpus / "pdfs" / f"{copy}.pdf")
+        shutil.copy(own_corpus / "json" / f"{name}.json", own_corpus / "json" / f"{copy}.json")
+    _, output, _ = run_preprocess("--source", own_corpus, "--working_dir", tmp_path / "out")
+    manifest = json.loads((tmp_path / "out/ttv/manifest.json").read_text())
+    of_pdf = next(d["pdfSha256"] for d in manifest["documents"] if d["name"] == name)
+    leak = next(leak for leak in manifest["leaks"] if leak["sha256"] == of_pdf)
+    assert leak["documents"] == sorted([name, *copies])
+    assert leak["splits"] == sorted({d["split"] for d in manifest["documents"] if d["name"] in leak["documents"]})
+    assert f"{name}" in next(line for line in output.splitlines() if line.startswith("leak"))
+
+
 def test_a_damaged_dataset_is_no_cache_hit(corpus: Path, tmp_path: Path) -> None:
     options = ("--source", corpus, "--working_dir", tmp_path / "out")
     run_preprocess(*options)

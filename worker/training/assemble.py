@@ -1,7 +1,7 @@
 """Prepared documents -> the data set: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,14 @@ from training.annotate import CATEGORIES
 from training.coco import CocoDataset, lint
 from training.documents import PreparedDocument, QuarantinedDocument
 from training.errors import DataError
+from training.leakage import Content, find_leaks
 from training.manifest import (
     MANIFEST_NAME,
     Category,
     DocumentEntry,
     FileEntry,
     InputDigest,
+    LeakEntry,
     Manifest,
     MoveEntry,
     QuarantinedEntry,
@@ -155,6 +157,10 @@ def _manifest(
         categories=tuple(Category(id=number, name=name) for number, name in CATEGORIES.items()),
         splits=splits,
         moved=tuple(MoveEntry(document=m.document, source=m.source, target=m.target) for m in assignment.moves),
+        leaks=tuple(
+            LeakEntry(sha256=leak.sha256, documents=leak.documents, splits=leak.splits)
+            for leak in find_leaks(_contents(inputs, assignment))
+        ),
         documents=tuple(
             DocumentEntry(
                 name=document.name,
@@ -172,3 +178,13 @@ def _manifest(
         unmatched=inputs.unmatched,
         files=tuple(files),
     )
+
+
+def _contents(inputs: Inputs, assignment: Assignment) -> Iterator[Content]:
+    """What must not be in two splits; pages without labels are often blank, and equal for that."""
+    for document in inputs.prepared:
+        split = assignment.splits[document.name]
+        yield Content(inputs.digests[document.name].pdf_sha256, document.name, split)
+        for page in document.pages:
+            if len(page.labelled.boxes):
+                yield Content(page.sha256, document.name, split)

@@ -63,6 +63,14 @@ class MoveEntry(_Model):
     target: str = Field(alias="to")
 
 
+class LeakEntry(_Model):
+    """The same PDF, or the same page with labels, in more than one split."""
+
+    sha256: Sha256
+    documents: tuple[str, ...]
+    splits: tuple[str, ...]
+
+
 class FileEntry(_Model):
     """A file of the data set; `path` is relative to `ttv/`."""
 
@@ -82,6 +90,7 @@ class Manifest(_Model):
     categories: tuple[Category, ...]
     splits: dict[str, SplitSummary]
     moved: tuple[MoveEntry, ...] = ()
+    leaks: tuple[LeakEntry, ...] = ()
     documents: tuple[DocumentEntry, ...]
     quarantined: tuple[QuarantinedEntry, ...] = ()
     unmatched: tuple[str, ...] = ()

@@ -136,6 +136,9 @@ def summary(outcome: Outcome, target: Storage, seconds: float) -> str:
         f"moved  {move.document} from {move.source} to {move.target}, which lacked what it has"
         for move in manifest.moved
     ]
+    lines += [
+        f"leak  the same page is in {' and '.join(leak.splits)}: {', '.join(leak.documents)}" for leak in manifest.leaks
+    ]
     lines += [f"left out  {entry.name}: {entry.reason}: {entry.message}" for entry in manifest.quarantined]
     total = len(manifest.documents) + len(manifest.quarantined)
     if outcome.cache_hit:
