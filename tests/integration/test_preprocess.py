@@ -165,7 +165,7 @@ def test_one_bad_document_is_set_aside_with_its_reason_and_too_many_fail_the_run
     assert code == 65
     assert (message["result"], message["exitCode"], message["reason"]) == ("failed", 65, "DataError")
     assert "3 of 8 documents" in message["message"]
-    assert "1 CorruptPdf, 1 Encrypted, 1 InvalidJson" in message["message"]
+    assert "1 corrupt, 1 encrypted, 1 schema" in message["message"]
     assert "Traceback" not in output
     with pytest.raises(NotFound, match="no finished data set"):
         verify_dataset(open_storage(tmp_path / "out/ttv"))
@@ -175,9 +175,9 @@ def test_one_bad_document_is_set_aside_with_its_reason_and_too_many_fail_the_run
     assert message["dataset"]["documents"] == {"total": 8, "prepared": 5, "quarantined": 3}
     manifest = verify_dataset(open_storage(tmp_path / "out/ttv"))
     assert {entry.name: entry.reason for entry in manifest.quarantined} == {
-        "document-0006": "InvalidJson",
-        "document-0007": "CorruptPdf",
-        "document-0008": "Encrypted",
+        "document-0006": "schema",
+        "document-0007": "corrupt",
+        "document-0008": "encrypted",
     }
     assert "pages.0.bbox.left" in manifest.quarantined[0].message
 

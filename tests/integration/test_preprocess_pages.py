@@ -16,9 +16,9 @@ from training import render
 from training.annotate import CELL, LabelledBox
 from training.documents import DocumentTask, PreparedDocument, QuarantinedDocument, prepare_document
 from training.draw import draw_labels
-from training.errors import DocumentError
 from training.geometry import Box, union
 from training.ink import ink_box, is_blank
+from training.quarantine import DocumentError
 from training.render import check_page_pixels, page_sizes, page_words, render_pages
 
 pytestmark = pytest.mark.integration
@@ -96,10 +96,10 @@ def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path
     canvas.save()
     with pytest.raises(DocumentError, match="24000 x 24000 pixels at 120 dpi") as caught:
         check_page_pixels(page_sizes(path), [0], 120)
-    assert caught.value.cause == "PageTooLarge"
+    assert caught.value.cause == "too_large"
 
 
-@pytest.mark.parametrize(("content", "cause"), [(b"", "CorruptPdf"), (b"%PDF-1.4\nnonsense", "CorruptPdf")])
+@pytest.mark.parametrize(("content", "cause"), [(b"", "corrupt"), (b"%PDF-1.4\nnonsense", "corrupt")])
 def test_a_broken_file_is_told(tmp_path: Path, content: bytes, cause: str) -> None:
     path = tmp_path / "broken.pdf"
     path.write_bytes(content)
@@ -115,7 +115,7 @@ def test_a_password_is_told_from_damage_and_an_owner_password_is_no_hindrance(on
         writer.write(tmp_path / name)
     with pytest.raises(DocumentError) as caught:
         page_sizes(tmp_path / "locked.pdf")
-    assert caught.value.cause == "Encrypted"
+    assert caught.value.cause == "encrypted"
     assert len(page_sizes(tmp_path / "owned.pdf")) == 1
 
 
@@ -140,7 +140,7 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(render, "INFO_TIMEOUT_S", 0.3)
     with pytest.raises(DocumentError) as caught:
         page_sizes(tmp_path / "x.pdf")
-    assert caught.value.cause == "Timeout"
+    assert caught.value.cause == "timeout"
 
 
 def test_the_same_seed_draws_the_same_corpus_and_another_does_not(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_table_on_a_page_that_was_drawn_blank_sets_the_document_aside(tmp_path
     (tmp_path / "blank.json").write_text(json.dumps({"pages": [{"page_num": 0, "bbox": box, "blocks": [block]}]}))
     result = prepare(tmp_path / "out", path, tmp_path / "blank.json")
     assert isinstance(result, QuarantinedDocument)
-    assert result.reason == "BlankPage"
+    assert result.reason == "corrupt"
 
 
 def test_drawn_labels_have_the_colours_of_their_classes(tmp_path: Path) -> None:

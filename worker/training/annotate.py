@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from training.badgerdoc import Block, Cell, Page, PixelBox
-from training.errors import DocumentError
 from training.geometry import Box, union
+from training.quarantine import DocumentError, Reason
 
 TABLE, CELL, HEADER = 1, 2, 3
 CATEGORIES = {TABLE: "table", CELL: "Cell", HEADER: "header"}
@@ -54,12 +54,12 @@ def page_scale(page: Page, width: int, height: int) -> Scale:
     """The scale from the page's box to its image of `width` x `height` pixels.
 
     The JSON does not say at what resolution it was made; only the page's box tells. Raises DocumentError
-    (PageSizeMissing, ScaleMismatch) where it cannot.
+    (coordinates) where it cannot.
     """
     box = page.bbox
     if box is None or box.width <= 0 or box.height <= 0:
         raise DocumentError(
-            "PageSizeMissing",
+            Reason.COORDINATES,
             f"Page {page.page_num} has tables but no bbox, so their coordinates have no unit; add the page's bbox.",
         )
     for box_width, box_height, turned in ((box.width, box.height, False), (box.height, box.width, True)):
@@ -76,7 +76,7 @@ def label_page(page: Page, width: int, height: int, words: Sequence[Box], ink: I
     """All labels of a page, whose image has `width` x `height` pixels: per table the table, its cells, its headers.
 
     `words` are the boxes of the text layer and `ink` finds what is drawn in a box; both in image pixels. Raises
-    DocumentError (PageSizeMissing, ScaleMismatch, BoxOutside, TableWithoutPlace) with the path of the field.
+    DocumentError (coordinates, empty_table) with the path of the field.
     """
     if not page.tables:
         return []
@@ -99,7 +99,7 @@ def label_page(page: Page, width: int, height: int, words: Sequence[Box], ink: I
 def _mismatch(page: Page, width: int, height: int) -> DocumentError:
     size = f"{page.bbox.width:g} x {page.bbox.height:g}" if page.bbox else "of no size"
     return DocumentError(
-        "ScaleMismatch",
+        Reason.COORDINATES,
         f"Page {page.page_num} is {size} in the JSON but {width} x {height} as an "
         "image, another shape; is the PDF the one that was annotated, and turned as it was?",
     )
@@ -119,7 +119,7 @@ class _Projection:
         outside = raw.left < -x_slack or raw.right > self.width + x_slack
         if outside or raw.top < -y_slack or raw.bottom > self.height + y_slack:
             raise DocumentError(
-                "BoxOutside",
+                Reason.COORDINATES,
                 f"The bbox of {where} reaches to {tuple(round(edge) for edge in raw)}, outside the image of "
                 f"{self.width} x {self.height} pixels; correct it, or the bbox of its page.",
             )
@@ -137,9 +137,9 @@ def _label_table(
     elif boxes:
         table = union(boxes)
     else:
-        raise DocumentError("TableWithoutPlace", f"The table at {where} has neither bbox nor cells; remove it.")
+        raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has neither bbox nor cells; remove it.")
     if table.is_empty:
-        raise DocumentError("TableWithoutPlace", f"The table at {where} has an empty bbox; correct or remove it.")
+        raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has an empty bbox; correct or remove it.")
     yield _labelled(TABLE, table)
 
     near = [word for word in words if not word.intersection(_around(table, boxes)).is_empty]

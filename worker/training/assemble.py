@@ -26,6 +26,7 @@ from training.manifest import (
     inputs_digest,
 )
 from training.options import Allowance
+from training.quarantine import Reason
 from training.source import Pairing
 from training.split import SPLITS, Assignment
 from training.storage import sha256_file
@@ -59,7 +60,7 @@ class Inputs:
         inputs = cls(pairing.unmatched)
         for name in pairing.ambiguous:
             message = f"Several files are named {name!r}, or the name is not usable; rename them."
-            inputs._quarantined.append(QuarantinedDocument(name, "AmbiguousName", message))
+            inputs._quarantined.append(QuarantinedDocument(name, Reason.AMBIGUOUS_NAME, message))
         return inputs
 
     def add(self, result: PreparedDocument | QuarantinedDocument, digest: InputDigest) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from training.errors import DocumentError
+from training.quarantine import DocumentError, Reason
 
 MAX_ERRORS_SHOWN = 3
 
@@ -93,33 +93,35 @@ class Document(_Model):
 
 
 def parse_document(data: bytes) -> Document:
-    """The annotations in `data`. Raises DocumentError (InvalidJson, NoPages, DuplicatePage) with the field's path."""
+    """The annotations in `data`. Raises DocumentError (schema) with the field's path."""
     try:
         document = Document.model_validate_json(data.removeprefix(b"\xef\xbb\xbf"))
     except ValidationError as error:
-        raise DocumentError("InvalidJson", f"The JSON is not in BadgerDoc's format: {_explain(error)}.") from None
+        raise DocumentError(Reason.SCHEMA, f"The JSON is not in BadgerDoc's format: {_explain(error)}.") from None
     numbers = [page.page_num for page in document.pages]
     if not numbers:
-        raise DocumentError("NoPages", "The JSON has no pages; export the document again.")
+        raise DocumentError(Reason.SCHEMA, "The JSON has no pages; export the document again.")
     twice = (
         sorted({number for number in numbers if numbers.count(number) > 1}) if len(set(numbers)) < len(numbers) else []
     )
     if twice:
-        raise DocumentError("DuplicatePage", f"The JSON holds page_num {twice[0]} more than once; merge these pages.")
+        raise DocumentError(Reason.SCHEMA, f"The JSON holds page_num {twice[0]} more than once; merge these pages.")
     return document
 
 
 def check_page_numbers(document: Document, page_count: int) -> None:
-    """Raises DocumentError (OneBasedPages, PageMissing) where the JSON has a page that a PDF of `page_count` lacks."""
+    """Raises DocumentError (page_missing) where the JSON has a page that a PDF of `page_count` lacks."""
     numbers = [page.page_num for page in document.pages]
     if max(numbers) < page_count:
         return
     if min(numbers) >= 1 and max(numbers) == page_count:
         raise DocumentError(
-            "OneBasedPages", f"The JSON counts pages from 1 to {page_count}, but page_num counts from 0; subtract 1."
+            Reason.PAGE_MISSING,
+            f"The JSON counts pages from 1 to {page_count}, but page_num counts from 0; subtract 1.",
         )
     raise DocumentError(
-        "PageMissing", f"The JSON has page_num {max(numbers)}, but the PDF has {page_count} pages; are they a pair?"
+        Reason.PAGE_MISSING,
+        f"The JSON has page_num {max(numbers)}, but the PDF has {page_count} pages; are they a pair?",
     )
 
 

@@ -14,9 +14,10 @@ from training.annotate import CATEGORIES, label_page
 from training.badgerdoc import Page, check_page_numbers, parse_document
 from training.coco import LabelledPage, PackedBoxes
 from training.draw import draw_labels
-from training.errors import DocumentError, WorkerError, one_line
+from training.errors import WorkerError, one_line
 from training.geometry import Box
 from training.ink import ink_box, is_blank
+from training.quarantine import DocumentError, Reason
 from training.render import RenderedPage, check_page_pixels, page_sizes, page_words, render_pages
 from training.storage import sha256_file
 
@@ -88,7 +89,7 @@ def prepare_document(task: DocumentTask) -> PreparedDocument | QuarantinedDocume
     except Exception as error:
         logger.exception("%s: unexpected error", task.name)
         message = one_line(f"{type(error).__name__}: {error}; this is a fault of preprocess, please report it.")
-        return QuarantinedDocument(task.name, "Unexpected", message)
+        return QuarantinedDocument(task.name, Reason.UNEXPECTED, message)
 
 
 def _prepare(task: DocumentTask) -> PreparedDocument:
@@ -117,7 +118,7 @@ def _label(page: Page, rendered: RenderedPage, image: Path, words: list[Box]) ->
     grey = cache(partial(_grey, image))  # decoded only where the text layer does not answer
     if page.tables and not words and is_blank(grey()):
         raise DocumentError(
-            "BlankPage", f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again."
+            Reason.CORRUPT, f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again."
         )
     boxes = label_page(page, rendered.width, rendered.height, words, lambda cell: ink_box(grey(), cell))
     return LabelledPage(image.name, rendered.width, rendered.height, PackedBoxes(boxes))

@@ -39,15 +39,6 @@ class DataError(WorkerError):
     reason = "DataError"
 
 
-class DocumentError(DataError):
-    """One document cannot be used. It is set aside; the run goes on unless too many are."""
-
-    def __init__(self, cause: str, message: str) -> None:
-        """`cause` is a CamelCase word such as Encrypted, by which documents set aside are counted."""
-        super().__init__(message)
-        self.cause = cause
-
-
 class NotFound(WorkerError):
     """A bucket, an object, a folder or a file does not exist."""
 

@@ -19,8 +19,9 @@ import pdf2image
 from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
 from PIL import Image
 
-from training.errors import ConfigError, DocumentError
+from training.errors import ConfigError
 from training.geometry import Box
+from training.quarantine import DocumentError, Reason
 
 POINTS_PER_INCH = 72
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
@@ -70,7 +71,7 @@ def poppler_version() -> str:
 
 
 def page_sizes(pdf: Path) -> list[PageSize]:
-    """The size of every page, without drawing any. Raises DocumentError (Encrypted, CorruptPdf, Timeout)."""
+    """The size of every page, without drawing any. Raises DocumentError (encrypted, corrupt, timeout)."""
     # All boxes: the page size that pdfinfo prints by default is the CropBox, which pdftoppm does not draw by.
     answer = _poppler(["pdfinfo", "-box", "-f", "1", "-l", "-1", str(pdf)], INFO_TIMEOUT_S)
     rotations = {int(page): int(angle) for page, angle in _ROTATION.findall(answer)}
@@ -81,17 +82,17 @@ def page_sizes(pdf: Path) -> list[PageSize]:
         turned = rotations.get(int(page), 0) % 180 == 90
         sizes[int(page)] = PageSize(height, width) if turned else PageSize(width, height)
     if not sizes or sorted(sizes) != list(range(1, len(sizes) + 1)):
-        raise DocumentError("CorruptPdf", "The PDF has no readable pages; export it again.")
+        raise DocumentError(Reason.CORRUPT, "The PDF has no readable pages; export it again.")
     return [sizes[page] for page in sorted(sizes)]
 
 
 def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], dpi: int) -> None:
-    """Raises DocumentError (PageTooLarge) for pages whose image would take too much memory, before any is drawn."""
+    """Raises DocumentError (too_large) for pages whose image would take too much memory, before any is drawn."""
     for number in numbers:
         width, height = sizes[number].pixels(dpi)
         if width * height > MAX_PAGE_PIXELS:
             raise DocumentError(
-                "PageTooLarge",
+                Reason.TOO_LARGE,
                 f"Page {number} would be {width} x {height} pixels at {dpi} dpi, more than {MAX_PAGE_PIXELS:,}; "
                 "lower --dpi or scale the page down.",
             )
@@ -102,14 +103,14 @@ def render_pages(
 ) -> Iterator[RenderedPage]:
     """Draws the pages as JPEG files in `folder`, in order. `numbers` count from 0 and are sorted.
 
-    Raises DocumentError (RenderFailed, Timeout): a renderer that dies yields fewer pages without an error, and a page
+    Raises DocumentError (corrupt, timeout): a renderer that dies yields fewer pages without an error, and a page
     that it cannot draw an image of 1 x 1, so both are checked.
     """
     for first, last in _runs(numbers):
         paths = _render_run(pdf, first, last, dpi=dpi, folder=folder)
         if len(paths) != last - first + 1:
             raise DocumentError(
-                "RenderFailed",
+                Reason.CORRUPT,
                 f"Only {len(paths)} of the pages {first} to {last} could be drawn; export the PDF again.",
             )
         for number, path in zip(range(first, last + 1), paths, strict=True):
@@ -119,7 +120,7 @@ def render_pages(
             # pdfinfo prints hundredths of a point: one pixel of doubt.
             if abs(width - expected_width) > 1 or abs(height - expected_height) > 1:
                 raise DocumentError(
-                    "RenderFailed",
+                    Reason.CORRUPT,
                     f"Page {number} was drawn {width} x {height} pixels large instead of "
                     f"{expected_width} x {expected_height}; export the PDF again.",
                 )
@@ -138,7 +139,7 @@ def page_words(pdf: Path, numbers: Sequence[int], *, dpi: int) -> dict[int, list
         parts = _PAGE_START.split(answer.decode("utf-8", errors="replace"))[1:]
         if len(parts) != last - first + 1:
             raise DocumentError(
-                "CorruptPdf", f"The text of the pages {first} to {last} cannot be read; export it again."
+                Reason.CORRUPT, f"The text of the pages {first} to {last} cannot be read; export it again."
             )
         for number, part in zip(range(first, last + 1), parts, strict=True):
             boxes = (Box(*(float(edge) * scale for edge in edges)) for edges in _WORD.findall(part))
@@ -176,9 +177,11 @@ def _render_run(pdf: Path, first: int, last: int, *, dpi: int, folder: Path) -> 
             timeout=CHUNK_TIMEOUT_S + PAGE_TIMEOUT_S * (last - first + 1),
         )
     except PDFPopplerTimeoutError:
-        raise DocumentError("Timeout", f"Pages {first} to {last} took too long to draw; simplify the PDF.") from None
+        raise DocumentError(
+            Reason.TIMEOUT, f"Pages {first} to {last} took too long to draw; simplify the PDF."
+        ) from None
     except PDFPageCountError as error:
-        raise DocumentError("CorruptPdf", f"The PDF cannot be read; export it again: {error}") from None
+        raise DocumentError(Reason.CORRUPT, f"The PDF cannot be read; export it again: {error}") from None
     return [Path(str(path)) for path in paths]
 
 
@@ -189,11 +192,13 @@ def _poppler(command: list[str], timeout_s: float) -> bytes:
     except FileNotFoundError:
         raise ConfigError("poppler is not installed; install the package poppler-utils.") from None
     except subprocess.TimeoutExpired:
-        raise DocumentError("Timeout", f"{command[0]} did not finish in {timeout_s:g} s; simplify the PDF.") from None
+        raise DocumentError(
+            Reason.TIMEOUT, f"{command[0]} did not finish in {timeout_s:g} s; simplify the PDF."
+        ) from None
     if answer.returncode == 0:
         return answer.stdout
     complaint = answer.stderr.decode("utf-8", errors="replace")
     if "Incorrect password" in complaint or "encrypted" in complaint.lower():
-        raise DocumentError("Encrypted", "The PDF asks for a password; save it without one.")
+        raise DocumentError(Reason.ENCRYPTED, "The PDF asks for a password; save it without one.")
     last_line = complaint.strip().rpartition("\n")[2]
-    raise DocumentError("CorruptPdf", f"The PDF cannot be read ({last_line}); export it again.")
+    raise DocumentError(Reason.CORRUPT, f"The PDF cannot be read ({last_line}); export it again.")

@@ -7,8 +7,8 @@ import pytest
 
 from training.annotate import CELL, HEADER, TABLE, LabelledBox, cell_content, label_page
 from training.badgerdoc import Page
-from training.errors import DocumentError
 from training.geometry import Box
+from training.quarantine import DocumentError
 
 
 def no_ink(_: Box) -> None:
@@ -115,12 +115,12 @@ def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() 
 @pytest.mark.parametrize(
     ("table", "size", "cause"),
     [
-        ({"bbox": box(0, 0, 10, 10)}, (1000, 1300), "ScaleMismatch"),
-        ({"bbox": box(0, 0, 10, 10)}, (0, 0), "PageSizeMissing"),
-        ({"bbox": box(900, 0, 1100, 10)}, (1000, 1400), "BoxOutside"),
-        ({"bbox": box(0, -50, 10, 10)}, (1000, 1400), "BoxOutside"),
-        ({"bbox": box(0, 0, 0, 10)}, (1000, 1400), "TableWithoutPlace"),
-        ({}, (1000, 1400), "TableWithoutPlace"),
+        ({"bbox": box(0, 0, 10, 10)}, (1000, 1300), "coordinates"),
+        ({"bbox": box(0, 0, 10, 10)}, (0, 0), "coordinates"),
+        ({"bbox": box(900, 0, 1100, 10)}, (1000, 1400), "coordinates"),
+        ({"bbox": box(0, -50, 10, 10)}, (1000, 1400), "coordinates"),
+        ({"bbox": box(0, 0, 0, 10)}, (1000, 1400), "empty_table"),
+        ({}, (1000, 1400), "empty_table"),
     ],
 )
 def test_what_cannot_be_placed_is_an_error(table: dict[str, Any], size: tuple[int, int], cause: str) -> None:

@@ -8,7 +8,6 @@ from training.errors import (
     ConfigError,
     CudaOOM,
     DataError,
-    DocumentError,
     Failure,
     Forbidden,
     Interrupted,
@@ -18,6 +17,7 @@ from training.errors import (
     describe_failure,
     run_command,
 )
+from training.quarantine import DocumentError, Reason
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ from training.errors import (
     [
         (ConfigError("x"), 64, "ConfigError"),
         (DataError("x"), 65, "DataError"),
-        (DocumentError("Encrypted", "x"), 65, "DataError"),
+        (DocumentError(Reason.ENCRYPTED, "x"), 65, "DataError"),
         (NotFound("x"), 66, "NotFound"),
         (Transient("x"), 75, "Transient"),
         (Forbidden("x"), 77, "Forbidden"),
