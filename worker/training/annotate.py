@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from training.badgerdoc import Block, Cell, Page, PixelBox
+from training.coordinates import AUTO, Coordinates
 from training.geometry import Box, union
 from training.quarantine import DocumentError, Reason
 
@@ -72,7 +73,16 @@ def page_scale(page: Page, width: int, height: int) -> Scale:
     raise _mismatch(page, width, height)
 
 
-def label_page(page: Page, width: int, height: int, words: Sequence[Box], ink: InkLookup) -> list[LabelledBox]:
+def label_page(
+    page: Page,
+    width: int,
+    height: int,
+    words: Sequence[Box],
+    ink: InkLookup,
+    *,
+    dpi: int = 120,
+    coordinates: Coordinates = AUTO,
+) -> list[LabelledBox]:
     """All labels of a page, whose image has `width` x `height` pixels: per table the table, its cells, its headers.
 
     `words` are the boxes of the text layer and `ink` finds what is drawn in a box; both in image pixels. Raises

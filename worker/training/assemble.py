@@ -1,18 +1,16 @@
 """Prepared documents -> the data set: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.annotate import CATEGORIES
 from training.coco import CocoDataset, lint
-from training.documents import PreparedDocument, QuarantinedDocument
 from training.errors import DataError
 from training.leakage import Content, find_leaks
 from training.manifest import (
-    MANIFEST_NAME,
     Category,
     DocumentEntry,
     FileEntry,
@@ -26,69 +24,45 @@ from training.manifest import (
     inputs_digest,
 )
 from training.options import Allowance
-from training.quarantine import Reason
-from training.source import Pairing
+from training.prepared import PreparedDocument
+from training.quarantine import QuarantinedDocument
 from training.split import SPLITS, Assignment
 from training.storage import sha256_file
 
-TTV = "ttv"
-MANIFEST_KEY = f"{TTV}/{MANIFEST_NAME}"
 
-
-def image_key(split: str, file_name: str) -> str:
-    """Where a page's image lies in the target."""
-    return f"{TTV}/{split}/images/{file_name}"
-
-
-def drawing_key(document: str, file_name: str) -> str:
-    """Where a drawn page lies in the target."""
-    return f"pdfs/{document}/draw_ann/{file_name}"
-
-
+@dataclass(frozen=True)
 class Inputs:
-    """What became of every document, in any order of arrival."""
+    """What became of every document, by name; the digests of those that are pairs; files that belong to none."""
 
-    def __init__(self, unmatched: tuple[str, ...] = ()) -> None:
-        self.unmatched = unmatched
-        self._prepared: list[PreparedDocument] = []
-        self._quarantined: list[QuarantinedDocument] = []
-        self.digests: dict[str, InputDigest] = {}
+    prepared: tuple[PreparedDocument, ...]
+    quarantined: tuple[QuarantinedDocument, ...]
+    digests: Mapping[str, InputDigest]
+    ignored: tuple[str, ...]
 
     @classmethod
-    def of(cls, pairing: Pairing) -> "Inputs":
-        """Without any result yet, but with the documents that cannot be paired."""
-        inputs = cls(pairing.unmatched)
-        for name in pairing.ambiguous:
-            message = f"Several files are named {name!r}, or the name is not usable; rename them."
-            inputs._quarantined.append(QuarantinedDocument(name, Reason.AMBIGUOUS_NAME, message))
-        return inputs
-
-    def add(self, result: PreparedDocument | QuarantinedDocument, digest: InputDigest) -> None:
-        """One document is done."""
-        self.digests[result.name] = digest
-        if isinstance(result, PreparedDocument):
-            self._prepared.append(result)
-        else:
-            self._quarantined.append(result)
-
-    @property
-    def prepared(self) -> list[PreparedDocument]:
-        """By name."""
-        return sorted(self._prepared, key=lambda document: document.name)
-
-    @property
-    def quarantined(self) -> list[QuarantinedDocument]:
-        """By name."""
-        return sorted(self._quarantined, key=lambda document: document.name)
+    def of(
+        cls,
+        results: Iterable[PreparedDocument | QuarantinedDocument],
+        digests: Mapping[str, InputDigest],
+        ignored: tuple[str, ...],
+    ) -> "Inputs":
+        """From results in any order."""
+        prepared: list[PreparedDocument] = []
+        quarantined: list[QuarantinedDocument] = []
+        for result in sorted(results, key=lambda result: result.name):
+            if isinstance(result, PreparedDocument):
+                prepared.append(result)
+            else:
+                quarantined.append(result)
+        return cls(tuple(prepared), tuple(quarantined), digests, ignored)
 
 
 @dataclass(frozen=True)
 class AssembledDataset:
-    """The manifest; the COCO files as (local path, key in the target); the keys of all drawings."""
+    """The manifest, and each split's COCO file as a local path."""
 
     manifest: Manifest
-    annotation_files: tuple[tuple[Path, str], ...]
-    drawings: frozenset[str]
+    annotation_files: Mapping[str, Path]
 
 
 def check_failures(inputs: Inputs, allowed: Allowance) -> None:
@@ -114,7 +88,7 @@ def build_dataset(
     Raises DataError where training has no table to learn from, or the annotations contradict themselves.
     """
     files: list[FileEntry] = []
-    annotation_files: list[tuple[Path, str]] = []
+    annotation_files: dict[str, Path] = {}
     splits: dict[str, SplitSummary] = {}
     next_image, next_annotation = 1, 1
     for split in SPLITS:
@@ -127,10 +101,9 @@ def build_dataset(
         next_image += len(pages)
         next_annotation += sum(counts.values())
 
-        path = scratch / f"{split}.json"
+        path = annotation_files[split] = scratch / f"{split}.json"
         with path.open("w", encoding="utf-8") as file:
             file.writelines(coco.chunks())
-        annotation_files.append((path, f"{TTV}/{split}/{split}.json"))
         files.append(FileEntry(path=f"{split}/{split}.json", size_bytes=path.stat().st_size, sha256=sha256_file(path)))
         files += [
             FileEntry(path=f"{split}/images/{page.labelled.file_name}", size_bytes=page.size_bytes, sha256=page.sha256)
@@ -140,8 +113,7 @@ def build_dataset(
     if not splits["train"].annotations[table]:
         raise DataError("The training split has no table to learn from; annotate more documents or change --seed.")
     manifest = _manifest(inputs, assignment, parameters, splits, sorted(files, key=lambda file: file.path))
-    drawings = {drawing_key(document.name, name) for document in inputs.prepared for name in document.drawings}
-    return AssembledDataset(manifest, tuple(annotation_files), frozenset(drawings))
+    return AssembledDataset(manifest, annotation_files)
 
 
 def _manifest(
@@ -167,8 +139,8 @@ def _manifest(
                 name=document.name,
                 split=assignment.splits[document.name],
                 pages=len(document.pages),
-                pdf_sha256=inputs.digests[document.name].pdf_sha256,
-                json_sha256=inputs.digests[document.name].json_sha256,
+                pdf_sha256=document.digest.pdf_sha256,
+                json_sha256=document.digest.json_sha256,
             )
             for document in inputs.prepared
         ),
@@ -176,7 +148,7 @@ def _manifest(
             QuarantinedEntry(name=document.name, reason=document.reason, message=document.message)
             for document in inputs.quarantined
         ),
-        unmatched=inputs.unmatched,
+        ignored=inputs.ignored,
         files=tuple(files),
     )
 
@@ -185,7 +157,7 @@ def _contents(inputs: Inputs, assignment: Assignment) -> Iterator[Content]:
     """What must not be in two splits; pages without labels are often blank, and equal for that."""
     for document in inputs.prepared:
         split = assignment.splits[document.name]
-        yield Content(inputs.digests[document.name].pdf_sha256, document.name, split)
+        yield Content(document.digest.pdf_sha256, document.name, split)
         for page in document.pages:
             if len(page.labelled.boxes):
                 yield Content(page.sha256, document.name, split)

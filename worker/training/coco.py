@@ -26,6 +26,13 @@ class PackedBoxes:
     def __init__(self, boxes: Iterable[LabelledBox] = ()) -> None:
         self._numbers = array("i", (number for box in boxes for number in box))
 
+    @classmethod
+    def of_numbers(cls, numbers: "array[int]") -> "PackedBoxes":
+        """From category, left, top, width and height of each box in turn."""
+        packed = cls()
+        packed._numbers = numbers
+        return packed
+
     def __iter__(self) -> Iterator[LabelledBox]:
         for start in range(0, len(self._numbers), _FIELDS):
             yield LabelledBox(*self._numbers[start : start + _FIELDS])

@@ -1,38 +1,73 @@
-"""One document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool and touches no S3.
+"""A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool, without S3.
 
-Whatever is wrong with a document sets aside this document alone.
+A part is a run of pages that one call of the renderer draws, so that a long document keeps all processes busy. Whatever
+is wrong with a document sets aside this document alone.
 """
 
 import logging
-from dataclasses import dataclass
-from functools import cache, partial
+import shutil
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 
 from PIL import Image
 
-from training.annotate import CATEGORIES, label_page
-from training.badgerdoc import Page, check_page_numbers, parse_document
+from training.annotate import label_page
+from training.annotations import read_annotations
+from training.badgerdoc import Document, Page, check_page_numbers
 from training.coco import LabelledPage, PackedBoxes
-from training.draw import draw_labels
+from training.coordinates import Coordinates
+from training.draw import draw_page
 from training.errors import WorkerError, one_line
 from training.geometry import Box
 from training.ink import ink_box, is_blank
-from training.quarantine import DocumentError, Reason
-from training.render import RenderedPage, check_page_pixels, page_sizes, page_words, render_pages
+from training.poppler import PdfFile
+from training.prepared import PreparedPage
+from training.quarantine import DocumentError, QuarantinedDocument, Reason
+from training.records import PageRecord
+from training.render import (
+    PageSize,
+    RenderedPage,
+    RenderOptions,
+    check_page_pixels,
+    page_runs,
+    page_sizes,
+    page_words,
+    render_pages,
+)
 from training.storage import sha256_file
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class PageOptions:
+    """How pages are read and drawn."""
+
+    render: RenderOptions = RenderOptions()
+    annotation_format: str = "auto"
+    coordinates: Coordinates = Coordinates()
+
+
+@dataclass(frozen=True)
 class DocumentTask:
-    """What to prepare. `folder` is empty and takes `images/<name>_<page>.jpg` and `draw_ann/<page>.jpg`."""
+    """What to prepare. `folder` takes a folder for each part; files of the data set are named by `file_stem`."""
 
     name: str
-    pdf: Path
+    file_stem: str
+    pdf: PdfFile
     json: Path
     folder: Path
-    dpi: int
+    options: PageOptions
+
+
+@dataclass(frozen=True)
+class PreparedPart:
+    """A part's pages, by number, whose files are in `folder`; `parts` is how many the whole document has."""
+
+    folder: Path
+    pages: tuple[PreparedPage, ...]
+    parts: int
 
     @property
     def images(self) -> Path:
@@ -42,46 +77,27 @@ class DocumentTask:
     def drawings(self) -> Path:
         return self.folder / "draw_ann"
 
-
-@dataclass(frozen=True)
-class PreparedPage:
-    """A page that lies in the task's folder."""
-
-    labelled: LabelledPage
-    size_bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class PreparedDocument:
-    """A document that went well. Pages are in the order of their numbers."""
-
-    name: str
-    pages: tuple[PreparedPage, ...]
-    drawings: tuple[str, ...]
-
     @property
-    def classes(self) -> frozenset[str]:
-        """Names of the classes that occur in it."""
-        return frozenset(CATEGORIES[box.category] for page in self.pages for box in page.labelled.boxes)
+    def record_lines(self) -> Path:
+        """The pages' lines of the document's record."""
+        return self.folder / "record-lines"
+
+    def image(self, page: PreparedPage) -> Path:
+        """The page's image."""
+        return self.images / page.labelled.file_name
+
+    def drawing(self, page: PreparedPage) -> Path:
+        """The page with its labels drawn on it."""
+        return self.drawings / f"{page.number}.jpg"
 
 
-@dataclass(frozen=True)
-class QuarantinedDocument:
-    """A document that was set aside; `reason` is a CamelCase word, `message` one sentence."""
-
-    name: str
-    reason: str
-    message: str
-
-
-def prepare_document(task: DocumentTask) -> PreparedDocument | QuarantinedDocument:
-    """Renders and labels the pages that are in the JSON; those that only the PDF has were not annotated: left out.
+def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedDocument:
+    """Renders and labels one part's pages; those that only the PDF has were not annotated: left out.
 
     Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
     """
     try:
-        return _prepare(task)
+        return _prepare(task, number)
     except DocumentError as error:
         return QuarantinedDocument(task.name, error.cause, one_line(str(error)))
     except (WorkerError, MemoryError):
@@ -92,35 +108,73 @@ def prepare_document(task: DocumentTask) -> PreparedDocument | QuarantinedDocume
         return QuarantinedDocument(task.name, Reason.UNEXPECTED, message)
 
 
-def _prepare(task: DocumentTask) -> PreparedDocument:
-    document = parse_document(task.json.read_bytes())
+@dataclass(frozen=True)
+class _Opened:
+    """A document whose pages were checked, before any is drawn."""
+
+    document: Document
+    sizes: list[PageSize]
+
+    @cached_property
+    def pages(self) -> dict[int, Page]:
+        """Annotated pages by number."""
+        return {page.page_num: page for page in sorted(self.document.pages, key=lambda page: page.page_num)}
+
+
+# Of the document that is being prepared: each process reads its annotations once, however many parts it gets.
+@lru_cache(maxsize=1)
+def _open(task: DocumentTask) -> _Opened:
+    document = read_annotations(task.json.read_bytes(), task.options.annotation_format)
     sizes = page_sizes(task.pdf)
     check_page_numbers(document, len(sizes))
-    pages = {page.page_num: page for page in document.pages}
-    numbers = sorted(pages)
-    check_page_pixels(sizes, numbers, task.dpi)
-    task.images.mkdir(parents=True, exist_ok=True)
-    words = page_words(task.pdf, [number for number in numbers if pages[number].tables], dpi=task.dpi)
-    prepared = []
-    drawings = []
-    for rendered in render_pages(task.pdf, numbers, sizes, dpi=task.dpi, folder=task.folder):
-        page = pages[rendered.number]
-        image = rendered.path.replace(task.images / f"{task.name}_{rendered.number}.jpg")
-        labelled = _label(page, rendered, image, words.get(rendered.number, []))
-        prepared.append(PreparedPage(labelled, image.stat().st_size, sha256_file(image)))
-        if len(labelled.boxes):
-            drawings.append(f"{rendered.number}.jpg")
-            draw_labels(image, labelled.boxes, task.drawings / drawings[-1])
-    return PreparedDocument(task.name, tuple(prepared), tuple(drawings))
+    opened = _Opened(document, sizes)
+    check_page_pixels(sizes, list(opened.pages), task.options.render.dpi)
+    return opened
 
 
-def _label(page: Page, rendered: RenderedPage, image: Path, words: list[Box]) -> LabelledPage:
+def _prepare(task: DocumentTask, number: int) -> PreparedPart:
+    opened = _open(task)
+    runs = list(page_runs(list(opened.pages)))
+    first, last = runs[number]
+    numbers = list(range(first, last + 1))
+    part = PreparedPart(task.folder / f"part-{number}", (), len(runs))
+    shutil.rmtree(part.folder, ignore_errors=True)  # of a process that was killed over it
+    part.images.mkdir(parents=True)
+    part.drawings.mkdir()
+    with_tables = [number for number in numbers if opened.pages[number].tables]
+    options = task.options.render
+    words = page_words(task.pdf, with_tables, options)
+    pages = []
+    with part.record_lines.open("wb") as lines:
+        for rendered in render_pages(task.pdf, numbers, opened.sizes, options, folder=part.folder):
+            name = f"{task.file_stem}_{rendered.number}{rendered.path.suffix}"
+            image = rendered.path.replace(part.images / name)
+            labelled = _label(
+                opened.pages[rendered.number], rendered, image, words.get(rendered.number, []), task.options
+            )
+            page = PreparedPage(rendered.number, labelled, image.stat().st_size, sha256_file(image))
+            thumbnail = draw_page(image, labelled.boxes, part.drawing(page))
+            lines.write(PageRecord.of(page, thumbnail).to_line())
+            pages.append(page)
+    return replace(part, pages=tuple(pages))
+
+
+def _label(page: Page, rendered: RenderedPage, image: Path, words: list[Box], options: PageOptions) -> LabelledPage:
     grey = cache(partial(_grey, image))  # decoded only where the text layer does not answer
     if page.tables and not words and is_blank(grey()):
         raise DocumentError(
-            Reason.CORRUPT, f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again."
+            Reason.CORRUPT,
+            f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
         )
-    boxes = label_page(page, rendered.width, rendered.height, words, lambda cell: ink_box(grey(), cell))
+    boxes = label_page(
+        page,
+        rendered.width,
+        rendered.height,
+        words,
+        lambda cell: ink_box(grey(), cell),
+        dpi=options.render.dpi,
+        coordinates=options.coordinates,
+    )
     return LabelledPage(image.name, rendered.width, rendered.height, PackedBoxes(boxes))
 
 

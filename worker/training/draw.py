@@ -1,5 +1,6 @@
 """A page with its labels drawn on it, for people to check before they train: `pdfs/<document>/draw_ann/<page>.jpg`."""
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,12 +11,17 @@ from training.coco import COLOURS
 
 REDUCTION = 2  # half the size is enough to check labels, and a JPEG decodes to it at a fraction of the cost
 QUALITY = 80
+THUMBNAIL_WIDTH = 180  # pixels
+THUMBNAIL_QUALITY = 60
 LINE_WIDTHS = {TABLE: 3, CELL: 1, HEADER: 2}
 DRAW_ORDER = (TABLE, HEADER, CELL)
 
 
-def draw_labels(image: Path, boxes: Iterable[LabelledBox], target: Path) -> None:
-    """Writes a JPEG of half the size of `image` with the outlines of `boxes` in their classes' colours."""
+def draw_page(image: Path, boxes: Iterable[LabelledBox], target: Path) -> bytes:
+    """Writes a JPEG of half the size of `image` with the outlines of `boxes` in their classes' colours.
+
+    Returns a JPEG of THUMBNAIL_WIDTH pixels of the same.
+    """
     ordered = sorted(boxes, key=lambda box: DRAW_ORDER.index(box.category))
     with Image.open(image) as page:
         full_width, full_height = page.size
@@ -31,3 +37,8 @@ def draw_labels(image: Path, boxes: Iterable[LabelledBox], target: Path) -> None
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     picture.save(target, "JPEG", quality=QUALITY)
+    height = max(1, round(picture.height * THUMBNAIL_WIDTH / picture.width))
+    thumbnail = picture.resize((THUMBNAIL_WIDTH, height), Image.Resampling.BOX, reducing_gap=1.0)
+    content = io.BytesIO()
+    thumbnail.save(content, "JPEG", quality=THUMBNAIL_QUALITY)
+    return content.getvalue()

@@ -93,7 +93,7 @@ class Manifest(_Model):
     leaks: tuple[LeakEntry, ...] = ()
     documents: tuple[DocumentEntry, ...]
     quarantined: tuple[QuarantinedEntry, ...] = ()
-    unmatched: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
     files: tuple[FileEntry, ...]
 
     def to_json(self) -> bytes:

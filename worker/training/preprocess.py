@@ -3,11 +3,13 @@
     python3 -m training.preprocess --source SOURCE --working_dir TARGET
     python3 -m training.preprocess --s3_bucket BUCKET --s3_source_folder SOURCE --s3_target_folder TARGET
 
-The source holds `pdfs/` and `json/`; the target gets `ttv/` and, to look at, `pdfs/<document>/draw_ann/`.
+The source holds `pdfs/` and `json/`; the target gets `ttv/` and, to look at, `report.html` and
+`pdfs/<document>/draw_ann/`.
 """
 
 import argparse
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -17,14 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.assemble import MANIFEST_KEY
+from training.annotations import FORMATS
+from training.coordinates import Coordinates
 from training.cpus import available_cpus
+from training.documents import PageOptions
 from training.errors import ConfigError, Failure, end_process, run_command
 from training.interrupt import StopRequest
+from training.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.manifest import Manifest
 from training.options import Allowance, OptionParser, allowance, positive_integer
-from training.pipeline import Outcome, Parameters, Progress, preprocess
+from training.passwords import Passwords
+from training.pipeline import Outcome, Parameters, ShareDone, preprocess
+from training.preparing import Progress
+from training.render import IMAGE_FORMATS, RenderOptions
 from training.report import Reporter, failed_message, write_termination
+from training.shards import Shard
 from training.split import SplitWeights
 from training.storage import Storage, local_errors, open_storage
 
@@ -43,6 +52,8 @@ class Options:
     target: str
     scratch_parent: Path | None
     parameters: Parameters
+    passwords: Path | None
+    shard: Shard
     workers: int
     verbose: bool
 
@@ -55,7 +66,16 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--s3_bucket", help="S3 bucket of source and target")
     parser.add_argument("--s3_source_folder", help="folder in the bucket with pdfs/ and json/")
     parser.add_argument("--s3_target_folder", help="folder in the bucket for the result")
+    parser.add_argument("--format", default="auto", choices=FORMATS, help="how annotations are written (auto)")
+    parser.add_argument(
+        "--coordinates",
+        default="auto",
+        help="unit of the annotations' boxes: auto, points, or 400dpi and the like (auto)",
+    )
     parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution of the images (120)")
+    parser.add_argument(
+        "--image_format", default="jpeg", choices=IMAGE_FORMATS, help="png is exact, and takes 10 times as long (jpeg)"
+    )
     parser.add_argument("--split", default="80,10,10", help="shares of train,val,test (80,10,10)")
     parser.add_argument("--seed", type=int, default=0, help="another seed shares the documents out differently (0)")
     parser.add_argument(
@@ -64,20 +84,52 @@ def parse_options(arguments: Sequence[str]) -> Options:
         default=Allowance(percent=10),
         help="how many documents may be unusable, as a number or a percentage (10%%)",
     )
+    parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
+    parser.add_argument(
+        "--page_timeout",
+        type=positive_integer,
+        default=60,
+        help="seconds after which a page sets its document aside (60)",
+    )
+    parser.add_argument("--shards", type=positive_integer, default=1, help="processes that share the work (1)")
+    parser.add_argument("--shard_index", type=int, help="which of them this is, from 0 (JOB_COMPLETION_INDEX)")
     parser.add_argument("--workers", type=positive_integer, help="processes that draw pages (all CPUs)")
     parser.add_boolean("--verbose", description="one line per document")
     parsed = parser.parse_args(arguments)
     source, target = _places(parsed)
     if not MIN_DPI <= parsed.dpi <= MAX_DPI:
         raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
+    pages = PageOptions(
+        render=RenderOptions(parsed.dpi, parsed.image_format, parsed.page_timeout),
+        annotation_format=parsed.format,
+        coordinates=Coordinates.parse(parsed.coordinates),
+    )
     return Options(
         source=source,
         target=target,
         scratch_parent=Path(parsed.working_dir) if parsed.working_dir and parsed.s3_bucket else None,
-        parameters=Parameters(parsed.dpi, SplitWeights.parse(parsed.split), parsed.seed, parsed.max_failed_documents),
+        parameters=Parameters(pages, SplitWeights.parse(parsed.split), parsed.seed, parsed.max_failed_documents),
+        passwords=parsed.passwords,
+        shard=_shard(parsed.shards, parsed.shard_index),
         workers=parsed.workers or available_cpus(),
         verbose=parsed.verbose,
     )
+
+
+def _shard(count: int, given: int | None) -> Shard:
+    if given is not None:
+        index = given
+    elif count == 1:
+        index = 0
+    else:
+        # Kubernetes sets it in the pods of an Indexed Job.
+        text = os.environ.get("JOB_COMPLETION_INDEX", "")
+        if not text.isdecimal():
+            raise ConfigError(f"--shards is {count}, so --shard_index must say which of them this is.")
+        index = int(text)
+    if not 0 <= index < count:
+        raise ConfigError(f"--shard_index is {index}; with --shards {count} it goes from 0 to {count - 1}.")
+    return Shard(index, count)
 
 
 def _places(parsed: argparse.Namespace) -> tuple[str, str]:
@@ -106,17 +158,20 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
     return parsed.source, parsed.working_dir
 
 
-def succeeded_message(outcome: Outcome, target: Storage) -> dict[str, Any]:
-    """The termination message (docs/architecture.md) of a run that made, or found, its data set."""
+def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> dict[str, Any]:
+    """The termination message (docs/architecture.md) of a run that made, or found, its data set, or did its share."""
+    message: dict[str, Any] = {"version": 1, "stage": STAGE, "result": "succeeded"}
+    if isinstance(outcome, ShareDone):
+        shard = {"index": outcome.shard.index, "of": outcome.shard.of, "documents": outcome.documents}
+        return {**message, "shard": shard}
     manifest = outcome.manifest
     prepared, quarantined = len(manifest.documents), len(manifest.quarantined)
     return {
-        "version": 1,
-        "stage": STAGE,
-        "result": "succeeded",
+        **message,
         "dataset": {
-            "digest": manifest.digest,
+            "digest": outcome.published.digest,
             "manifest": target.uri(MANIFEST_KEY),
+            "report": target.uri(REPORT_KEY),
             "cacheHit": outcome.cache_hit,
             "documents": {"total": prepared + quarantined, "prepared": prepared, "quarantined": quarantined},
             "images": {name: split.images for name, split in manifest.splits.items()},
@@ -125,13 +180,23 @@ def succeeded_message(outcome: Outcome, target: Storage) -> dict[str, Any]:
     }
 
 
-def summary(outcome: Outcome, target: Storage, seconds: float) -> str:
+def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> str:
     """What a person wants to know at the end: counts per split and class, and what was left out."""
+    if isinstance(outcome, ShareDone):
+        shard = outcome.shard
+        return (
+            f"share {shard.index} of {shard.of}: {outcome.documents} documents are done; "
+            "the process that is done last assembles the data set"
+        )
     manifest = outcome.manifest
-    lines = [f"{target.uri(MANIFEST_KEY)}  {manifest.digest}"]
+    lines = [f"{target.uri(MANIFEST_KEY)}  {outcome.published.digest}"]
     for name, split in manifest.splits.items():
         counts = ", ".join(f"{count} {label}" for label, count in split.annotations.items())
         lines.append(f"{name:5}  {split.documents} documents, {split.images} images: {counts}")
+    lines += [
+        f"edited  {target.uri(annotation_key(split))} was changed by somebody since, and is kept as it is"
+        for split in outcome.published.edited
+    ]
     lines += [
         f"moved  {move.document} from {move.source} to {move.target}, which lacked what it has"
         for move in manifest.moved
@@ -141,11 +206,13 @@ def summary(outcome: Outcome, target: Storage, seconds: float) -> str:
     ]
     lines += [f"left out  {entry.name}: {entry.reason}: {entry.message}" for entry in manifest.quarantined]
     total = len(manifest.documents) + len(manifest.quarantined)
+    pages = outcome.new_pages
     if outcome.cache_hit:
         how = "nothing to do: the data set is there and its input is unchanged"
     else:
-        how = f"{outcome.pages_drawn} pages in {seconds:.1f} s, {outcome.pages_drawn / max(seconds, 1e-9):.1f} a second"
+        how = f"{pages} pages drawn in {seconds:.1f} s, {pages / max(seconds, 1e-9):.1f} a second"
     lines.append(f"{len(manifest.documents)} of {total} documents prepared; {how}")
+    lines.append(f"look at {target.uri(REPORT_KEY)} before you train")
     return "\n".join(lines)
 
 
@@ -153,20 +220,30 @@ def run(options: Options) -> None:
     """Runs the command; the result is in the target, the log and the termination message."""
     started = time.monotonic()
     source, target = open_storage(options.source), open_storage(options.target)
+    passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     with Reporter.from_env(stage=STAGE) as reporter:
+        if options.shard.of > 1:
+            reporter.report(shard={"index": options.shard.index, "of": options.shard.of})
 
         def on_progress(progress: Progress) -> None:
             seconds = time.monotonic() - started
             reporter.report(
-                percent=round(100 * progress.done / progress.total, 1),
-                etaSeconds=round(seconds * (progress.total - progress.done) / progress.done),
+                percent=round(100 * progress.fraction, 1),
+                etaSeconds=round(seconds * (1 / progress.fraction - 1)),
                 throughput=f"{progress.pages / seconds:.1f} pages/s",
             )
 
         scratch = _make_scratch(options.scratch_parent)
         try:
             outcome = preprocess(
-                source, target, options.parameters, scratch=scratch, workers=options.workers, on_progress=on_progress
+                source,
+                target,
+                options.parameters,
+                passwords=passwords,
+                scratch=scratch,
+                workers=options.workers,
+                shard=options.shard,
+                on_progress=on_progress,
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)

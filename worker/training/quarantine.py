@@ -5,6 +5,7 @@ page, and documents set aside are counted by them.
 """
 
 import enum
+from dataclasses import dataclass
 
 from training.errors import DataError
 
@@ -32,3 +33,12 @@ class DocumentError(DataError):
     def __init__(self, cause: Reason, message: str) -> None:
         super().__init__(message)
         self.cause = cause
+
+
+@dataclass(frozen=True)
+class QuarantinedDocument:
+    """A document that was set aside, and why: `message` is one sentence."""
+
+    name: str
+    reason: Reason
+    message: str

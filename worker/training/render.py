@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,22 +18,36 @@ import pdf2image
 from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
 from PIL import Image
 
-from training.errors import ConfigError
 from training.geometry import Box
+from training.poppler import PROGRAM_TIMEOUT_S, PdfFile, explain, run_poppler
 from training.quarantine import DocumentError, Reason
 
 POINTS_PER_INCH = 72
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
+MAX_PAGES = 20_000
 MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
 JPEG_QUALITY = 95
-INFO_TIMEOUT_S = 60
-CHUNK_TIMEOUT_S = 60
-PAGE_TIMEOUT_S = 30
+FURTHER_PAGE_TIMEOUT_S = 2  # beside page_timeout_s for each page that one call draws
+IMAGE_FORMATS = ("jpeg", "png")
 
+_PAGES = re.compile(rb"^Pages: +(\d+)", re.MULTILINE)
 _SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)", re.MULTILINE)
 _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
 _WORD = re.compile(r'^    <word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do."""
+
+    dpi: int = 120
+    image_format: str = "jpeg"  # of IMAGE_FORMATS
+    page_timeout_s: float = 60
+
+    def timeout_s(self, pages: int) -> float:
+        """For one call that draws so many pages."""
+        return self.page_timeout_s + FURTHER_PAGE_TIMEOUT_S * pages
 
 
 @dataclass(frozen=True)
@@ -59,21 +72,14 @@ class RenderedPage:
     height: int
 
 
-@cache
-def poppler_version() -> str:
-    """`22.12.0`: another one may draw other bytes, so the manifest names it. Raises ConfigError without poppler."""
-    try:
-        answer = subprocess.run(["pdftoppm", "-v"], capture_output=True, timeout=INFO_TIMEOUT_S, check=False)
-    except FileNotFoundError:
-        raise ConfigError("poppler is not installed; install the package poppler-utils.") from None
-    found = re.search(rb"version (\S+)", answer.stderr + answer.stdout)
-    return found[1].decode() if found else "unknown"
-
-
-def page_sizes(pdf: Path) -> list[PageSize]:
-    """The size of every page, without drawing any. Raises DocumentError (encrypted, corrupt, timeout)."""
+def page_sizes(pdf: PdfFile) -> list[PageSize]:
+    """The size of every page, without drawing any. Raises DocumentError (encrypted, corrupt, too_large, timeout)."""
     # All boxes: the page size that pdfinfo prints by default is the CropBox, which pdftoppm does not draw by.
-    answer = _poppler(["pdfinfo", "-box", "-f", "1", "-l", "-1", str(pdf)], INFO_TIMEOUT_S)
+    command = ["pdfinfo", "-box", "-f", "1", "-l", str(MAX_PAGES), str(pdf.path)]
+    answer = run_poppler(command, pdf, timeout_s=PROGRAM_TIMEOUT_S)
+    count = _PAGES.search(answer)
+    if count is not None and int(count[1]) > MAX_PAGES:
+        raise DocumentError(Reason.TOO_LARGE, f"The PDF has {int(count[1])} pages, more than {MAX_PAGES:,}; split it.")
     rotations = {int(page): int(angle) for page, angle in _ROTATION.findall(answer)}
     sizes: dict[int, PageSize] = {}
     for page, *edges in _SIZE.findall(answer):
@@ -99,24 +105,21 @@ def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], dpi: in
 
 
 def render_pages(
-    pdf: Path, numbers: Sequence[int], sizes: Sequence[PageSize], *, dpi: int, folder: Path
+    pdf: PdfFile, numbers: Sequence[int], sizes: Sequence[PageSize], options: RenderOptions, *, folder: Path
 ) -> Iterator[RenderedPage]:
-    """Draws the pages as JPEG files in `folder`, in order. `numbers` count from 0 and are sorted.
+    """Draws the pages as image files in `folder`, in order. `numbers` count from 0 and are sorted.
 
-    Raises DocumentError (corrupt, timeout): a renderer that dies yields fewer pages without an error, and a page
-    that it cannot draw an image of 1 x 1, so both are checked.
+    Raises DocumentError (corrupt, too_large, timeout): a renderer that dies yields fewer pages without an error, and a
+    page that it cannot draw an image of 1 x 1, so both are checked.
     """
-    for first, last in _runs(numbers):
-        paths = _render_run(pdf, first, last, dpi=dpi, folder=folder)
+    for first, last in page_runs(numbers):
+        paths = _render_run(pdf, first, last, options, folder)
         if len(paths) != last - first + 1:
-            raise DocumentError(
-                Reason.CORRUPT,
-                f"Only {len(paths)} of the pages {first} to {last} could be drawn; export the PDF again.",
-            )
+            raise _why_not_drawn(pdf, first + len(paths), options)
         for number, path in zip(range(first, last + 1), paths, strict=True):
             with Image.open(path) as image:
                 width, height = image.size
-            expected_width, expected_height = sizes[number].pixels(dpi)
+            expected_width, expected_height = sizes[number].pixels(options.dpi)
             # pdfinfo prints hundredths of a point: one pixel of doubt.
             if abs(width - expected_width) > 1 or abs(height - expected_height) > 1:
                 raise DocumentError(
@@ -127,13 +130,16 @@ def render_pages(
             yield RenderedPage(number, path, width, height)
 
 
-def page_words(pdf: Path, numbers: Sequence[int], *, dpi: int) -> dict[int, list[Box]]:
-    """The boxes of the words on the pages (numbers from 0), in pixels at `dpi`; an empty list for a page without."""
+def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, list[Box]]:
+    """The boxes of the words on the pages (numbers from 0), in pixels; an empty list for a page without.
+
+    Raises DocumentError (corrupt, too_large, timeout).
+    """
     words: dict[int, list[Box]] = {}
-    scale = dpi / POINTS_PER_INCH
-    for first, last in _runs(numbers):
-        command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf), "-"]
-        answer = _poppler(command, CHUNK_TIMEOUT_S + PAGE_TIMEOUT_S * (last - first + 1))
+    scale = options.dpi / POINTS_PER_INCH
+    for first, last in page_runs(numbers):
+        command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf.path), "-"]
+        answer = run_poppler(command, pdf, timeout_s=options.timeout_s(last - first + 1))
         # Read by pattern, not as XML: texts and titles of real files hold characters that XML forbids. What a PDF can
         # put in is escaped by pdftotext, so that no text can look like one of these tags.
         parts = _PAGE_START.split(answer.decode("utf-8", errors="replace"))[1:]
@@ -147,7 +153,7 @@ def page_words(pdf: Path, numbers: Sequence[int], *, dpi: int) -> dict[int, list
     return words
 
 
-def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of consecutive numbers, at most PAGES_PER_CHUNK long: gaps are not drawn."""
     if not numbers:
         return
@@ -159,46 +165,49 @@ def _runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield first, numbers[-1]
 
 
-def _render_run(pdf: Path, first: int, last: int, *, dpi: int, folder: Path) -> list[Path]:
+def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
     # A folder of its own for each run: pdf2image returns what it finds there. It starts one process per call, which it
     # kills when the time is over; with its thread_count there would be several and some left.
     target = tempfile.mkdtemp(dir=folder)
+    timeout_s = options.timeout_s(last - first + 1)
     try:
         paths = pdf2image.convert_from_path(
-            pdf,
-            dpi=dpi,
+            pdf.path,
+            dpi=options.dpi,
             output_folder=target,
             first_page=first + 1,
             last_page=last + 1,
-            fmt="jpeg",
+            fmt=options.image_format,
             jpegopt={"quality": JPEG_QUALITY, "progressive": "n", "optimize": "n"},
             output_file="page",
             paths_only=True,
-            timeout=CHUNK_TIMEOUT_S + PAGE_TIMEOUT_S * (last - first + 1),
+            timeout=math.ceil(timeout_s),
+            **({} if pdf.password is None else {"userpw": pdf.password}),
         )
     except PDFPopplerTimeoutError:
         raise DocumentError(
-            Reason.TIMEOUT, f"Pages {first} to {last} took too long to draw; simplify the PDF."
+            Reason.TIMEOUT,
+            f"Pages {first} to {last} were not drawn in {timeout_s:g} s; simplify the PDF or raise --page_timeout.",
         ) from None
-    except PDFPageCountError as error:
-        raise DocumentError(Reason.CORRUPT, f"The PDF cannot be read; export it again: {error}") from None
+    except PDFPageCountError:
+        raise DocumentError(Reason.CORRUPT, "The PDF cannot be read; export it again.") from None
     return [Path(str(path)) for path in paths]
 
 
-def _poppler(command: list[str], timeout_s: float) -> bytes:
-    """Runs one of poppler's programs and returns what it printed."""
+def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentError:
+    """Draws the first page that is missing once more, to hear the complaint that pdf2image keeps to itself."""
+    number = str(page + 1)
+    command = ["pdftoppm", "-r", str(options.dpi), "-f", number, "-l", number, "-gray", str(pdf.path)]
     try:
-        answer = subprocess.run(command, capture_output=True, timeout=timeout_s, check=False)
-    except FileNotFoundError:
-        raise ConfigError("poppler is not installed; install the package poppler-utils.") from None
+        answer = subprocess.run(
+            [command[0], *pdf.password_options, *command[1:]],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=options.timeout_s(1),
+            check=False,
+        )
     except subprocess.TimeoutExpired:
-        raise DocumentError(
-            Reason.TIMEOUT, f"{command[0]} did not finish in {timeout_s:g} s; simplify the PDF."
-        ) from None
-    if answer.returncode == 0:
-        return answer.stdout
-    complaint = answer.stderr.decode("utf-8", errors="replace")
-    if "Incorrect password" in complaint or "encrypted" in complaint.lower():
-        raise DocumentError(Reason.ENCRYPTED, "The PDF asks for a password; save it without one.")
-    last_line = complaint.strip().rpartition("\n")[2]
-    raise DocumentError(Reason.CORRUPT, f"The PDF cannot be read ({last_line}); export it again.")
+        return DocumentError(Reason.TIMEOUT, f"Page {page} was not drawn in time; simplify the PDF.")
+    if answer.returncode:
+        return explain(answer.returncode, answer.stderr, pdf)
+    return DocumentError(Reason.CORRUPT, f"Page {page} could not be drawn; export the PDF again.")

@@ -135,7 +135,7 @@ class S3Storage:
             for item in page.get("Contents", []):
                 key = item["Key"].removeprefix(root)
                 if key and not key.endswith("/"):  # consoles make empty objects that stand for folders
-                    yield StoredObject(key, item["Size"])
+                    yield StoredObject(key, item["Size"], item.get("ETag", ""))
             if not page.get("IsTruncated"):
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
@@ -145,7 +145,8 @@ class S3Storage:
 
         def head() -> StoredObject | None:
             try:
-                return StoredObject(key, self._client.head_object(Bucket=self.bucket, Key=name)["ContentLength"])
+                answer = self._client.head_object(Bucket=self.bucket, Key=name)
+                return StoredObject(key, answer["ContentLength"], answer.get("ETag", ""))
             except ClientError as error:
                 if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                     return None
@@ -198,6 +199,15 @@ class S3Storage:
                 self._client.upload_fileobj(file, self.bucket, name, ExtraArgs=extra, Config=self._transfer)
 
         self._call("write", key, put)
+
+    def copy(self, key: str, target_key: str) -> None:
+        arguments = {
+            "Bucket": self.bucket,
+            "Key": self._name(target_key),
+            "CopySource": {"Bucket": self.bucket, "Key": self._name(key)},
+            **self._settings.encryption,
+        }
+        self._call("write", target_key, partial(self._client.copy_object, **arguments))
 
     def delete(self, key: str) -> None:
         name = self._name(key)

@@ -1,14 +1,17 @@
 """Pairs `pdfs/*.pdf` with `json/*.json` by their stems. Pure."""
 
+import hashlib
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.errors import DataError
+from training.quarantine import QuarantinedDocument, Reason
 from training.storage import StoredObject
 
 PDF_FOLDER, JSON_FOLDER = "pdfs/", "json/"
+MAX_FILE_STEM_BYTES = 200  # file systems take 255 bytes a name: this leaves room for the page and a suffix
 
 
 @dataclass(frozen=True)
@@ -19,14 +22,19 @@ class Pair:
     pdf: StoredObject
     json: StoredObject
 
+    @property
+    def file_stem(self) -> str:
+        """What its files and folders in the data set are named by: the name, cut and marked where it is too long."""
+        return file_stem(self.name)
+
 
 @dataclass(frozen=True)
 class Pairing:
-    """All pairs by name; stems that several files share (`a.pdf`, `a.PDF`); files whose partner is missing."""
+    """All pairs by name; documents that cannot be paired; keys of files that belong to no document."""
 
     pairs: tuple[Pair, ...]
-    ambiguous: tuple[str, ...]
-    unmatched: tuple[str, ...]
+    quarantined: tuple[QuarantinedDocument, ...]
+    ignored: tuple[str, ...]
 
 
 def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
@@ -36,22 +44,58 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
     """
     pdfs: dict[str, list[StoredObject]] = defaultdict(list)
     jsons: dict[str, list[StoredObject]] = defaultdict(list)
+    ignored = []
     for item in objects:
         for folder, extension, found in ((PDF_FOLDER, ".pdf", pdfs), (JSON_FOLDER, ".json", jsons)):
             name = item.key.removeprefix(folder)
             if item.key.startswith(folder) and "/" not in name and name.lower().endswith(extension):
                 # macOS decomposes accents in file names, other systems do not.
                 found[unicodedata.normalize("NFC", name[: -len(extension)])].append(item)
-    both = sorted(pdfs.keys() & jsons.keys())
-    if not both:
+                break
+        else:
+            ignored.append(item.key)
+    if not pdfs.keys() & jsons.keys():
         raise DataError(
             f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its "
             "json/, but no two with the same name; check the source folder."
         )
-    clear = [name for name in both if len(pdfs[name]) == len(jsons[name]) == 1 and name.strip(". ")]
-    alone = [item.key for name in pdfs.keys() ^ jsons.keys() for item in pdfs.get(name, []) + jsons.get(name, [])]
-    return Pairing(
-        pairs=tuple(Pair(name, pdfs[name][0], jsons[name][0]) for name in clear),
-        ambiguous=tuple(name for name in both if name not in set(clear)),
-        unmatched=tuple(sorted(alone)),
-    )
+    pairs = []
+    quarantined = []
+    for name in sorted(pdfs.keys() | jsons.keys()):
+        reason = _unusable(name, pdfs.get(name, []), jsons.get(name, []))
+        if reason is None:
+            pairs.append(Pair(name, pdfs[name][0], jsons[name][0]))
+        else:
+            quarantined.append(reason)
+    return Pairing(tuple(pairs), tuple(quarantined), tuple(sorted(ignored)))
+
+
+def file_stem(name: str) -> str:
+    """`name` where it is short enough for a file's name; else its beginning and a hash of it all."""
+    encoded = name.encode("utf-8", errors="surrogatepass")
+    if len(encoded) <= MAX_FILE_STEM_BYTES:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:16]
+    return encoded[: MAX_FILE_STEM_BYTES - len(digest) - 1].decode("utf-8", errors="ignore") + f"~{digest}"
+
+
+def _unusable(name: str, pdfs: list[StoredObject], jsons: list[StoredObject]) -> QuarantinedDocument | None:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        shown = name.encode("unicode_escape").decode()
+        return QuarantinedDocument(
+            shown, Reason.AMBIGUOUS_NAME, f"The name {shown!r} holds control characters or is no Unicode; rename it."
+        )
+    if len(pdfs) > 1 or len(jsons) > 1 or not name.strip(". "):
+        keys = ", ".join(item.key for item in pdfs + jsons)
+        return QuarantinedDocument(
+            name, Reason.AMBIGUOUS_NAME, f"The name {name!r} is not of one PDF and one JSON ({keys}); rename them."
+        )
+    if not jsons:
+        return QuarantinedDocument(
+            name, Reason.NO_JSON, f"{pdfs[0].key} has no {JSON_FOLDER}{name}.json; annotate it, or remove the PDF."
+        )
+    if not pdfs:
+        return QuarantinedDocument(
+            name, Reason.NO_PDF, f"{jsons[0].key} has no {PDF_FOLDER}{name}.pdf; add the PDF, or remove the JSON."
+        )
+    return None

@@ -23,10 +23,11 @@ PARTIAL_SUFFIX = ".part"  # a file that is being written; never listed
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object's key, relative to its storage, and its size in bytes."""
+    """An object's key, relative to its storage, and its size in bytes; `version` changes whenever it is written."""
 
     key: str
     size_bytes: int
+    version: str = ""
 
 
 class Storage(Protocol):
@@ -52,6 +53,9 @@ class Storage(Protocol):
 
     def upload_file(self, path: Path, key: str) -> None:
         """Creates or replaces an object from a file, in parts where it is large."""
+
+    def copy(self, key: str, target_key: str) -> None:
+        """Creates or replaces an object from another one of this storage, without a way over this machine."""
 
     def delete(self, key: str) -> None:
         """Removes an object; one that does not exist is no error."""
@@ -170,7 +174,7 @@ class LocalStorage:
         folder = self.root / prefix.rpartition("/")[0]
         with local_errors(folder):
             files = [
-                StoredObject(path.relative_to(self.root).as_posix(), path.stat().st_size)
+                self._stored(path)
                 for path in folder.rglob("*")
                 if path.is_file() and not (path.name.startswith(".") and path.name.endswith(PARTIAL_SUFFIX))
             ]
@@ -179,7 +183,7 @@ class LocalStorage:
     def stat(self, key: str) -> StoredObject | None:
         path = self._path(key)
         with local_errors(path):
-            return StoredObject(key, path.stat().st_size) if path.is_file() else None
+            return self._stored(path) if path.is_file() else None
 
     def read_bytes(self, key: str) -> bytes:
         path = self._path(key)
@@ -201,6 +205,9 @@ class LocalStorage:
         with local_errors(target), atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
 
+    def copy(self, key: str, target_key: str) -> None:
+        self.upload_file(self._path(key), target_key)
+
     def delete(self, key: str) -> None:
         path = self._path(key)
         with local_errors(path):
@@ -214,3 +221,7 @@ class LocalStorage:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+    def _stored(self, path: Path) -> StoredObject:
+        found = path.stat()
+        return StoredObject(path.relative_to(self.root).as_posix(), found.st_size, str(found.st_mtime_ns))

@@ -41,6 +41,9 @@ class MemoryStorage:
     def upload_file(self, path: Path, key: str) -> None:
         self.write_bytes(key, path.read_bytes())
 
+    def copy(self, key: str, target_key: str) -> None:
+        self.write_bytes(target_key, self.read_bytes(key))
+
     def delete(self, key: str) -> None:
         self.operations.append(f"delete {key}")
         self.objects.pop(key, None)

@@ -1,0 +1,170 @@
+"""The assembled data set -> the target, so that a reader sees the old data set, none, or the new one.
+
+The manifest is deleted before the first change and written after the last. A COCO file that people edited since is
+never lost: it stays where the data set is still the same, and is put aside where another one takes its place.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.assemble import AssembledDataset, Inputs
+from training.errors import DataError, NotFound, Transient
+from training.layout import (
+    DOCUMENTS,
+    EDITED,
+    MANIFEST_KEY,
+    REPORT_KEY,
+    TTV,
+    annotation_key,
+    document_record_key,
+    drawing_key,
+    image_key,
+    is_ours,
+    splits_with,
+)
+from training.manifest import FileEntry, Manifest, files_digest
+from training.source import file_stem
+from training.split import SPLITS, Assignment
+from training.storage import Storage, sha256_bytes
+from training.transfers import TRANSFER_THREADS, thread_pool
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What lies in the target: `digest` is the manifest's, but where people edited `edited` (splits) it is that of the
+    files as they are.
+    """
+
+    digest: str
+    edited: tuple[str, ...]
+
+
+class Target:
+    """The folder that takes the data set."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._lock = threading.Lock()
+        self._begun = False
+
+    def sizes(self) -> dict[str, int]:
+        """All objects that may be a data set's, in bytes by key."""
+        return {
+            found.key: found.size_bytes
+            for folder in (f"{TTV}/", f"{DOCUMENTS}/")
+            for found in self._storage.list_objects(folder)
+        }
+
+    def begin_changes(self) -> None:
+        """Takes the manifest away, once: from now on there is no data set. Edited COCO files are put aside first."""
+        with self._lock:
+            if self._begun:
+                return
+            manifest = self._manifest()
+            for split, data in self._edited(manifest).items() if manifest else ():
+                key = f"{EDITED}/{sha256_bytes(data)[:16]}/{split}.json"
+                self._storage.write_bytes(key, data)
+                logger.warning(
+                    "%s was edited and is replaced, since the input changed; the edited file is kept as %s",
+                    self._storage.uri(annotation_key(split)),
+                    self._storage.uri(key),
+                )
+            self._storage.delete(MANIFEST_KEY)
+            self._begun = True
+
+    def find(self, dataset: AssembledDataset) -> Published | None:
+        """The data set, where it is what lies there already, edited or not."""
+        if self._manifest() != dataset.manifest:
+            return None
+        edited = self._edited(dataset.manifest)
+        return Published(_digest(dataset.manifest, edited), tuple(sorted(edited, key=SPLITS.index)))
+
+    def publish(self, dataset: AssembledDataset, inputs: Inputs, assignment: Assignment, report: Path) -> Published:
+        """Brings everything to its place; the documents' images, drawings and records are in the target already."""
+        self.begin_changes()
+        self._move(inputs, assignment)
+        for split, path in dataset.annotation_files.items():
+            self._storage.upload_file(path, annotation_key(split))
+        self._storage.upload_file(report, REPORT_KEY)
+        self._delete_stale(dataset.manifest, inputs)
+        self._storage.write_bytes(MANIFEST_KEY, dataset.manifest.to_json())
+        return Published(dataset.manifest.digest, ())
+
+    def _manifest(self) -> Manifest | None:
+        try:
+            return Manifest.from_json(self._storage.read_bytes(MANIFEST_KEY))
+        except (NotFound, DataError):
+            return None
+
+    def _edited(self, manifest: Manifest) -> dict[str, bytes]:
+        """The COCO files that differ from the manifest, by split."""
+        edited = {}
+        for split in SPLITS:
+            recorded = next((file.sha256 for file in manifest.files if file.path == _annotation_path(split)), None)
+            try:
+                data = self._storage.read_bytes(annotation_key(split))
+            except NotFound:
+                continue
+            if sha256_bytes(data) != recorded:
+                edited[split] = data
+        return edited
+
+    def _move(self, inputs: Inputs, assignment: Assignment) -> None:
+        """Copies images whose split is another one now that all documents are known; the old ones become stale."""
+        sizes = self.sizes()
+
+        def settle(split: str, file_name: str, size_bytes: int) -> None:
+            found = splits_with(file_name, size_bytes, sizes)
+            if split in found:
+                return
+            try:
+                if not found:
+                    raise NotFound(f"{self._storage.uri(image_key(split, file_name))} is gone.")
+                self._storage.copy(image_key(found[0], file_name), image_key(split, file_name))
+            except NotFound as error:
+                # A pod that assembles the same data set may have moved it just now.
+                if self._storage.stat(image_key(split, file_name)) is None:
+                    raise Transient(
+                        f"An image vanished while the data set was assembled; try again. ({error})"
+                    ) from error
+
+        self._run_all(
+            (settle, assignment.splits[document.name], page.labelled.file_name, page.size_bytes)
+            for document in inputs.prepared
+            for page in document.pages
+        )
+
+    def _delete_stale(self, manifest: Manifest, inputs: Inputs) -> None:
+        current = {f"{TTV}/{file.path}" for file in manifest.files}
+        for document in inputs.prepared:
+            stem = file_stem(document.name)
+            current.add(document_record_key(stem))
+            current.update(drawing_key(stem, page.number) for page in document.pages)
+        self._run_all((self._storage.delete, key) for key in self.sizes() if is_ours(key) and key not in current)
+
+    def _run_all(self, calls: Iterable[tuple[Callable[..., None], *tuple[Any, ...]]]) -> None:
+        with thread_pool(TRANSFER_THREADS, "publish") as threads:
+            for future in [threads.submit(function, *arguments) for function, *arguments in calls]:
+                future.result()
+
+
+def _annotation_path(split: str) -> str:
+    """As the manifest names it."""
+    return annotation_key(split).removeprefix(f"{TTV}/")
+
+
+def _digest(manifest: Manifest, edited: Mapping[str, bytes]) -> str:
+    """Of the files as they are."""
+    changed = {
+        _annotation_path(split): FileEntry(
+            path=_annotation_path(split), size_bytes=len(data), sha256=sha256_bytes(data)
+        )
+        for split, data in edited.items()
+    }
+    return files_digest(changed.get(file.path, file) for file in manifest.files)
