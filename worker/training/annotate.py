@@ -14,6 +14,7 @@ from training.badgerdoc import Block, Cell, Page, PixelBox
 from training.coordinates import AUTO, Coordinates
 from training.geometry import Box, union
 from training.quarantine import DocumentError, Reason
+from training.words import Words
 
 TABLE, CELL, HEADER = 1, 2, 3
 CATEGORIES = {TABLE: "table", CELL: "Cell", HEADER: "header"}
@@ -93,7 +94,7 @@ def label_page(
     scale = page_scale(page, width, height)
     to_image = _Projection(scale, width, height)
     image = Box(0, 0, width, height)
-    visible = [word for word in (word.intersection(image) for word in words) if not word.is_empty]
+    visible = Words(word for word in (word.intersection(image) for word in words) if not word.is_empty)
     labels: list[LabelledBox] = []
     for index, block in enumerate(page.blocks):
         if block.is_table:
@@ -137,7 +138,7 @@ class _Projection:
 
 
 def _label_table(
-    block: Block, where: str, to_image: _Projection, words: Sequence[Box], ink: InkLookup
+    block: Block, where: str, to_image: _Projection, words: Words, ink: InkLookup
 ) -> Iterator[LabelledBox]:
     header = [(cell, to_image(cell.bbox, f"{where}, header {index}")) for index, cell in enumerate(block.header)]
     body = [(cell, to_image(cell.bbox, f"{where}, cell {index}")) for index, cell in enumerate(block.cells)]
@@ -152,21 +153,20 @@ def _label_table(
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has an empty bbox; correct or remove it.")
     yield _labelled(TABLE, table)
 
-    near = [word for word in words if not word.intersection(_around(table, boxes)).is_empty]
     ordered = sorted(header + body, key=lambda item: (item[0].row, item[0].column))
     for _, box in ordered:
-        content = cell_content(box, near, ink)
+        content = cell_content(box, words, ink)
         if content is not None:
             yield _labelled(CELL, content)
     for box in header_boxes(block, header):
         yield _labelled(HEADER, box)
 
 
-def cell_content(cell: Box, words: Sequence[Box], ink: InkLookup) -> Box | None:
+def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
     """The box around the text in a cell, or None for an empty one; the ink where no word of the text layer is."""
     if cell.is_empty:
         return None
-    touching = [word for word in words if not word.intersection(cell).is_empty]
+    touching = words.touching(cell)
     if not touching:
         return ink(cell)
     inside = [word for word in touching if _belongs(word, cell)]
@@ -198,10 +198,6 @@ def header_boxes(block: Block, header: Sequence[tuple[Cell, Box]]) -> list[Box]:
         reaches_end = max(cell.last_column for cell, _ in group) >= last_column
         (in_rows if reaches_end else in_columns).extend(box for _, box in group)
     return [union(boxes) for boxes in (in_rows, in_columns) if boxes]
-
-
-def _around(table: Box, cells: Sequence[Box]) -> Box:
-    return union([table, *cells])
 
 
 def _labelled(category: int, box: Box) -> LabelledBox:

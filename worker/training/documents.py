@@ -7,10 +7,8 @@ is wrong with a document sets aside this document alone.
 import logging
 import shutil
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
-
-from PIL import Image
 
 from training.annotate import label_page
 from training.annotations import read_annotations
@@ -20,7 +18,7 @@ from training.coordinates import Coordinates
 from training.draw import draw_page
 from training.errors import WorkerError, one_line
 from training.geometry import Box
-from training.ink import ink_box, is_blank
+from training.page_image import PageImage
 from training.poppler import PdfFile
 from training.prepared import PreparedPage
 from training.quarantine import DocumentError, QuarantinedDocument, Reason
@@ -147,21 +145,18 @@ def _prepare(task: DocumentTask, number: int) -> PreparedPart:
     pages = []
     with part.record_lines.open("wb") as lines:
         for rendered in render_pages(task.pdf, numbers, opened.sizes, options, folder=part.folder):
-            name = f"{task.file_stem}_{rendered.number}{rendered.path.suffix}"
-            image = rendered.path.replace(part.images / name)
-            labelled = _label(
-                opened.pages[rendered.number], rendered, image, words.get(rendered.number, []), task.options
-            )
-            page = PreparedPage(rendered.number, labelled, image.stat().st_size, sha256_file(image))
-            thumbnail = draw_page(image, labelled.boxes, part.drawing(page))
+            image = PageImage(rendered.path)
+            labelled = _label(opened.pages[rendered.number], rendered, image, words.get(rendered.number, []), task)
+            page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
+            thumbnail = draw_page(image.small, rendered.width, labelled.boxes, part.drawing(page))
+            rendered.path.replace(part.image(page))
             lines.write(PageRecord.of(page, thumbnail).to_line())
             pages.append(page)
     return replace(part, pages=tuple(pages))
 
 
-def _label(page: Page, rendered: RenderedPage, image: Path, words: list[Box], options: PageOptions) -> LabelledPage:
-    grey = cache(partial(_grey, image))  # decoded only where the text layer does not answer
-    if page.tables and not words and is_blank(grey()):
+def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:
+    if page.tables and not words and image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
@@ -171,13 +166,9 @@ def _label(page: Page, rendered: RenderedPage, image: Path, words: list[Box], op
         rendered.width,
         rendered.height,
         words,
-        lambda cell: ink_box(grey(), cell),
-        dpi=options.render.dpi,
-        coordinates=options.coordinates,
+        image.ink,
+        dpi=task.options.render.dpi,
+        coordinates=task.options.coordinates,
     )
-    return LabelledPage(image.name, rendered.width, rendered.height, PackedBoxes(boxes))
-
-
-def _grey(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        return image.convert("L")
+    name = f"{task.file_stem}_{rendered.number}{rendered.path.suffix}"
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))

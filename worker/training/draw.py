@@ -9,36 +9,28 @@ from PIL import Image, ImageDraw
 from training.annotate import CELL, HEADER, TABLE, LabelledBox
 from training.coco import COLOURS
 
-REDUCTION = 2  # half the size is enough to check labels, and a JPEG decodes to it at a fraction of the cost
 QUALITY = 80
-THUMBNAIL_WIDTH = 180  # pixels
-THUMBNAIL_QUALITY = 60
 LINE_WIDTHS = {TABLE: 3, CELL: 1, HEADER: 2}
 DRAW_ORDER = (TABLE, HEADER, CELL)
+THUMBNAIL_REDUCTION = 3
+THUMBNAIL_QUALITY = 60
 
 
-def draw_page(image: Path, boxes: Iterable[LabelledBox], target: Path) -> bytes:
-    """Writes a JPEG of half the size of `image` with the outlines of `boxes` in their classes' colours.
+def draw_page(picture: Image.Image, width: int, boxes: Iterable[LabelledBox], target: Path) -> bytes:
+    """Draws the outlines of `boxes` in their classes' colours on `picture` and writes it to `target` as JPEG.
 
-    Returns a JPEG of THUMBNAIL_WIDTH pixels of the same.
+    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the data set, which the boxes
+    are in. Returns a JPEG of a third of the picture's size.
     """
-    ordered = sorted(boxes, key=lambda box: DRAW_ORDER.index(box.category))
-    with Image.open(image) as page:
-        full_width, full_height = page.size
-        page.draft("RGB", (full_width // REDUCTION, full_height // REDUCTION))
-        picture = page.convert("RGB")
-    x, y = picture.width / full_width, picture.height / full_height
+    scale = picture.width / width
     canvas = ImageDraw.Draw(picture)
-    for category, left, top, width, height in ordered:
+    for category, left, top, box_width, height in sorted(boxes, key=lambda box: DRAW_ORDER.index(box.category)):
         canvas.rectangle(
-            (left * x, top * y, (left + width) * x, (top + height) * y),
+            (left * scale, top * scale, (left + box_width) * scale, (top + height) * scale),
             outline=COLOURS[category],
             width=LINE_WIDTHS[category],
         )
-    target.parent.mkdir(parents=True, exist_ok=True)
     picture.save(target, "JPEG", quality=QUALITY)
-    height = max(1, round(picture.height * THUMBNAIL_WIDTH / picture.width))
-    thumbnail = picture.resize((THUMBNAIL_WIDTH, height), Image.Resampling.BOX, reducing_gap=1.0)
     content = io.BytesIO()
-    thumbnail.save(content, "JPEG", quality=THUMBNAIL_QUALITY)
+    picture.reduce(THUMBNAIL_REDUCTION).save(content, "JPEG", quality=THUMBNAIL_QUALITY)
     return content.getvalue()

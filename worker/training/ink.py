@@ -10,10 +10,11 @@ RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on 
 MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
 
 
-def ink_box(page: Image.Image, cell: Box) -> Box | None:
+def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side: int = MIN_INK_SIDE) -> Box | None:
     """The box around the ink in the cell, without ruling lines along its edges, or None where there is none.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels. Light text on a dark ground counts too.
+    `page` is a grey image ("L"), `cell` a box in its pixels; `contrast` in grey levels, `min_side` in pixels. Light text
+    on a dark ground counts too.
     """
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
@@ -21,13 +22,13 @@ def ink_box(page: Image.Image, cell: Box) -> Box | None:
     crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
     histogram = crop.histogram()
     background = histogram.index(max(histogram))
-    inked = crop.point([255 if abs(level - background) > CONTRAST else 0 for level in range(256)])
+    inked = crop.point([255 if abs(level - background) > contrast else 0 for level in range(256)])
     left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX))
     top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX))
     if left >= right or top >= bottom:
         return None
     found = inked.crop((left, top, right, bottom)).getbbox()
-    if found is None or found[2] - found[0] < MIN_INK_SIDE or found[3] - found[1] < MIN_INK_SIDE:
+    if found is None or found[2] - found[0] < min_side or found[3] - found[1] < min_side:
         return None
     return Box(*found).shifted(area.left + left, area.top + top)
 
