@@ -52,17 +52,27 @@ class Scale:
     doubtful: bool = False
 
 
-def page_scale(page: Page, width: int, height: int) -> Scale:
-    """The scale from the page's box to its image of `width` x `height` pixels.
+def page_scale(page: Page, width: int, height: int, *, dpi: int, coordinates: Coordinates) -> Scale:
+    """The scale from the page's boxes to its image of `width` x `height` pixels, drawn at `dpi`.
 
-    The JSON does not say at what resolution it was made; only the page's box tells. Raises DocumentError
-    (coordinates) where it cannot.
+    The JSON does not say at what resolution it was made; where `coordinates` does not either, only the page's box
+    tells. Raises DocumentError (coordinates) where it cannot, or contradicts what was stated.
     """
     box = page.bbox
+    if coordinates.dpi is not None:
+        stated = dpi / coordinates.dpi
+        if box is None or box.width <= 0 or box.height <= 0:
+            return Scale(stated, stated)
+        shapes = ((box.width, box.height, False), (box.height, box.width, True))
+        for box_width, box_height, turned in shapes:
+            if _is_about(box_width * stated, width) and _is_about(box_height * stated, height):
+                return Scale(stated, stated, turned)
+        raise _mismatch(page, width, height)
     if box is None or box.width <= 0 or box.height <= 0:
         raise DocumentError(
             Reason.COORDINATES,
-            f"Page {page.page_num} has tables but no bbox, so their coordinates have no unit; add the page's bbox.",
+            f"Page {page.page_num} has tables but no bbox, so their coordinates have no unit; add the page's bbox, or "
+            "state the unit with --coordinates.",
         )
     for box_width, box_height, turned in ((box.width, box.height, False), (box.height, box.width, True)):
         if abs(box_width - width) <= SAME_SIZE_PX and abs(box_height - height) <= SAME_SIZE_PX:
@@ -72,6 +82,10 @@ def page_scale(page: Page, width: int, height: int) -> Scale:
         if abs(scale.x / scale.y - 1) <= SCALE_TOLERANCE and (box.left, box.top) == (0, 0):
             return scale
     raise _mismatch(page, width, height)
+
+
+def _is_about(size: float, image_size: int) -> bool:
+    return abs(size - image_size) <= max(SAME_SIZE_PX, SCALE_TOLERANCE * image_size)
 
 
 def label_page(
@@ -91,7 +105,7 @@ def label_page(
     """
     if not page.tables:
         return []
-    scale = page_scale(page, width, height)
+    scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
     to_image = _Projection(scale, width, height)
     image = Box(0, 0, width, height)
     visible = Words(word for word in (word.intersection(image) for word in words) if not word.is_empty)

@@ -14,6 +14,7 @@ error that names the field.
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 
 from training.quarantine import DocumentError, Reason
 
@@ -24,11 +25,16 @@ def _list_or_empty(value: Any) -> Any:
     return [] if value is None else value
 
 
+_LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, **_LENIENT)
 
 
-class PixelBox(_Model):
+# Slots, since a document of a thousand pages has a hundred thousand of these two.
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class PixelBox:
     """A rectangle in the pixels of the page that the annotators saw."""
 
     left: float
@@ -37,14 +43,15 @@ class PixelBox(_Model):
     width: float = Field(ge=0)
 
 
-class Cell(_Model):
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class Cell:
     """One cell; `row` and `column` count from 0 and name its first row and column."""
 
+    bbox: PixelBox
     row: int = Field(ge=0)
     column: int = Field(ge=0, validation_alias=AliasChoices("column", "col"))
     rowspan: int = Field(default=1, ge=1)
     colspan: int = Field(default=1, ge=1)
-    bbox: PixelBox
 
     @property
     def last_column(self) -> int:
@@ -92,12 +99,8 @@ class Document(_Model):
     pages: tuple[Page, ...]
 
 
-def parse_document(data: bytes) -> Document:
-    """The annotations in `data`. Raises DocumentError (schema) with the field's path."""
-    try:
-        document = Document.model_validate_json(data.removeprefix(b"\xef\xbb\xbf"))
-    except ValidationError as error:
-        raise DocumentError(Reason.SCHEMA, f"The JSON is not in BadgerDoc's format: {_explain(error)}.") from None
+def check_document(document: Document) -> Document:
+    """`document` itself, where it has pages and each of them once; else DocumentError (schema)."""
     numbers = [page.page_num for page in document.pages]
     if not numbers:
         raise DocumentError(Reason.SCHEMA, "The JSON has no pages; export the document again.")
@@ -125,7 +128,7 @@ def check_page_numbers(document: Document, page_count: int) -> None:
     )
 
 
-def _explain(error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """The first faults as `pages.0.blocks.2.cells.7.bbox.left: Field required`."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     shown = [

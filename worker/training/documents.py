@@ -1,4 +1,4 @@
-"""A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool, without S3.
+"""A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
 
 A part is a run of pages that one call of the renderer draws, so that a long document keeps all processes busy. Whatever
 is wrong with a document sets aside this document alone.
@@ -6,7 +6,7 @@ is wrong with a document sets aside this document alone.
 
 import logging
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from training.annotate import label_page
 from training.annotations import read_annotations
 from training.badgerdoc import Document, Page, check_page_numbers
 from training.coco import LabelledPage, PackedBoxes
-from training.coordinates import Coordinates
+from training.coordinates import AUTO, Coordinates
 from training.draw import draw_page
 from training.errors import WorkerError, one_line
 from training.geometry import Box
@@ -42,9 +42,9 @@ logger = logging.getLogger(__name__)
 class PageOptions:
     """How pages are read and drawn."""
 
-    render: RenderOptions = RenderOptions()
+    render: RenderOptions = field(default_factory=RenderOptions)
     annotation_format: str = "auto"
-    coordinates: Coordinates = Coordinates()
+    coordinates: Coordinates = AUTO
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
 def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side: int = MIN_INK_SIDE) -> Box | None:
     """The box around the ink in the cell, without ruling lines along its edges, or None where there is none.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels; `contrast` in grey levels, `min_side` in pixels. Light text
-    on a dark ground counts too.
+    `page` is a grey image ("L"), `cell` a box in its pixels; `contrast` in grey levels, `min_side` in pixels. Light
+    text on a dark ground counts too.
     """
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:

@@ -23,8 +23,9 @@ class PageImage:
         with Image.open(self._path) as image:
             size = (image.width // REDUCTION, image.height // REDUCTION)
             image.draft("RGB", size)
-            # A PNG has no smaller self to be decoded to.
-            picture = image.convert("RGB")
+            image.load()
+            picture = image if image.mode == "RGB" else image.convert("RGB")
+        # A PNG has no smaller self to be decoded to.
         return picture if abs(picture.width - size[0]) <= REDUCTION else picture.reduce(REDUCTION)
 
     @property
@@ -48,4 +49,5 @@ class PageImage:
     def _grey(self) -> Image.Image:
         with Image.open(self._path) as image:
             image.draft("L", image.size)
-            return image.convert("L")
+            image.load()
+            return image if image.mode == "L" else image.convert("L")

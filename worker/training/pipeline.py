@@ -18,7 +18,7 @@ from training.preparing import Job, Prepared, Progress, prepare_documents
 from training.publish import Published, Target
 from training.records import RecordFolder
 from training.review import write_review
-from training.shards import Notes, Shard, shares
+from training.shards import WHOLE, Notes, Shard, shares
 from training.source import JSON_FOLDER, PDF_FOLDER, Pairing, pair_documents
 from training.split import SplitWeights, assign_splits
 from training.storage import LocalStorage, Storage
@@ -32,7 +32,7 @@ OUTPUT_VERSION = 3  # raise it when the same input gives other files, so that no
 class Parameters:
     """All that decides the data set, besides the input."""
 
-    pages: PageOptions = PageOptions()
+    pages: PageOptions = field(default_factory=PageOptions)
     weights: SplitWeights = field(default_factory=SplitWeights)
     seed: int = 0
     max_failed: Allowance = field(default_factory=lambda: Allowance(percent=10))
@@ -79,7 +79,7 @@ def preprocess(
     passwords: Passwords,
     scratch: Path,
     workers: int,
-    shard: Shard = Shard(),
+    shard: Shard = WHOLE,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome | ShareDone:
     """Makes the data set of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
@@ -110,20 +110,22 @@ def preprocess(
     )
     share = shares(pairing.pairs, shard.of)[shard.index]
     prepared = prepare_documents(job, share, workers=workers, on_progress=on_progress)
-    if shard.of == 1:
-        return _assemble(place, _inputs(pairing, prepared), parameters, records, scratch, _new_pages(prepared))
+    new_pages = _new_pages(prepared)
+    if shard == WHOLE:
+        inputs = _inputs(pairing, prepared)
+        return _assemble(place, inputs, parameters, records=records, scratch=scratch, new_pages=new_pages)
     notes = Notes(target, pairing, parameters.in_manifest(), shard.of)
     notes.leave(shard.index, prepared)
-    inputs = notes.collect(records)
-    if inputs is None:
+    collected = notes.collect(records)
+    if collected is None:
         return ShareDone(shard, len(share))
-    outcome = _assemble(place, inputs, parameters, records, scratch, _new_pages(prepared))
+    outcome = _assemble(place, collected, parameters, records=records, scratch=scratch, new_pages=new_pages)
     notes.clear()
     return outcome
 
 
 def _assemble(
-    place: Target, inputs: Inputs, parameters: Parameters, records: RecordFolder, scratch: Path, new_pages: int
+    place: Target, inputs: Inputs, parameters: Parameters, *, records: RecordFolder, scratch: Path, new_pages: int
 ) -> Outcome:
     check_failures(inputs, parameters.max_failed)
     classes = {document.name: document.classes for document in inputs.prepared}

@@ -16,7 +16,7 @@ from training.errors import Transient
 _Result = TypeVar("_Result")
 
 
-class ProcessDied(Exception):
+class ProcessKilledError(Exception):
     """The process that ran the task alone was killed: by the kernel for lack of memory, most likely."""
 
 
@@ -52,7 +52,7 @@ class DocumentPool:
                 return self._pool.submit(function, *arguments)
 
     def result(self, future: "Future[_Result]", function: Callable[..., _Result], *arguments: Any) -> _Result:
-        """What the task gave. Raises ProcessDied where its process is killed even when it runs alone."""
+        """What the task gave. Raises ProcessKilledError where its process is killed even when it runs alone."""
         try:
             return future.result()
         except BrokenProcessPool:
@@ -62,7 +62,7 @@ class DocumentPool:
                 return pool.submit(function, *arguments).result()
             except BrokenProcessPool as error:
                 self._check_alive()
-                raise ProcessDied from error
+                raise ProcessKilledError from error
 
     def kill(self) -> None:
         """Ends all processes and the programs that they started."""

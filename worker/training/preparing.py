@@ -20,7 +20,7 @@ from training.layout import document_record_key, drawing_key, image_key, splits_
 from training.limits import limit_process
 from training.manifest import InputDigest
 from training.passwords import Passwords
-from training.pool import DocumentPool, ProcessDied
+from training.pool import DocumentPool, ProcessKilledError
 from training.poppler import PdfFile
 from training.prepared import PreparedDocument, PreparedPage
 from training.quarantine import QuarantinedDocument, Reason
@@ -39,10 +39,10 @@ Part = PreparedPart | QuarantinedDocument
 class Job:
     """From where to where documents are prepared, and how.
 
-    `page_parameters` is all that decides a document's pages, besides its files. `guess` is where images go at once; where
-    another split turns out to be theirs, they are moved. `sizes` are those of the objects that the target had, in bytes by
-    key. `records` takes every document's record. `before_change` is called before the target's first change, from any
-    thread, more than once.
+    `page_parameters` is all that decides a document's pages, besides its files. `guess` is where images go at once;
+    where another split turns out to be theirs, they are moved. `sizes` are those of the objects that the target had, in
+    bytes by key. `records` takes every document's record. `before_change` is called before the target's first change,
+    from any thread, more than once.
     """
 
     source: Storage
@@ -229,7 +229,7 @@ class _Work:
     def _result(self, future: "Future[Part]", task: DocumentTask, number: int) -> Part:
         try:
             return self._processes.result(future, prepare_part, task, number)
-        except ProcessDied:
+        except ProcessKilledError:
             message = (
                 "The process that drew it was killed, most likely for lack of memory; simplify the PDF, lower --dpi or "
                 "give more memory."

@@ -7,6 +7,7 @@ never lost: it stays where the data set is still the same, and is put aside wher
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,18 +122,16 @@ class Target:
 
         def settle(split: str, file_name: str, size_bytes: int) -> None:
             found = splits_with(file_name, size_bytes, sizes)
+            target = image_key(split, file_name)
             if split in found:
                 return
-            try:
-                if not found:
-                    raise NotFound(f"{self._storage.uri(image_key(split, file_name))} is gone.")
-                self._storage.copy(image_key(found[0], file_name), image_key(split, file_name))
-            except NotFound as error:
-                # A pod that assembles the same data set may have moved it just now.
-                if self._storage.stat(image_key(split, file_name)) is None:
-                    raise Transient(
-                        f"An image vanished while the data set was assembled; try again. ({error})"
-                    ) from error
+            # A pod that assembles the same data set may be moving it just now.
+            with suppress(NotFound):
+                if found:
+                    self._storage.copy(image_key(found[0], file_name), target)
+                    return
+            if self._storage.stat(target) is None:
+                raise Transient(f"{self._storage.uri(target)} vanished while the data set was assembled; try again.")
 
         self._run_all(
             (settle, assignment.splits[document.name], page.labelled.file_name, page.size_bytes)

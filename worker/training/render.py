@@ -182,7 +182,7 @@ def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, fol
             output_file="page",
             paths_only=True,
             timeout=math.ceil(timeout_s),
-            **({} if pdf.password is None else {"userpw": pdf.password}),
+            userpw=pdf.password,  # type: ignore[arg-type]  # None is its own default
         )
     except PDFPopplerTimeoutError:
         raise DocumentError(

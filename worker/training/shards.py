@@ -37,6 +37,9 @@ class Shard:
     of: int = 1
 
 
+WHOLE = Shard()
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -57,13 +60,13 @@ class _Note(_Model):
     kind: Literal["Shard"] = "Shard"
     documents: tuple[_Document, ...]
     quarantined: tuple[QuarantinedEntry, ...]
-    new_pages: int
 
 
 def shares(pairs: Sequence[Pair], count: int) -> list[list[Pair]]:
-    """The documents dealt out so that all shares have about the same number of bytes: largest first, to the smallest."""
+    """The documents dealt out so that all shares have about the same number of bytes."""
     dealt: list[list[Pair]] = [[] for _ in range(count)]
     heap = [(0, index) for index in range(count)]
+    # Largest first, each to the share that is smallest so far.
     for pair in sorted(pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name)):
         size, index = heapq.heappop(heap)
         dealt[index].append(pair)
@@ -99,11 +102,6 @@ class Notes:
                 QuarantinedEntry(name=result.name, reason=result.reason, message=result.message)
                 for result in (prepared.result for prepared in results)
                 if isinstance(result, QuarantinedDocument)
-            ),
-            new_pages=sum(
-                len(prepared.result.pages)
-                for prepared in results
-                if prepared.is_new and isinstance(prepared.result, PreparedDocument)
             ),
         )
         self._target.write_bytes(self._keys[index], note.model_dump_json(by_alias=True).encode())

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.errors import DataError
+from training.layout import is_ours
 from training.quarantine import QuarantinedDocument, Reason
 from training.storage import StoredObject
 
@@ -53,7 +54,8 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
                 found[unicodedata.normalize("NFC", name[: -len(extension)])].append(item)
                 break
         else:
-            ignored.append(item.key)
+            if not is_ours(item.key):
+                ignored.append(item.key)
     if not pdfs.keys() & jsons.keys():
         raise DataError(
             f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its "

@@ -9,6 +9,7 @@ from training.annotate import CELL, HEADER, TABLE, LabelledBox, cell_content, la
 from training.badgerdoc import Page
 from training.geometry import Box
 from training.quarantine import DocumentError
+from training.words import Words
 
 
 def no_ink(_: Box) -> None:
@@ -51,15 +52,15 @@ def test_a_cell_is_shrunk_to_its_words_and_an_empty_one_is_left_out() -> None:
     ],
 )
 def test_a_word_belongs_to_the_cell_that_holds_more_than_95_percent_of_it(word: Box, belongs: bool) -> None:
-    content = cell_content(Box(100, 100, 200, 140), [word], no_ink)
+    content = cell_content(Box(100, 100, 200, 140), Words([word]), no_ink)
     assert content == (word if belongs else None)
 
 
 def test_ink_counts_only_where_no_word_is() -> None:
     ink = Box(120, 110, 150, 130)
-    assert cell_content(Box(100, 100, 200, 140), [], lambda _: ink) == ink
-    assert cell_content(Box(100, 100, 200, 140), [Box(500, 500, 600, 520)], lambda _: ink) == ink
-    assert cell_content(Box(100, 100, 200, 140), [Box(80, 110, 190, 130)], lambda _: ink) is None
+    assert cell_content(Box(100, 100, 200, 140), Words([]), lambda _: ink) == ink
+    assert cell_content(Box(100, 100, 200, 140), Words([Box(500, 500, 600, 520)]), lambda _: ink) == ink
+    assert cell_content(Box(100, 100, 200, 140), Words([Box(80, 110, 190, 130)]), lambda _: ink) is None
 
 
 @pytest.mark.parametrize(

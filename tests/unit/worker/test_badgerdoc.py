@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from training.badgerdoc import check_page_numbers, parse_document
+from training.annotations import read_annotations
+from training.badgerdoc import check_page_numbers
 from training.quarantine import DocumentError
 
 BOX = {"left": 1, "top": 2, "height": 3, "width": 4}
@@ -33,7 +34,7 @@ def document(*blocks: Any, **page: Any) -> bytes:
     ],
 )
 def test_what_can_be_missing_is_filled_in(data: bytes, tables: int, cells: int) -> None:
-    page = parse_document(data).pages[0]
+    page = read_annotations(data).pages[0]
     assert len(page.tables) == tables
     assert sum(len(table.all_cells) for table in page.tables) == cells
 
@@ -56,7 +57,7 @@ def test_what_can_be_missing_is_filled_in(data: bytes, tables: int, cells: int) 
 )
 def test_what_would_change_the_meaning_is_an_error_that_names_the_field(data: bytes, cause: str, words: str) -> None:
     with pytest.raises(DocumentError) as caught:
-        parse_document(data)
+        read_annotations(data)
     assert caught.value.cause == cause
     assert words in str(caught.value)
 
@@ -72,7 +73,7 @@ def test_what_would_change_the_meaning_is_an_error_that_names_the_field(data: by
     ],
 )
 def test_pages_that_the_pdf_lacks_are_told_apart(numbers: list[int], page_count: int, cause: str | None) -> None:
-    parsed = parse_document(json.dumps({"pages": [{"page_num": number} for number in numbers]}).encode())
+    parsed = read_annotations(json.dumps({"pages": [{"page_num": number} for number in numbers]}).encode())
     if cause is None:
         check_page_numbers(parsed, page_count)
         return

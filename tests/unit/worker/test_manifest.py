@@ -9,8 +9,6 @@ import pytest
 from training.cpus import available_cpus
 from training.errors import DataError
 from training.manifest import Differences, FileEntry, InputDigest, Manifest, compare, files_digest, inputs_digest
-from training.source import pair_documents
-from training.storage import StoredObject
 
 A, B = "a" * 64, "b" * 64
 FILES = (FileEntry(path="val/val.json", size_bytes=2, sha256=B), FileEntry(path="train/x.jpg", size_bytes=1, sha256=A))
@@ -75,34 +73,6 @@ def test_the_input_digest_changes_with_any_file_and_any_name() -> None:
         inputs_digest({"a": InputDigest(A, B), "b": InputDigest(A, B)}),
     ]
     assert len(set(digests)) == len(digests)
-
-
-def objects(*keys: str) -> list[StoredObject]:
-    return [StoredObject(key, 1) for key in keys]
-
-
-def test_files_pair_by_stem_whatever_the_case_of_the_extension_and_the_form_of_accents() -> None:
-    found = pair_documents(
-        objects("pdfs/a.PDF", "json/a.json", "pdfs/e\u0301.pdf", "json/\u00e9.Json", "pdfs/c.pdf", "json/d.json")
-        + objects("pdfs/a/draw_ann/0.jpg", "pdfs/sub/b.pdf", "json/b.json", "other/x.pdf"),
-        "s3://tables/demo",
-    )
-    assert [pair.name for pair in found.pairs] == ["a", "\u00e9"]
-    assert found.unmatched == ("json/b.json", "json/d.json", "pdfs/c.pdf")
-
-
-def test_files_that_share_a_stem_are_not_guessed_at() -> None:
-    found = pair_documents(
-        objects("pdfs/a.pdf", "pdfs/a.PDF", "json/a.json", "pdfs/b.pdf", "json/b.json"), "s3://tables/demo"
-    )
-    assert [pair.name for pair in found.pairs] == ["b"]
-    assert found.ambiguous == ("a",)
-
-
-@pytest.mark.parametrize("keys", [[], ["pdfs/a.pdf"], ["pdfs/a.pdf", "json/b.json"]])
-def test_nothing_that_pairs_is_an_error(keys: list[str]) -> None:
-    with pytest.raises(DataError, match="No document to prepare in s3://tables/demo"):
-        pair_documents(objects(*keys), "s3://tables/demo")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,15 @@ def test_reports_in_between_are_merged_and_the_newest_wins() -> None:
     assert [report["final"] for report in sender.sent[:-1]] == [False] * (len(sender.sent) - 1)
 
 
+def test_every_report_of_a_shard_says_which_one_it_is() -> None:
+    sender = FakeSender()
+    with reporter_of(sender) as reporter:
+        reporter.report(shard={"index": 1, "of": 4})
+        reporter.report(urgent=True, percent=50.0)
+    assert [report["shard"] for report in sender.sent] == [{"index": 1, "of": 4}] * len(sender.sent)
+    assert reporter.state()["shard"] == {"index": 1, "of": 4}
+
+
 def test_the_sequence_grows_within_a_process_and_over_its_restart() -> None:
     sender = FakeSender()
     for process_start_s in (1000.0, 1001.0):
