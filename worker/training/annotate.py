@@ -118,7 +118,8 @@ def label_page(
         filled = sum(label.category == CELL for label in labels)
         if not filled or filled < CONFIRMED_CELLS * cells:
             raise _mismatch(page, width, height)
-    return labels
+    # A table that was annotated twice is one.
+    return list(dict.fromkeys(labels))
 
 
 def _mismatch(page: Page, width: int, height: int) -> DocumentError:

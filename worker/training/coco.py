@@ -115,7 +115,8 @@ def categories() -> list[dict[str, Any]]:
 def lint(images: Iterable[dict[str, Any]], annotations: Iterable[dict[str, Any]]) -> None:
     """Raises DataError for what makes pycocotools or training fail or, worse, learn nonsense.
 
-    That is ids that repeat or dangle, names that repeat, boxes outside their image or without area.
+    That is ids that repeat or dangle, names or boxes that repeat, boxes outside their image or without area.
+    Annotations come image by image.
     """
     sizes: dict[int, tuple[int, int]] = {}
     names: set[str] = set()
@@ -125,6 +126,7 @@ def lint(images: Iterable[dict[str, Any]], annotations: Iterable[dict[str, Any]]
         sizes[image["id"]] = image["width"], image["height"]
         names.add(image["file_name"])
     seen: set[int] = set()
+    page, boxes = None, set[tuple[int, ...]]()
     for annotation in annotations:
         number = annotation["id"]
         if number in seen:
@@ -138,6 +140,12 @@ def lint(images: Iterable[dict[str, Any]], annotations: Iterable[dict[str, Any]]
             raise DataError(f"Annotation {number} has no area; report this.")
         if left < 0 or top < 0 or left + width > image_width or top + height > image_height:
             raise DataError(f"Annotation {number} lies outside its image; report this.")
+        if annotation["image_id"] != page:
+            page, boxes = annotation["image_id"], set()
+        box = (annotation["category_id"], left, top, width, height)
+        if box in boxes:
+            raise DataError(f"Annotation {number} is there twice; report this.")
+        boxes.add(box)
 
 
 def _lines(items: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -1,13 +1,39 @@
-"""A prepared data set in a Storage: reading, checking and downloading it. What `training.train` starts from."""
+"""A prepared data set in a Storage: reading, checking and downloading it. What `training.train` starts from.
 
+Its images must be what the manifest says. Its COCO files may have been edited since: then they are what trains, and the
+data set has another digest, that of its files as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import DataError, NotFound
-from training.manifest import MANIFEST_NAME, FileEntry, Manifest, compare
+from training.manifest import MANIFEST_NAME, FileEntry, Manifest, files_digest
+from training.split import SPLITS
 from training.storage import LocalStorage, Storage, check_key, open_storage, sha256_file, sha256_object
 from training.transfers import TRANSFER_THREADS, thread_pool
 
-_ADVICE = "run preprocess again (corrections belong in the BadgerDoc JSON, not here)"
+_ADVICE = "delete it and run preprocess again, which makes anew what is missing"
+ANNOTATION_FILES: Mapping[str, str] = {f"{split}/{split}.json": split for split in SPLITS}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as it is: `manifest` holds the entries of the edited COCO files as they are, and the digest of all."""
+
+    manifest: Manifest
+    edited: tuple[str, ...]
+
+    @classmethod
+    def of(cls, written: Manifest, actual: Mapping[str, FileEntry]) -> "Dataset":
+        """`written` is the manifest in the storage, `actual` the entries of the COCO files by path."""
+        changed = {path: entry for path, entry in actual.items() if entry not in written.files}
+        if not changed:
+            return cls(written, ())
+        files = tuple(changed.get(file.path, file) for file in written.files)
+        manifest = written.model_copy(update={"files": files, "digest": files_digest(files)})
+        return cls(manifest, tuple(split for path, split in ANNOTATION_FILES.items() if path in changed))
 
 
 def read_manifest(storage: Storage) -> Manifest:
@@ -25,23 +51,29 @@ def read_manifest(storage: Storage) -> Manifest:
     return manifest
 
 
-def verify_dataset(storage: Storage) -> Manifest:
-    """The manifest of a data set whose files all have the size and the SHA-256 that it names.
+def verify_dataset(storage: Storage) -> Dataset:
+    """The data set in `storage`, whose images all have the size and the SHA-256 that its manifest names.
 
-    Raises NotFound without a manifest, DataError where files are missing or changed.
+    Raises NotFound without a manifest, DataError where files are missing or images changed.
     """
     manifest = read_manifest(storage)
     sizes = {found.key: found.size_bytes for found in storage.list_objects()}
-    present = [file.path for file in manifest.files if sizes.get(file.path) == file.size_bytes]
+
+    def actual(file: FileEntry) -> FileEntry:
+        if file.path not in sizes:
+            raise _missing(storage, file.path)
+        if sizes[file.path] == file.size_bytes or file.path in ANNOTATION_FILES:
+            found = FileEntry(path=file.path, size_bytes=sizes[file.path], sha256=sha256_object(storage, file.path))
+            if found == file or file.path in ANNOTATION_FILES:
+                return found
+        raise _changed(storage, file.path)
+
     with thread_pool(TRANSFER_THREADS, "verify") as threads:
-        hashes = dict(zip(present, threads.map(lambda path: sha256_object(storage, path), present), strict=True))
-    differences = compare(manifest, sizes, hashes)
-    if differences:
-        raise DataError(f"{storage.uri()} does not fit its manifest: {differences}; {_ADVICE}.")
-    return manifest
+        entries = list(threads.map(actual, manifest.files))
+    return Dataset.of(manifest, {entry.path: entry for entry in entries if entry.path in ANNOTATION_FILES})
 
 
-def download_dataset(uri: str, folder: Path) -> Manifest:
+def download_dataset(uri: str, folder: Path) -> Dataset:
     """Brings `folder` in line with the data set at `uri`, fetching only what differs, and verifies every file.
 
     The manifest is written to the folder last. Raises what `verify_dataset` raises.
@@ -52,23 +84,33 @@ def download_dataset(uri: str, folder: Path) -> Manifest:
     target.check_writable()
     target.delete(MANIFEST_NAME)
 
-    def fetch(file: FileEntry) -> None:
+    def fetch(file: FileEntry) -> FileEntry:
         path = target.path(file.path)
-        if _is_same(path, file):
-            return
+        # What people edit is fetched always: the copy here may be of an earlier attempt.
+        if file.path not in ANNOTATION_FILES and path.is_file() and _entry(file.path, path) == file:
+            return file
         try:
             source.download_file(file.path, path)
         except NotFound as error:
-            raise DataError(f"{source.uri(file.path)} is missing; run preprocess again.") from error
-        if not _is_same(path, file):
-            raise DataError(f"{source.uri(file.path)} does not fit its manifest; {_ADVICE}.")
+            raise _missing(source, file.path) from error
+        found = _entry(file.path, path)
+        if found != file and file.path not in ANNOTATION_FILES:
+            raise _changed(source, file.path)
+        return found
 
     with thread_pool(TRANSFER_THREADS, "download") as threads:
-        for future in [threads.submit(fetch, file) for file in manifest.files]:
-            future.result()
+        entries = [future.result() for future in [threads.submit(fetch, file) for file in manifest.files]]
     target.write_bytes(MANIFEST_NAME, manifest.to_json())
-    return manifest
+    return Dataset.of(manifest, {entry.path: entry for entry in entries if entry.path in ANNOTATION_FILES})
 
 
-def _is_same(path: Path, file: FileEntry) -> bool:
-    return path.is_file() and path.stat().st_size == file.size_bytes and sha256_file(path) == file.sha256
+def _entry(name: str, path: Path) -> FileEntry:
+    return FileEntry(path=name, size_bytes=path.stat().st_size, sha256=sha256_file(path))
+
+
+def _missing(storage: Storage, path: str) -> DataError:
+    return DataError(f"{storage.uri(path)} is missing; run preprocess again, which makes it anew.")
+
+
+def _changed(storage: Storage, path: str) -> DataError:
+    return DataError(f"{storage.uri(path)} does not fit its manifest; {_ADVICE}.")

@@ -132,30 +132,3 @@ def inputs_digest(inputs: Mapping[str, InputDigest]) -> str:
     """`sha256:…` over all documents, those set aside included: changes with any byte of the input."""
     lines = (f"{digest.pdf_sha256} {digest.json_sha256}  {name}\n" for name, digest in sorted(inputs.items()))
     return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True)
-class Differences:
-    """How the files of a folder differ from the manifest; sorted paths."""
-
-    missing: tuple[str, ...]
-    changed: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.changed)
-
-    def __str__(self) -> str:
-        found = [("missing", self.missing), ("changed", self.changed)]
-        return " and ".join(f"{len(paths)} {word} (such as {paths[0]})" for word, paths in found if paths)
-
-
-def compare(manifest: Manifest, sizes: Mapping[str, int], hashes: Mapping[str, str] | None = None) -> Differences:
-    """Compares the manifest with sizes in bytes and, where given, SHA-256 by path. Other files are ignored."""
-    missing = [file.path for file in manifest.files if file.path not in sizes]
-    changed = [
-        file.path
-        for file in manifest.files
-        if file.path in sizes
-        and (sizes[file.path] != file.size_bytes or (hashes or {}).get(file.path, file.sha256) != file.sha256)
-    ]
-    return Differences(tuple(sorted(missing)), tuple(sorted(changed)))

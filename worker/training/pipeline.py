@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from training.assemble import Inputs, build_dataset, check_failures
+from training.dataset import Dataset
 from training.documents import PageOptions
 from training.errors import NotFound
-from training.manifest import Manifest
 from training.options import Allowance
 from training.passwords import Passwords
 from training.poppler import renderer_id
 from training.prepared import PreparedDocument
 from training.preparing import Job, Prepared, Progress, prepare_documents
-from training.publish import Published, Target
+from training.publish import Target
 from training.records import RecordFolder
 from training.review import write_review
 from training.shards import WHOLE, Notes, Shard, shares
@@ -57,8 +57,7 @@ class Parameters:
 class Outcome:
     """The data set in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
 
-    manifest: Manifest
-    published: Published
+    dataset: Dataset
     cache_hit: bool
     new_pages: int
 
@@ -133,11 +132,11 @@ def _assemble(
     dataset = build_dataset(inputs, assignment, parameters.in_manifest(), scratch)
     found = place.find(dataset)
     if found is not None:
-        return Outcome(dataset.manifest, found, cache_hit=True, new_pages=new_pages)
+        return Outcome(found, cache_hit=True, new_pages=new_pages)
     report = scratch / "report.html"
     write_review(report, dataset.manifest, inputs.prepared, records)
     published = place.publish(dataset, inputs, assignment, report)
-    return Outcome(dataset.manifest, published, cache_hit=False, new_pages=new_pages)
+    return Outcome(published, cache_hit=False, new_pages=new_pages)
 
 
 def _inputs(pairing: Pairing, prepared: list[Prepared]) -> Inputs:

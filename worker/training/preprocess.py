@@ -164,12 +164,12 @@ def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> dict[str
     if isinstance(outcome, ShareDone):
         shard = {"index": outcome.shard.index, "of": outcome.shard.of, "documents": outcome.documents}
         return {**message, "shard": shard}
-    manifest = outcome.manifest
+    manifest = outcome.dataset.manifest
     prepared, quarantined = len(manifest.documents), len(manifest.quarantined)
     return {
         **message,
         "dataset": {
-            "digest": outcome.published.digest,
+            "digest": manifest.digest,
             "manifest": target.uri(MANIFEST_KEY),
             "report": target.uri(REPORT_KEY),
             "cacheHit": outcome.cache_hit,
@@ -188,14 +188,14 @@ def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> st
             f"share {shard.index} of {shard.of}: {outcome.documents} documents are done; "
             "the process that is done last assembles the data set"
         )
-    manifest = outcome.manifest
-    lines = [f"{target.uri(MANIFEST_KEY)}  {outcome.published.digest}"]
+    manifest = outcome.dataset.manifest
+    lines = [f"{target.uri(MANIFEST_KEY)}  {manifest.digest}"]
     for name, split in manifest.splits.items():
         counts = ", ".join(f"{count} {label}" for label, count in split.annotations.items())
         lines.append(f"{name:5}  {split.documents} documents, {split.images} images: {counts}")
     lines += [
         f"edited  {target.uri(annotation_key(split))} was changed by somebody since, and is kept as it is"
-        for split in outcome.published.edited
+        for split in outcome.dataset.edited
     ]
     lines += [
         f"moved  {move.document} from {move.source} to {move.target}, which lacked what it has"

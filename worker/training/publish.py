@@ -6,13 +6,13 @@ never lost: it stays where the data set is still the same, and is put aside wher
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.assemble import AssembledDataset, Inputs
+from training.dataset import ANNOTATION_FILES, Dataset
 from training.errors import DataError, NotFound, Transient
 from training.layout import (
     DOCUMENTS,
@@ -27,23 +27,13 @@ from training.layout import (
     is_ours,
     splits_with,
 )
-from training.manifest import FileEntry, Manifest, files_digest
+from training.manifest import FileEntry, Manifest
 from training.source import file_stem
-from training.split import SPLITS, Assignment
+from training.split import Assignment
 from training.storage import Storage, sha256_bytes
 from training.transfers import TRANSFER_THREADS, thread_pool
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Published:
-    """What lies in the target: `digest` is the manifest's, but where people edited `edited` (splits) it is that of the
-    files as they are.
-    """
-
-    digest: str
-    edited: tuple[str, ...]
 
 
 class Target:
@@ -68,25 +58,19 @@ class Target:
             if self._begun:
                 return
             manifest = self._manifest()
-            for split, data in self._edited(manifest).items() if manifest else ():
-                key = f"{EDITED}/{sha256_bytes(data)[:16]}/{split}.json"
-                self._storage.write_bytes(key, data)
-                logger.warning(
-                    "%s was edited and is replaced, since the input changed; the edited file is kept as %s",
-                    self._storage.uri(annotation_key(split)),
-                    self._storage.uri(key),
-                )
+            if manifest is not None:
+                self._keep_edited(manifest)
             self._storage.delete(MANIFEST_KEY)
             self._begun = True
 
-    def find(self, dataset: AssembledDataset) -> Published | None:
+    def find(self, dataset: AssembledDataset) -> Dataset | None:
         """The data set, where it is what lies there already, edited or not."""
         if self._manifest() != dataset.manifest:
             return None
-        edited = self._edited(dataset.manifest)
-        return Published(_digest(dataset.manifest, edited), tuple(sorted(edited, key=SPLITS.index)))
+        found = {path: _entry(path, data) for path, data in self._annotation_files().items()}
+        return Dataset.of(dataset.manifest, found) if len(found) == len(ANNOTATION_FILES) else None
 
-    def publish(self, dataset: AssembledDataset, inputs: Inputs, assignment: Assignment, report: Path) -> Published:
+    def publish(self, dataset: AssembledDataset, inputs: Inputs, assignment: Assignment, report: Path) -> Dataset:
         """Brings everything to its place; the documents' images, drawings and records are in the target already."""
         self.begin_changes()
         self._move(inputs, assignment)
@@ -95,7 +79,7 @@ class Target:
         self._storage.upload_file(report, REPORT_KEY)
         self._delete_stale(dataset.manifest, inputs)
         self._storage.write_bytes(MANIFEST_KEY, dataset.manifest.to_json())
-        return Published(dataset.manifest.digest, ())
+        return Dataset(dataset.manifest, ())
 
     def _manifest(self) -> Manifest | None:
         try:
@@ -103,18 +87,26 @@ class Target:
         except (NotFound, DataError):
             return None
 
-    def _edited(self, manifest: Manifest) -> dict[str, bytes]:
-        """The COCO files that differ from the manifest, by split."""
-        edited = {}
-        for split in SPLITS:
-            recorded = next((file.sha256 for file in manifest.files if file.path == _annotation_path(split)), None)
-            try:
-                data = self._storage.read_bytes(annotation_key(split))
-            except NotFound:
-                continue
-            if sha256_bytes(data) != recorded:
-                edited[split] = data
-        return edited
+    def _annotation_files(self) -> dict[str, bytes]:
+        """The COCO files that are there, by their paths in the manifest."""
+        found = {}
+        for path in ANNOTATION_FILES:
+            with suppress(NotFound):
+                found[path] = self._storage.read_bytes(f"{TTV}/{path}")
+        return found
+
+    def _keep_edited(self, manifest: Manifest) -> None:
+        """Copies the COCO files that differ from the manifest to a place where no run changes them."""
+        for path, data in self._annotation_files().items():
+            entry = _entry(path, data)
+            if entry not in manifest.files:
+                key = f"{EDITED}/{entry.sha256[:16]}/{path.rpartition('/')[2]}"
+                self._storage.write_bytes(key, data)
+                logger.warning(
+                    "%s was edited and is replaced, since the input changed; the edited file is kept as %s",
+                    self._storage.uri(f"{TTV}/{path}"),
+                    self._storage.uri(key),
+                )
 
     def _move(self, inputs: Inputs, assignment: Assignment) -> None:
         """Copies images whose split is another one now that all documents are known; the old ones become stale."""
@@ -153,17 +145,5 @@ class Target:
                 future.result()
 
 
-def _annotation_path(split: str) -> str:
-    """As the manifest names it."""
-    return annotation_key(split).removeprefix(f"{TTV}/")
-
-
-def _digest(manifest: Manifest, edited: Mapping[str, bytes]) -> str:
-    """Of the files as they are."""
-    changed = {
-        _annotation_path(split): FileEntry(
-            path=_annotation_path(split), size_bytes=len(data), sha256=sha256_bytes(data)
-        )
-        for split, data in edited.items()
-    }
-    return files_digest(changed.get(file.path, file) for file in manifest.files)
+def _entry(path: str, data: bytes) -> FileEntry:
+    return FileEntry(path=path, size_bytes=len(data), sha256=sha256_bytes(data))

@@ -3,16 +3,22 @@ images.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from training.config import DatasetFacts
-from training.dataset import download_dataset, verify_dataset
+from training.dataset import Dataset, download_dataset, verify_dataset
+from training.edited import read_edited_split
 from training.errors import DataError
 from training.split import SPLITS
 from training.storage import S3_SCHEME, open_storage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,15 +53,18 @@ class TrainingSet:
 def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
     """Bring the dataset at a path or s3:// to this machine and check it against its manifest.
 
+    COCO files that people edited since are checked and used as they are, under the digest that they give the dataset.
     Raises NotFound where there is none, DataError where it is incomplete, altered or has an empty split.
     """
     if uri.startswith(S3_SCHEME):
         folder = work_dir / "dataset"
-        manifest = download_dataset(uri, folder)
+        dataset = download_dataset(uri, folder)
     else:
         folder = Path(uri).absolute()
-        manifest = verify_dataset(open_storage(folder))
+        dataset = verify_dataset(open_storage(folder))
     files = {split: folder / split / f"{split}.json" for split in SPLITS}
+    for split in dataset.edited:
+        files[split] = _normalised(dataset, split, folder, work_dir / "edited")
     contents = {split: _read_coco(files[split]) for split in SPLITS}
     classes = {_classes(content, files[split]) for split, content in contents.items()}
     if len(classes) != 1:
@@ -67,11 +76,35 @@ def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
         raise DataError(f"The train split of {uri} has no annotations: there is nothing to learn.")
     images = {split: len(content["images"]) for split, content in contents.items()}
     return TrainingSet(
-        digest=manifest.digest,
+        digest=dataset.manifest.digest,
         facts=DatasetFacts(classes=classes.pop(), images=images),
         image_folders={split: folder / split / "images" for split in SPLITS},
         annotation_files=files,
     )
+
+
+def _normalised(dataset: Dataset, split: str, folder: Path, target: Path) -> Path:
+    """The split's edited COCO file as training reads it, in `target`: the dataset itself stays as people left it."""
+    prefix = f"{split}/images/"
+    sizes = {}
+    for file in dataset.manifest.files:
+        if file.path.startswith(prefix):
+            with Image.open(folder / file.path) as image:
+                sizes[file.path.removeprefix(prefix)] = image.size
+    path = folder / split / f"{split}.json"
+    edited = read_edited_split(path.read_bytes(), str(path), sizes)
+    before = sum(dataset.manifest.splits[split].annotations.values())
+    print(
+        f"The {split} split was edited after preprocess: {len(edited.content['annotations'])} annotations instead of "
+        f"{before}; the dataset's digest is now {dataset.manifest.digest}.",
+        flush=True,
+    )
+    if edited.left_out:
+        logger.warning("%d annotations of the %s split are there twice and count once", edited.left_out, split)
+    target.mkdir(parents=True, exist_ok=True)
+    normalised = target / f"{split}.json"
+    normalised.write_text(json.dumps(edited.content))
+    return normalised
 
 
 def _read_coco(path: Path) -> dict[str, Any]:

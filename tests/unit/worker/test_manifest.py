@@ -8,7 +8,7 @@ import pytest
 
 from training.cpus import available_cpus
 from training.errors import DataError
-from training.manifest import Differences, FileEntry, InputDigest, Manifest, compare, files_digest, inputs_digest
+from training.manifest import FileEntry, InputDigest, Manifest, files_digest, inputs_digest
 
 A, B = "a" * 64, "b" * 64
 FILES = (FileEntry(path="val/val.json", size_bytes=2, sha256=B), FileEntry(path="train/x.jpg", size_bytes=1, sha256=A))
@@ -46,23 +46,6 @@ def test_a_manifest_survives_its_json_whose_keys_are_those_of_the_contract() -> 
 def test_another_or_an_edited_manifest_is_refused(old: str, new: str) -> None:
     with pytest.raises(DataError, match="run preprocess again"):
         Manifest.from_json(manifest().to_json().decode().replace(old, new).encode())
-
-
-@pytest.mark.parametrize(
-    ("sizes", "hashes", "expected"),
-    [
-        ({"val/val.json": 2, "train/x.jpg": 1, "notes.txt": 5}, None, Differences((), ())),
-        ({"val/val.json": 2}, None, Differences(("train/x.jpg",), ())),
-        ({"val/val.json": 2, "train/x.jpg": 9}, None, Differences((), ("train/x.jpg",))),
-        ({"val/val.json": 2, "train/x.jpg": 1}, {"train/x.jpg": B}, Differences((), ("train/x.jpg",))),
-    ],
-)
-def test_missing_and_changed_files_are_found(
-    sizes: dict[str, int], hashes: dict[str, str] | None, expected: Differences
-) -> None:
-    found = compare(manifest(), sizes, hashes)
-    assert found == expected
-    assert bool(found) == bool(expected.missing or expected.changed)
 
 
 def test_the_input_digest_changes_with_any_file_and_any_name() -> None:
