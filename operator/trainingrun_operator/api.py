@@ -1,19 +1,15 @@
-"""The TrainingRun resource as typed data: names, spec, status.
-
-The CRD (`crds/trainingruns.yaml`) is the authority on what is valid; these models read what the API server has already
-validated and defaulted, and ignore fields that a newer CRD may add. A test holds the defaults here equal to the CRD's.
-"""
+"""The TrainingRun resource as typed data: names, status, and the run as a whole; `spec.py` has the spec. Pure."""
 
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
-from pydantic.alias_generators import to_camel
+from pydantic import Field
+
+from trainingrun_operator.model import Model, Time
+from trainingrun_operator.spec import Spec
 
 GROUP = "training.badgerdoc.dev"
 VERSION = "v1alpha1"
@@ -108,129 +104,6 @@ class Reason(enum.StrEnum):
     NOT_RUNNING = "NotRunning"
 
 
-def _read_time(value: object) -> object:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-def format_time(value: datetime) -> str:
-    """`metav1.Time`: UTC, whole seconds, with a Z."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-Time = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(format_time, return_type=str)]
-
-
-class Model(BaseModel):
-    """Immutable, camelCase outside, and tolerant of fields it doesn't know."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data as the API server takes it; what is not set is left out."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-class SecretName(Model):
-    name: str
-
-
-class Sse(Model):
-    type: str
-    kms_key_id: str | None = None
-
-
-class Storage(Model):
-    bucket: str
-    endpoint: str | None = None
-    region: str | None = None
-    credentials_secret: str | None = None
-    sse: Sse | None = None
-
-
-class Split(Model):
-    train: int = 80
-    val: int = 10
-    test: int = 10
-    seed: int = 0
-
-
-class Dataset(Model):
-    source_folder: str
-    target_folder: str
-    dpi: int = 120
-    split: Split = Split()
-
-
-class Resources(Model):
-    requests: dict[str, str | int] = {}
-    limits: dict[str, str | int] = {}
-
-
-class PodTemplate(Model):
-    resources: Resources = Resources()
-    node_selector: dict[str, str] = {}
-    tolerations: tuple[dict[str, Any], ...] = ()
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
-
-
-class Preprocess(Model):
-    pod_template: PodTemplate = PodTemplate()
-
-
-class Training(Model):
-    model_output: str
-    config: str = "config_3_cls_w18.py"
-    load_from: str | None = None
-    resume_from: str = "auto"
-    epochs: int = 20
-    demo: bool = False
-    seed: int | None = None
-    gpus_per_node: int = 1
-    pod_template: PodTemplate = PodTemplate()
-
-
-class Gpu(Model):
-    resource_name: str = "nvidia.com/gpu"
-
-
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-
-
-def _read_duration(value: object) -> object:
-    """`1h2m3s` as the CRD allows it.
-
-    Raises:
-        ValueError: the text is no such duration (pydantic turns it into its own error).
-    """
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.fullmatch(value)
-    if not match or not value:
-        raise ValueError(f"{value!r} is not a duration like 1m30s")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-
-
-class Retry(Model):
-    limit: int = 3
-    backoff: Annotated[timedelta, BeforeValidator(_read_duration)] = timedelta(seconds=10)
-
-
-class Spec(Model):
-    storage: Storage
-    dataset: Dataset
-    training: Training
-    image: str | None = None
-    image_pull_policy: str | None = None
-    image_pull_secrets: tuple[SecretName, ...] = ()
-    service_account_name: str | None = None
-    preprocess: Preprocess = Preprocess()
-    gpu: Gpu = Gpu()
-    retry: Retry = Retry()
-    suspend: bool = False
-
-
 class Condition(Model):
     type: str
     status: Truth
@@ -284,6 +157,8 @@ class PublishedDataset(Model):
 
     digest: str = Field(min_length=1, max_length=80)
     manifest: str = Field(min_length=1, max_length=700)
+    # A page for people to look the dataset over before they trust a model that was trained on it.
+    report: str | None = Field(None, min_length=1, max_length=700)
     cache_hit: bool = False
     documents: DocumentCounts = DocumentCounts()
     images: ImageCounts = ImageCounts()

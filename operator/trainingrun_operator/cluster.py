@@ -27,7 +27,6 @@ from trainingrun_operator.api import (
     PROGRESS_FIELD_MANAGER,
     VERSION,
     Run,
-    format_time,
 )
 from trainingrun_operator.errors import (
     ClusterError,
@@ -37,6 +36,7 @@ from trainingrun_operator.errors import (
     RefusedError,
     TransientError,
 )
+from trainingrun_operator.model import format_time
 from trainingrun_operator.plan import Event
 from trainingrun_operator.progress import short_hash
 

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from trainingrun_operator.api import Run
 from trainingrun_operator.errors import SetupError
 from trainingrun_operator.jobs import job_name
-from trainingrun_operator.progress import RateLimit, Report, audience
+from trainingrun_operator.progress import RateLimit, Report, Shard, audience
 from trainingrun_operator.reconcile import current_stage
 from trainingrun_operator.reports import ProgressWriter
 from trainingrun_operator.store import Key, Store
@@ -38,6 +39,15 @@ class _Refused(Exception):  # noqa: N818  (an answer, not an error of ours)
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sender:
+    """Whose report it is, as it was observed. A shard's pod is the newest one of its shard."""
+
+    is_newest: bool
+    shard: Shard | None
+    completed: frozenset[int]
 
 
 class Gateway:
@@ -85,11 +95,14 @@ class Gateway:
         report = await self._report(request)
         # From here on nothing is waited for: the run that is judged is the run as it is now.
         run = self._run(key)
-        from_newest_pod = self._check_pod(run, report, bearer)
+        sender = self._check_pod(run, report, bearer)
         # Only the run's own pods may use up what it has.
         self._spend(run)
         self._check_attempt(run, report)
-        if not self._writer.take(run, report, bearer.pod_uid, from_newest_pod=from_newest_pod):
+        report = report.model_copy(update={"shard": sender.shard})
+        if not self._writer.take(
+            run, report, bearer.pod_uid, from_newest_pod=sender.is_newest, completed=sender.completed
+        ):
             raise _Refused(409, "a newer report was taken already")
 
     async def _bearer(self, request: web.Request) -> Bearer:
@@ -132,8 +145,8 @@ class Gateway:
         if not allowed:
             raise _Refused(429, "too many reports of this run")
 
-    def _check_pod(self, run: Run, report: Report, bearer: Bearer) -> bool:
-        """Whether the pod is the newest of its Job, once it is clear that it is the run's."""
+    def _check_pod(self, run: Run, report: Report, bearer: Bearer) -> _Sender:
+        """What is known of the pod, once it is clear that it is the run's."""
         wanted = audience(run.namespace, run.name, run.uid, report.stage, report.attempt)
         if wanted not in bearer.audiences or bearer.namespace != run.namespace:
             raise _Refused(403, "the token was issued for another run, stage or attempt")
@@ -143,8 +156,12 @@ class Gateway:
             raise _Refused(503, "the pod has not been observed yet")
         if job.owner_uid != run.uid or pod.owner_uid != job.uid or pod.name != bearer.pod_name:
             raise _Refused(403, "the pod is not this run's")
-        newest = [each for each in self._store.pods_of(run.uid) if each.owner_uid == job.uid][-1]
-        return newest.uid == pod.uid
+        shard = None if job.shards == 1 or pod.index is None else Shard(index=pod.index, of=job.shards)
+        if report.shard is not None and report.shard != shard:
+            raise _Refused(422, "shard: it is not the pod's")
+        alike = (job.uid, pod.index)
+        newest = [each for each in self._store.pods_of(run.uid) if (each.owner_uid, each.index) == alike][-1]
+        return _Sender(is_newest=newest.uid == pod.uid, shard=shard, completed=job.completed_indexes)
 
     def _check_attempt(self, run: Run, report: Report) -> None:
         if run.status.is_terminal:

@@ -19,12 +19,13 @@ from trainingrun_operator.api import (
     LABEL_RUN_UID,
     LABEL_STAGE,
     WORKER_CONTAINER,
-    PodTemplate,
     Run,
     Stage,
 )
+from trainingrun_operator.commands import PASSWORDS_DIR, PASSWORDS_KEY, preprocess_command, train_command
 from trainingrun_operator.failures import PERMANENT_EXIT_CODES
 from trainingrun_operator.progress import audience, short_hash
+from trainingrun_operator.spec import PodTemplate
 
 # The image's own user; the chart's and the image's tests hold it equal.
 WORKER_UID = 65532
@@ -36,6 +37,10 @@ _SHM_DEFAULT = 1 << 30
 _SHM_CAP = 16 << 30
 _MAX_QUANTITY = 2**63 - 1
 _MAX_NAME = 63
+# What the pods' host names append to the Job's name, for up to 64 of them.
+_INDEX_SUFFIX = len("-63")
+# How often a shard's pod is made anew within its Job, before the attempt has failed.
+_RETRIES_OF_A_SHARD = 2
 _BINARY = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50, "Ei": 1 << 60}
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 
@@ -56,19 +61,13 @@ def job_name(run: Run, stage: Stage, attempt: int) -> str:
     The hash of the UID tells a run from a deleted one of the same name.
     """
     suffix = f"-{stage}-{attempt}-{short_hash(run.uid)}"
-    return run.name.replace(".", "-")[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
+    room = _MAX_NAME - len(suffix) - (_INDEX_SUFFIX if _shards(run, stage) > 1 else 0)
+    return run.name.replace(".", "-")[:room].rstrip("-") + suffix
 
 
 def worker_image(run: Run, defaults: JobDefaults) -> str:
     """What the run started with, also when the operator was installed anew with another default since."""
     return run.status.image or run.spec.image or defaults.image
-
-
-def checkpoint_prefix(run: Run) -> str:
-    """Where the run's checkpoints go: beside the model, and apart from those of a deleted run of the same name."""
-    bucket, _, key = run.spec.training.model_output.removeprefix("s3://").partition("/")
-    folder = key.rpartition("/")[0]
-    return f"s3://{bucket}/{folder + '/' if folder else ''}checkpoints/{run.name}-{run.uid}/"
 
 
 def build_job(
@@ -98,7 +97,7 @@ def build_job(
     metadata: dict[str, Any] = {"labels": labels}
     if template.annotations:
         metadata["annotations"] = dict(template.annotations)
-    command = _train_command(run, resume_from) if stage is Stage.TRAIN else _preprocess_command(run)
+    command = train_command(run, resume_from) if stage is Stage.TRAIN else preprocess_command(run)
     container = _container(run=run, stage=stage, attempt=attempt, template=template, defaults=defaults, command=command)
     return {
         "apiVersion": "batch/v1",
@@ -119,9 +118,7 @@ def build_job(
             ],
         },
         "spec": {
-            "parallelism": 1,
-            "completions": 1,
-            "backoffLimit": 0,
+            **_extent(_shards(run, stage)),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
@@ -142,6 +139,25 @@ def build_job(
                 "spec": _pod_spec(run, stage, attempt, template, container),
             },
         },
+    }
+
+
+def _shards(run: Run, stage: Stage) -> int:
+    return run.spec.dataset.parallelism if stage is Stage.PREPROCESS else 1
+
+
+def _extent(shards: int) -> dict[str, Any]:
+    """How many pods, and how often each is made anew."""
+    if shards == 1:
+        return {"parallelism": 1, "completions": 1, "backoffLimit": 0}
+    # Without backoffLimit: over all indexes together it is unlimited then, where a 0 would let the first pod that fails
+    # end the Job. An index that is given up ends it, since a dataset is made of all of them.
+    return {
+        "completionMode": "Indexed",
+        "parallelism": shards,
+        "completions": shards,
+        "backoffLimitPerIndex": _RETRIES_OF_A_SHARD,
+        "maxFailedIndexes": 0,
     }
 
 
@@ -175,6 +191,7 @@ def _container(
             {"name": "home", "mountPath": HOME},
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
             {"name": "progress-token", "mountPath": TOKEN_DIR, "readOnly": True},
+            *([{"name": "passwords", "mountPath": PASSWORDS_DIR, "readOnly": True}] if _passwords(run, stage) else []),
         ],
     }
 
@@ -219,6 +236,12 @@ def _pod_spec(run: Run, stage: Stage, attempt: int, template: PodTemplate, conta
             },
         ],
     }
+    secret = _passwords(run, stage)
+    if secret:
+        # That key alone, for the worker's group, which fsGroup makes the owner.
+        items = [{"key": PASSWORDS_KEY, "path": PASSWORDS_KEY}]
+        volume = {"secretName": secret, "defaultMode": 0o440, "items": items}
+        pod["volumes"].append({"name": "passwords", "secret": volume})
     if spec.service_account_name:
         pod["serviceAccountName"] = spec.service_account_name
     if spec.image_pull_secrets:
@@ -228,6 +251,11 @@ def _pod_spec(run: Run, stage: Stage, attempt: int, template: PodTemplate, conta
     if tolerations:
         pod["tolerations"] = tolerations
     return pod
+
+
+def _passwords(run: Run, stage: Stage) -> str | None:
+    """Name of the Secret with the documents' passwords; the train pod has no use for it."""
+    return run.spec.dataset.passwords_secret if stage is Stage.PREPROCESS else None
 
 
 def _environment(run: Run, attempt: int, defaults: JobDefaults) -> list[dict[str, Any]]:
@@ -267,30 +295,6 @@ def _literal(variable: dict[str, Any]) -> dict[str, Any]:
     if "value" in variable:
         return {**variable, "value": variable["value"].replace("$(", "$$(")}
     return variable
-
-
-def _preprocess_command(run: Run) -> list[str]:
-    dataset, split = run.spec.dataset, run.spec.dataset.split
-    command = ["python3", "-m", "training.preprocess"]
-    command += ["--working_dir", "/work/preprocess", "--s3_bucket", run.spec.storage.bucket]
-    command += ["--s3_source_folder", dataset.source_folder, "--s3_target_folder", dataset.target_folder]
-    command += ["--verbose=True", "--dpi", str(dataset.dpi)]
-    command += ["--split", f"{split.train},{split.val},{split.test}", "--seed", str(split.seed)]
-    return [part.replace("$(", "$$(") for part in command]
-
-
-def _train_command(run: Run, resume_from: str) -> list[str]:
-    training = run.spec.training
-    command = ["python3", "-m", "training.train"]
-    command += [f"s3://{run.spec.storage.bucket}/{run.spec.dataset.target_folder}/ttv", "/work/train"]
-    command += ["--config", training.config, "--num-epoch", str(training.epochs)]
-    command += ["--model_output", training.model_output, "--demo", str(training.demo)]
-    if training.load_from:
-        command += ["--load-from", training.load_from]
-    command += ["--resume-from", resume_from, "--checkpoint-output", checkpoint_prefix(run)]
-    if training.seed is not None:
-        command += ["--seed", str(training.seed)]
-    return [part.replace("$(", "$$(") for part in command]
 
 
 def _shm_size(template: PodTemplate) -> str:

@@ -16,11 +16,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from trainingrun_operator.api import Metric, Model, Progress, ResumePoint, Run, Stage, Status
+from trainingrun_operator.api import Metric, Progress, ResumePoint, Run, Stage, Status
+from trainingrun_operator.model import Model
 
 MAX_RESUME_POINTS = 5
+MAX_SHARDS = 64
+MAX_THROUGHPUT = 32
 # Of the 16 KiB that the whole status may have.
-MAX_STATE_BYTES = 6 * 1024
+MAX_STATE_BYTES = 5 * 1024
 _STAGE_ORDER = (Stage.PREPROCESS, Stage.TRAIN)
 # Any report of a pod comes before the pod's termination message.
 FINAL_SEQUENCE = 2**53 - 1
@@ -30,6 +33,15 @@ def _no_stage_beyond_train(stage: Stage) -> Stage:
     if stage not in _STAGE_ORDER:
         raise ValueError("no worker runs in this stage")
     return stage
+
+
+class Shard(Model):
+    """Which of how many pods that share a stage, counted from 0."""
+
+    model_config = ConfigDict(strict=True)
+
+    index: int = Field(ge=0, lt=MAX_SHARDS)
+    of: int = Field(ge=1, le=MAX_SHARDS)
 
 
 class Report(Model):
@@ -48,9 +60,11 @@ class Report(Model):
     iteration: int | None = Field(None, ge=0, le=2**53)
     total_iterations: int | None = Field(None, ge=0, le=2**53)
     eta_seconds: int | float | None = Field(None, ge=0, le=10**9)
-    throughput: str | None = Field(None, max_length=32)
+    throughput: str | None = Field(None, max_length=MAX_THROUGHPUT)
     metrics: tuple[Metric, ...] = Field((), max_length=16)
     resume_points: tuple[ResumePoint, ...] = Field((), max_length=32)
+    # Of a pod that does a share of the stage: the other figures are of that share alone.
+    shard: Shard | None = None
     final: bool = False
 
 
@@ -104,8 +118,10 @@ def is_newer(last: Progress | None, report: Report, pod_uid: str, *, from_newest
     return report.sequence > last.sequence
 
 
-def advance(state: ProgressState, report: Report, pod_uid: str, now: datetime) -> ProgressState:
-    """The status fields after a report. Reports are cumulative: it replaces all before it.
+def advance(state: ProgressState, report: Report, pod_uid: str | None, now: datetime) -> ProgressState:
+    """The status fields after a report, which no single pod made where several share the stage.
+
+    Reports are cumulative: it replaces all before it.
 
     A report without resume points leaves the known ones: a new attempt reports before it has looked for checkpoints.
     """

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from trainingrun_operator import outcome
 from trainingrun_operator.api import (
     Attempts,
     ConditionType,
@@ -23,7 +24,7 @@ from trainingrun_operator.api import (
 )
 from trainingrun_operator.failures import Diagnosis, Evidence, diagnose, judge, retry_time
 from trainingrun_operator.jobs import build_job, job_name, worker_image
-from trainingrun_operator.observed import JobView, PodView
+from trainingrun_operator.observed import JobView
 from trainingrun_operator.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.progress import finished
 from trainingrun_operator.status import FAILURE_BYTES, Picture, clip, render
@@ -167,23 +168,20 @@ def _follow(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Pl
 
 
 def _ended(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
-    """Reads the result of a Job that has ended: the Job says that it did, only its pod says what came of it."""
-    ended = [pod for pod in observed.pods_of(job) if pod.exit_code is not None or pod.terminal]
-    # A completed pod can flip to Failed after a kubelet restart, and its Job with it; what its container said still
-    # holds.
-    for pod in reversed(ended):
-        evidence = Evidence.of(stage, job, pod)
-        if pod.exit_code == 0 and evidence.said is not None and evidence.said.published(stage):
-            return _stage_done(observed, evidence, pod, attempt, now)
-    return _failed(observed, Evidence.of(stage, job, ended[-1] if ended else None), attempt, now)
+    """Reads the result of a Job that has ended: the Job says that it did, only its pods say what came of it."""
+    pods = observed.pods_of(job)
+    result = outcome.published(stage, job, pods)
+    if result is not None:
+        return _stage_done(observed, result, attempt, now)
+    return _failed(observed, outcome.failed(stage, job, pods), attempt, now)
 
 
 def _unfinished(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
     run = observed.run
     pods = observed.pods_of(job)
-    newest = next((pod for pod in reversed(pods) if not pod.gone), None)
-    if newest is not None and _broke(newest) and not (job.suspended or run.spec.suspend):
-        return _failed(observed, Evidence.of(stage, job, newest), attempt, now)
+    culprit = outcome.broken(job, pods)
+    if culprit is not None and not (job.suspended or run.spec.suspend):
+        return _failed(observed, Evidence.of(stage, job, culprit), attempt, now)
     suspend: tuple[tuple[str, bool], ...] = ()
     if job.suspended != run.spec.suspend and not job.queued_by_kueue:
         suspend = ((job.name, run.spec.suspend),)
@@ -192,15 +190,6 @@ def _unfinished(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     picture = replace(picture, node=where.node or picture.node, stalled=where.stalled, running=where.running)
     after = _WHILE_RUNNING if where.running else RESYNC
     return _finish(observed, picture, now, suspend=suspend, events=_told(run, where, job), requeue_after=after)
-
-
-def _broke(pod: PodView) -> bool:
-    """Diagnosed at first sight, before the pod can vanish and before its Job says so.
-
-    A deleted or disrupted pod is the Job's to judge first: suspending and preemption delete pods without any failure.
-    So is one whose worker exited with code 0: it may have published.
-    """
-    return pod.phase == "Failed" and pod.exit_code != 0 and not pod.disruption and not pod.deleting
 
 
 def _told(run: Run, where: Situation, job: JobView) -> tuple[Event, ...]:
@@ -215,16 +204,18 @@ def _told(run: Run, where: Situation, job: JobView) -> tuple[Event, ...]:
     return (Event(reason=reason, message=where.message, key=f"{reason}-{job.name}", warning=where.stalled),)
 
 
-def _stage_done(observed: Observed, evidence: Evidence, pod: PodView, attempt: int, now: datetime) -> Plan:
-    run, stage, said = observed.run, evidence.stage, evidence.said
-    if said is None:
+def _stage_done(observed: Observed, evidence: Evidence, attempt: int, now: datetime) -> Plan:
+    run, stage, pod, said = observed.run, evidence.stage, evidence.pod, evidence.said
+    if pod is None or said is None:
         raise ValueError("a stage is done only by a termination message")
     if stage is Stage.PREPROCESS:
         words = "the dataset is ready; training starts"
         picture = _picture(run, Phase.PENDING, Reason.DATASET_PUBLISHED, words, stage=Stage.TRAIN)
         picture = replace(picture, dataset=said.dataset, job=None, node=None)
-        where = said.dataset.manifest if said.dataset else ""
-        event = Event(reason="DatasetReady", message=f"preprocess published {where}", key="dataset")
+        words = f"preprocess published {said.dataset.manifest}" if said.dataset else ""
+        if said.dataset and said.dataset.report:
+            words += f"; look it over: {said.dataset.report}"
+        event = Event(reason="DatasetReady", message=words, key="dataset")
         cleared = ProgressUpdate(report=None)
         return _finish(observed, picture, now, progress=cleared, events=(event,), requeue_after=timedelta(0))
     words = f"the model is at {said.model.uri}" if said.model else ""
@@ -245,7 +236,8 @@ def _failed(observed: Observed, evidence: Evidence, attempt: int, now: datetime)
         update={"counted": verdict.counted, "disrupted": status.attempts.disrupted + (not diagnosis.counted)}
     )
     progress = None
-    if evidence.said and evidence.said.progress and evidence.pod:
+    # A shard's last word is of its own share alone.
+    if evidence.said and evidence.said.progress and evidence.pod and evidence.pod.index is None:
         progress = ProgressUpdate(report=evidence.said.progress, pod_uid=evidence.pod.uid)
     event = Event(
         reason=diagnosis.failure_class,

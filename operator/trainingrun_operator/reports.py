@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,6 +15,7 @@ from trainingrun_operator.errors import ClusterError, GoneError, InvalidError, R
 from trainingrun_operator.plan import ProgressUpdate
 from trainingrun_operator.progress import ProgressState, Report, advance, is_newer, write_delay
 from trainingrun_operator.queue import WorkQueue
+from trainingrun_operator.shard_progress import ShardReports
 from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class _Entry:
     written_at_s: float = float("-inf")
     # Writes of one run must not overtake one another.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    shards: ShardReports | None = None
 
 
 class ProgressWriter:
@@ -59,12 +61,37 @@ class ProgressWriter:
         self._entries: dict[Key, _Entry] = {}
         self._queue: WorkQueue[Key] = WorkQueue(clock)
 
-    def take(self, run: Run, report: Report, pod_uid: str, *, from_newest_pod: bool) -> bool:
-        """Takes a report, to be written later; answers whether it came after all that were taken before."""
+    def take(
+        self,
+        run: Run,
+        report: Report,
+        pod_uid: str,
+        *,
+        from_newest_pod: bool,
+        completed: Collection[int] = (),
+    ) -> bool:
+        """Takes a report, to be written later; answers whether it came after all that were taken before.
+
+        Args:
+            from_newest_pod: whether the pod is the newest one of its Job, or of its shard.
+            completed: shards whose pod has succeeded.
+        """
         entry = self._entry(run)
-        if not is_newer(entry.state.progress, report, pod_uid, from_newest_pod=from_newest_pod):
+        shard = report.shard
+        if shard is not None:
+            shards = entry.shards
+            if shards is None or not shards.are_of(report, shard):
+                shards = ShardReports.begun(report, shard, entry.state.progress)
+            shards = shards.take(report, shard, pod_uid, from_newest_pod=from_newest_pod)
+            if shards is None:
+                return False
+            entry.shards = shards
+            report = shards.whole(completed)
+            entry.state = advance(entry.state, report, None, self._now())
+        elif is_newer(entry.state.progress, report, pod_uid, from_newest_pod=from_newest_pod):
+            entry.state = advance(entry.state, report, pod_uid, self._now())
+        else:
             return False
-        entry.state = advance(entry.state, report, pod_uid, self._now())
         since = timedelta(seconds=min(self._clock() - entry.written_at_s, 1e6))
         delay = write_delay(entry.written, entry.state, since_write=since, interval=self._interval, final=report.final)
         self._queue.add(_key(run), delay.total_seconds())

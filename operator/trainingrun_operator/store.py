@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from trainingrun_operator.observed import JobView, PodView, view_job, view_pod
 
 _REMEMBERED_DELETIONS = 10_000
-_GONE_PODS_OF_A_JOB = 5
+# Of a Job, or of each shard of it: how a shard ended may be known from no other pod.
+_GONE_PODS = 5
 
 
 class Key(NamedTuple):
@@ -88,7 +89,7 @@ class Store:
             self._pods[pod.uid] = pod
             self._pods_by_run.setdefault(pod.run_uid, set()).add(pod.uid)
             if deleted:
-                self._drop_old_pods(pod.run_uid, pod.owner_uid)
+                self._drop_old_pods(pod)
         return Key(pod.namespace, pod.run_name) if pod.run_name else None
 
     def forget_run(self, key: Key, uid: str) -> None:
@@ -158,8 +159,9 @@ class Store:
         if len(self._deleted) > _REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
 
-    def _drop_old_pods(self, run_uid: str, job_uid: str | None) -> None:
-        gone = [pod for pod in self.pods_of(run_uid) if pod.gone and pod.owner_uid == job_uid]
-        for pod in gone[:-_GONE_PODS_OF_A_JOB]:
+    def _drop_old_pods(self, latest: PodView) -> None:
+        alike = (latest.owner_uid, latest.index)
+        gone = [pod for pod in self.pods_of(latest.run_uid) if pod.gone and (pod.owner_uid, pod.index) == alike]
+        for pod in gone[:-_GONE_PODS]:
             del self._pods[pod.uid]
-            self._pods_by_run[run_uid].discard(pod.uid)
+            self._pods_by_run[latest.run_uid].discard(pod.uid)

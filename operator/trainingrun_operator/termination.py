@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from trainingrun_operator.api import Model, PublishedDataset, PublishedModel, Stage
+from trainingrun_operator.api import PublishedDataset, PublishedModel, Stage
+from trainingrun_operator.model import Model
 from trainingrun_operator.progress import Report
 
 

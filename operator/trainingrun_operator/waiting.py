@@ -13,6 +13,9 @@ _PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrIm
 _CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 # A Job makes its pod within seconds, unless something forbids it.
 _POD_NOT_CREATED_AFTER = timedelta(minutes=3)
+# Pulling the image comes after, however large it is.
+_NOT_MOUNTED_AFTER = timedelta(minutes=3)
+_WORKING, _STUCK, _UNPLACED, _STARTING, _REPLACED, _ENDED = range(6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Situation:
 
 
 def situation(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Situation:
-    """Reads it off the Job's newest pod.
+    """Reads it off the Job's newest pod; of several shards, off the one that has most to say.
 
     Args:
         pods: the Job's, oldest first, those that are gone included.
@@ -39,7 +42,8 @@ def situation(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
     if job.suspended and job.queued_by_kueue:
         message = f"{stage} waits for its Kueue queue to admit it{_of_kueue(run)}"
         return Situation(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
-    pod = next((pod for pod in reversed(pods) if not pod.gone), None)
+    newest = _newest_of_each_shard(pods)
+    pod = min(newest, key=_rank, default=None)
     if pod is not None and (pod.phase == "Succeeded" or (pod.phase == "Failed" and pod.exit_code == 0)):
         return Situation(
             phase=_working(stage),
@@ -56,7 +60,43 @@ def situation(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
             return Situation(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
         message = f"{stage} waits for its Job to create a pod"
         return Situation(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
-    return _of_pod(run, stage, pod)
+    several = job.shards > 1 and _works(pod)
+    return _of_shards(run, stage, job, newest, now) if several else _of_pod(run, stage, pod, now)
+
+
+def _newest_of_each_shard(pods: Sequence[PodView]) -> list[PodView]:
+    """The pods that count: what became of those before them is told by these."""
+    return list({pod.index: pod for pod in pods if not pod.gone}.values())
+
+
+def _rank(pod: PodView) -> int:
+    """Which of several pods tells best where their Job stands: one that works, or else one that needs help."""
+    if pod.terminal or pod.deleting:
+        return _ENDED if pod.exit_code == 0 or pod.phase == "Succeeded" else _REPLACED
+    if _works(pod):
+        return _WORKING
+    if pod.waiting_reason in (*_PULL_FAILURES, *_CONFIG_FAILURES):
+        return _STUCK
+    return _UNPLACED if pod.unschedulable and not pod.node else _STARTING
+
+
+def _works(pod: PodView) -> bool:
+    return pod.running or pod.phase == "Running"
+
+
+def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], now: datetime) -> Situation:
+    """Of a Job of which at least one pod works: how many do, on which nodes, and what keeps the others."""
+    at_work = [pod for pod in newest if _rank(pod) == _WORKING]
+    ended = sum(_rank(pod) == _ENDED for pod in newest)
+    message = f"{stage} runs in {len(at_work)} of {job.shards} pods{_of_kueue(run)}"
+    if ended:
+        message += f"; {ended} {'has' if ended == 1 else 'have'} ended"
+    kept = min((pod for pod in newest if _rank(pod) in (_STUCK, _UNPLACED)), key=_rank, default=None)
+    if kept is not None:
+        message += f"; {_of_pod(run, stage, kept, now).message}"
+    nodes = sorted({pod.node for pod in at_work if pod.node})
+    node = f"{len(nodes)} nodes" if len(nodes) > 1 else "".join(nodes) or None
+    return Situation(phase=_working(stage), reason=_doing(stage), message=message, node=node, running=True)
 
 
 def _of_kueue(run: Run) -> str:
@@ -69,8 +109,8 @@ def _makes_no_pod(job: JobView, pods: Sequence[PodView], now: datetime) -> bool:
     return not job.suspended and all(time and now - time > _POD_NOT_CREATED_AFTER for time in since)
 
 
-def _of_pod(run: Run, stage: Stage, pod: PodView) -> Situation:
-    if pod.running or pod.phase == "Running":
+def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Situation:
+    if _works(pod):
         message = f"{stage} runs in pod {pod.name}{_of_kueue(run)}"
         return Situation(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
     if pod.unschedulable and not pod.node:
@@ -80,6 +120,12 @@ def _of_pod(run: Run, stage: Stage, pod: PodView) -> Situation:
         return _stuck(Reason.IMAGE_PULL_FAILED, message, pod)
     if pod.waiting_reason in _CONFIG_FAILURES:
         message = f"the container can't be created: {pod.waiting_message or pod.waiting_reason}"
+        return _stuck(Reason.CONTAINER_CONFIG_ERROR, message, pod)
+    if pod.mounting_since and now - pod.mounting_since > _NOT_MOUNTED_AFTER:
+        message = (
+            f"pod {pod.name} has waited for its volumes for minutes, as when a Secret that it mounts, or its key, is "
+            f"missing: kubectl describe pod/{pod.name}"
+        )
         return _stuck(Reason.CONTAINER_CONFIG_ERROR, message, pod)
     message = f"pod {pod.name} starts" + (f" on node {pod.node}" if pod.node else "")
     return Situation(phase=Phase.PENDING, reason=Reason.STARTING, message=message, node=pod.node)

@@ -84,6 +84,25 @@ RULES = [
     Rule("dataset.targetFolder", "a", None, "spec.dataset.targetFolder: Required value"),
     Rule("dataset.dpi", 36, 35, "greater than or equal to 36"),
     Rule("dataset.dpi", 600, 601, "less than or equal to 600"),
+    Rule("dataset.format", "platform", "coco", "Unsupported value"),
+    Rule("dataset.format", "badgerdoc", "", "Unsupported value"),
+    Rule("dataset.coordinates", "points", "pixels", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "36dpi", "35dpi", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "1200dpi", "1201dpi", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "400dpi", "0400dpi", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "auto", "", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "120dpi", "120000dpi", "may not be more than 8"),
+    Rule("dataset.imageFormat", "png", "tiff", "Unsupported value"),
+    Rule("dataset.parallelism", 1, 0, "greater than or equal to 1"),
+    Rule("dataset.parallelism", 64, 65, "less than or equal to 64"),
+    Rule("dataset.maxFailedDocuments", 0, -1, "must be a number from 0 to 1000000 or a percentage from 0% to 100%"),
+    Rule("dataset.maxFailedDocuments", 1000000, 1000001, "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "0%", "3", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "100%", "101%", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "10%", "2.5%", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "9%", "", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.passwordsSecret", "passwords", "", "at least 1 chars"),
+    Rule("dataset.passwordsSecret", "p" * 253, "p" * 254, "may not be more than 253"),
     Rule("dataset.split", {"train": 70, "val": 15, "test": 15}, {"train": 70}, "must sum to 100"),
     Rule("dataset.split", {"train": 98, "val": 1, "test": 1}, {"train": 90, "val": 10, "test": 0}, "equal to 1"),
     Rule("dataset.split", {"train": 1, "val": 1, "test": 98}, {"train": 0, "val": 2, "test": 98}, "equal to 1"),
@@ -198,7 +217,17 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
     assert spec["training"]["demo"] is False
     assert spec["training"]["resumeFrom"] == "auto"
     assert spec["training"]["gpusPerNode"] == 1
-    assert spec["dataset"]["split"] == {"train": 80, "val": 10, "test": 10, "seed": 0}
+    assert spec["dataset"] == {
+        "sourceFolder": "sources/demo",
+        "targetFolder": "datasets/demo",
+        "format": "auto",
+        "coordinates": "auto",
+        "dpi": 120,
+        "imageFormat": "jpeg",
+        "split": {"train": 80, "val": 10, "test": 10, "seed": 0},
+        "parallelism": 1,
+        "maxFailedDocuments": "10%",
+    }
     assert spec["retry"] == {"limit": 3, "backoff": "10s"}
     assert spec["gpu"] == {"resourceName": "nvidia.com/gpu"}
     assert spec["suspend"] is False
@@ -238,7 +267,7 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("imagePullSecrets", [{"name": "other"}]),
     ("serviceAccountName", "other"),
     ("storage", {"bucket": "other"}),
-    ("dataset", {"dpi": 200}),
+    ("dataset", {"dpi": 200, "parallelism": 2}),
     ("preprocess", {"podTemplate": {"nodeSelector": {"zone": "b"}}}),
     ("training", {"epochs": 7}),
     ("gpu", {"resourceName": "amd.com/gpu"}),

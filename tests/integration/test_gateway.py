@@ -247,3 +247,24 @@ def test_the_last_word_of_the_termination_message_is_written(kube: Kube, worker:
     assert status["progress"]["percent"] == 100
     assert status["resumePoints"][0]["uri"] == "s3://tables/c/epoch_1.pth"
     assert "eta" not in status["progress"]
+
+
+def test_the_shares_of_several_pods_become_one_figure(kube: Kube, namespace: str, worker: Worker) -> None:
+    life = Life(kube, namespace, "sharded", dataset={"parallelism": 2})
+    pods = wait_for(lambda: life.pods("preprocess") if len(life.pods("preprocess")) == 2 else None, "both pods")
+    tokens = {}
+    for pod in pods:
+        life.pod_status(pod, "Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+        index = int(pod["metadata"]["labels"]["batch.kubernetes.io/job-completion-index"])
+        tokens[index] = token_for(kube, namespace, audience(life), pod)
+    life.reaches("Preprocessing")
+    for index, percent in ((0, 30.0), (1, 50.0)):
+        body = report(9 - index, percent=percent, throughput="1.5 pages/s", shard={"index": index, "of": 2})
+        wait_for(lambda body=body, i=index: worker.posts(body, token=tokens[i], name="sharded") == 204, "it is taken")
+    progress = wait_for(
+        lambda: life.status["progress"] if life.status.get("progress", {}).get("percent") == 40 else None, "the mean"
+    )
+    assert progress["throughput"] == "3.0 pages/s"
+    assert "podUID" not in progress
+    forged = report(99, shard={"index": 1, "of": 2})
+    assert worker.posts(forged, token=tokens[0], name="sharded") == 422

@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel
 
 from tests.unit.operator.world import SPEC
-from trainingrun_operator import api
+from trainingrun_operator import api, spec
 
 CRD = Path(__file__).resolve().parents[3] / "crds" / "trainingruns.yaml"
 Schema = dict[str, Any]
@@ -69,7 +69,7 @@ def defaulted(node: Schema, value: Any) -> Any:
 
 def test_the_models_have_the_same_defaults_as_the_crd() -> None:
     filled = defaulted(schema()["properties"]["spec"], SPEC)
-    assert api.Spec.model_validate(filled) == api.Spec.model_validate(SPEC)
+    assert spec.Spec.model_validate(filled) == spec.Spec.model_validate(SPEC)
 
 
 def fields(model: type[BaseModel]) -> set[str]:
@@ -86,16 +86,16 @@ def properties(*path: str) -> set[str]:
 
 def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
     pairs: list[tuple[type[BaseModel], tuple[str, ...]]] = [
-        (api.Spec, ("spec",)),
-        (api.Storage, ("spec", "storage")),
-        (api.Sse, ("spec", "storage", "sse")),
-        (api.Dataset, ("spec", "dataset")),
-        (api.Split, ("spec", "dataset", "split")),
-        (api.Training, ("spec", "training")),
-        (api.PodTemplate, ("spec", "training", "podTemplate")),
-        (api.PodTemplate, ("spec", "preprocess", "podTemplate")),
-        (api.Retry, ("spec", "retry")),
-        (api.Gpu, ("spec", "gpu")),
+        (spec.Spec, ("spec",)),
+        (spec.Storage, ("spec", "storage")),
+        (spec.Sse, ("spec", "storage", "sse")),
+        (spec.Dataset, ("spec", "dataset")),
+        (spec.Split, ("spec", "dataset", "split")),
+        (spec.Training, ("spec", "training")),
+        (spec.PodTemplate, ("spec", "training", "podTemplate")),
+        (spec.PodTemplate, ("spec", "preprocess", "podTemplate")),
+        (spec.Retry, ("spec", "retry")),
+        (spec.Gpu, ("spec", "gpu")),
         (api.Status, ("status",)),
         (api.Condition, ("status", "conditions")),
         (api.Attempts, ("status", "attempts")),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
@@ -53,16 +53,17 @@ class Request:
 class Door:
     """A gateway, and the run whose preprocess pod works."""
 
-    def __init__(self) -> None:
-        self.world, self.store = World(), Store()
+    def __init__(self, *, pods: int = 1) -> None:
+        self.world, self.store = World(dataset={"parallelism": pods}), Store()
         self.world.visits()
-        self.world.worker_runs()
         self.store.see_run(self.world.run)
         self.store.see_job(self.world.job)
-        self.store.see_pod(self.world.pod)
+        for _ in range(pods):
+            self.world.worker_runs()
+            self.store.see_pod(self.world.pod)
         self.pod: str = self.world.pod["metadata"]["name"]
         self.sequence = 0
-        writer = ProgressWriter(
+        self.writer = writer = ProgressWriter(
             FakeCluster(self.world), self.store, interval=timedelta(0), clock=lambda: 0.0, now=lambda: START
         )
         verifier = Verifier(f"trainingrun.badgerdoc.dev/demo/tables/{UID}/preprocess/1")
@@ -70,9 +71,9 @@ class Door:
             self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0, is_healthy=lambda: True
         )
 
-    async def posts(self, pod: str, *, while_the_body_comes: Callable[[], None] = lambda: None) -> int:
+    async def posts(self, pod: str, *, while_the_body_comes: Callable[[], None] = lambda: None, **fields: Any) -> int:
         self.sequence += 1
-        body = {"attempt": 1, "sequence": self.sequence, "stage": "preprocess"}
+        body = {"attempt": 1, "sequence": self.sequence, "stage": "preprocess", **fields}
         request = Request(pod, json.dumps(body).encode(), while_the_body_comes)
         return (await self.gateway._progress(cast(web.Request, request))).status
 
@@ -103,3 +104,34 @@ async def test_a_report_is_judged_by_the_run_as_it_is_when_the_body_has_come(doo
         door.store.see_run(door.world.run)
 
     assert await door.posts(door.pod, while_the_body_comes=the_run_ends) == 409
+
+
+@pytest.mark.parametrize(
+    ("pods", "shard", "answer"),
+    [
+        (1, None, 204),
+        (1, {"index": 0, "of": 1}, 422),
+        (3, None, 204),
+        (3, {"index": 1, "of": 3}, 204),
+        (3, {"index": 2, "of": 3}, 422),
+        (3, {"index": 1, "of": 4}, 422),
+    ],
+)
+async def test_a_pod_reports_for_its_own_shard_alone(pods: int, shard: dict[str, int] | None, answer: int) -> None:
+    door = Door(pods=pods)
+    pod = list(door.world.pods)[-1 if pods == 1 else 1]
+    assert await door.posts(pod, shard=shard) == answer
+
+
+async def test_of_each_shard_the_newest_pod_is_heard_and_others_shards_stay() -> None:
+    door = Door(pods=2)
+    first, second = door.world.pods
+    assert await door.posts(first) == 204
+    assert await door.posts(second) == 204
+    door.world.pod_ends(137, pod=door.world.pods[first])
+    door.world.worker_runs(index=0)
+    door.store.see_pod(door.world.pod)
+    again = door.world.pod["metadata"]["name"]
+    assert await door.posts(again) == 204
+    assert await door.posts(first) == 409, "what a replaced pod says"
+    assert await door.posts(second) == 204, "an older pod, and the newest of its shard"

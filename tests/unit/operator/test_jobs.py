@@ -11,7 +11,8 @@ import yaml
 
 from tests.unit.operator.world import DEFAULTS, a_run
 from trainingrun_operator.api import Run, Stage
-from trainingrun_operator.jobs import JobDefaults, build_job, checkpoint_prefix, job_name
+from trainingrun_operator.commands import checkpoint_prefix
+from trainingrun_operator.jobs import JobDefaults, build_job, job_name
 
 GOLDEN = Path(__file__).parent / "golden"
 EVERYTHING: dict[str, Any] = {
@@ -20,7 +21,15 @@ EVERYTHING: dict[str, Any] = {
     "imagePullSecrets": [{"name": "registry"}],
     "serviceAccountName": "trainer",
     "storage": {"region": "eu-central-1", "sse": {"type": "aws:kms", "kmsKeyId": "key-1"}},
-    "dataset": {"dpi": 200, "split": {"train": 70, "val": 20, "test": 10, "seed": 7}},
+    "dataset": {
+        "format": "platform",
+        "coordinates": "400dpi",
+        "dpi": 200,
+        "imageFormat": "png",
+        "split": {"train": 70, "val": 20, "test": 10, "seed": 7},
+        "maxFailedDocuments": 3,
+        "passwordsSecret": "passwords",
+    },
     "preprocess": {"podTemplate": {"resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}}}},
     "training": {
         "config": "s3://tables/configs/mine.py",
@@ -53,14 +62,41 @@ def environment_of(job: dict[str, Any]) -> dict[str, Any]:
     return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in pod_of(job)["containers"][0]["env"]}
 
 
-@pytest.mark.parametrize("stage", [Stage.PREPROCESS, Stage.TRAIN])
-@pytest.mark.parametrize(("variant", "spec"), [("plain", {}), ("everything", EVERYTHING)])
+SHARDED: dict[str, Any] = {"dataset": {"parallelism": 4}}
+
+
+@pytest.mark.parametrize(
+    ("stage", "variant", "spec"),
+    [
+        (Stage.PREPROCESS, "plain", {}),
+        (Stage.PREPROCESS, "everything", EVERYTHING),
+        (Stage.PREPROCESS, "sharded", SHARDED),
+        (Stage.TRAIN, "plain", {}),
+        (Stage.TRAIN, "everything", EVERYTHING),
+    ],
+)
 def test_a_job_is_what_its_golden_file_says(stage: Stage, variant: str, spec: dict[str, Any]) -> None:
     path = GOLDEN / f"{stage}-{variant}.yaml"
     built = yaml.safe_dump(build(stage, **spec), sort_keys=False, width=120)
     if os.environ.get("RENEW_GOLDEN"):
         path.write_text(built)
     assert built == path.read_text()
+
+
+def test_only_preprocess_is_sharded() -> None:
+    assert build(Stage.TRAIN, **SHARDED) == build(Stage.TRAIN)
+
+
+def test_only_the_preprocess_pod_gets_the_passwords() -> None:
+    dataset = {"passwordsSecret": "passwords"}
+    assert "passwords" in str(pod_of(build(Stage.PREPROCESS, dataset=dataset))["volumes"])
+    assert "passwords" not in str(build(Stage.TRAIN, dataset=dataset))
+
+
+@pytest.mark.parametrize("name", ["a", "r" * 63])
+def test_the_host_name_of_every_shards_pod_fits(name: str) -> None:
+    run = Run.parse(a_run(name, dataset={"parallelism": 64}))
+    assert len(f"{job_name(run, Stage.PREPROCESS, 10)}-63") <= 63
 
 
 def test_only_the_train_job_asks_for_a_gpu() -> None:

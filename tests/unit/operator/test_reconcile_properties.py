@@ -196,3 +196,30 @@ Life.TestCase.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestLife = Life.TestCase
+
+
+class ShardedLife(Life):
+    """The same with three pods that share preprocess."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(dataset={"parallelism": 3})
+
+    @precondition(Life._job_is_open)
+    @rule()
+    def another_pod_runs_beside(self) -> None:
+        self.world.worker_runs()
+
+    @precondition(Life._pod_is_open)
+    @rule()
+    def a_pod_does_its_share(self) -> None:
+        self.world.pod_ends(0, termination("preprocess", shard={"index": 0, "of": 3, "documents": 7}))
+
+    @precondition(Life._job_is_open)
+    @rule()
+    def the_job_is_complete_without_a_result(self) -> None:
+        self.world.job_ends("Complete")
+
+
+ShardedLife.TestCase.settings = Life.TestCase.settings
+TestShardedLife = ShardedLife.TestCase

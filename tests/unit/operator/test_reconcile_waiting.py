@@ -93,3 +93,29 @@ def test_a_job_that_replaces_a_pod_has_some_minutes_for_that() -> None:
     world.waits(100)
     world.visits()
     assert world.reason == "PodNotCreated"
+
+
+def test_a_pod_whose_volumes_never_come_stalls_the_run_after_some_minutes() -> None:
+    world = World(dataset={"passwordsSecret": "missing"})
+    world.visits()
+    world.container_waits("ContainerCreating")
+    since = {"type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": world.now.isoformat()}
+    world.pod["status"]["conditions"] = [since]
+    world.waits(100)
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", Truth.FALSE)
+    world.waits(100)
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("ContainerConfigError", Truth.TRUE)
+    assert f"kubectl describe pod/{world.pod['metadata']['name']}" in world.message
+
+
+def test_a_large_image_that_is_pulled_for_long_stalls_nothing() -> None:
+    world = World()
+    world.visits()
+    world.container_waits("ContainerCreating")
+    since = {"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": world.now.isoformat()}
+    world.pod["status"]["conditions"] = [since]
+    world.waits(3600)
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", Truth.FALSE)

@@ -57,6 +57,11 @@ class Desk:
             await asyncio.sleep(0.001)
         raise AssertionError(f"{self.percent} stays, {percent} never comes")
 
+    def takes_share(self, index: int, percent: float, *, completed: tuple[int, ...] = (), **fields: Any) -> bool:
+        body = {"stage": "preprocess", "percent": percent, "shard": {"index": index, "of": 4}, **fields}
+        share = report(body.pop("sequence", 1), **body)
+        return self.writer.take(self.run, share, f"pod-{index}", from_newest_pod=True, completed=completed)
+
 
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
@@ -150,3 +155,48 @@ async def test_a_restarted_writer_goes_on_from_the_status(desk: Desk) -> None:
     )
     assert not again.take(desk.run, report(7), "pod-1", from_newest_pod=True)
     assert again.take(desk.run, report(8), "pod-1", from_newest_pod=True)
+
+
+async def test_the_reports_of_shards_become_one_figure_of_the_stage(desk: Desk) -> None:
+    assert desk.takes_share(0, 40.0, throughput="2.5 pages/s", etaSeconds=60)
+    assert desk.takes_share(1, 20.0, throughput="3 pages/s", etaSeconds=90)
+    assert desk.takes_share(2, 0.0)
+    await desk.shows(15)
+    progress = desk.world.status.progress
+    assert progress is not None
+    assert (progress.throughput, progress.eta, progress.pod_uid) == ("5.5 pages/s", "1m", None)
+    assert not desk.takes_share(1, 20.0), "the same once more"
+    assert desk.takes_share(1, 60.0, sequence=2, completed=(3,))
+    await desk.shows(50)
+
+
+async def test_the_reports_of_many_shards_are_few_writes(desk: Desk) -> None:
+    for sequence in range(1, 26):
+        for index in range(4):
+            assert desk.takes_share(index, float(4 * sequence), sequence=sequence)
+        await asyncio.sleep(0)
+    await desk.shows(100)
+    assert desk.cluster.calls.count("apply_progress") <= 3
+
+
+async def test_the_next_attempt_of_a_sharded_stage_starts_from_nothing(desk: Desk) -> None:
+    desk.takes_share(0, 80.0)
+    await desk.shows(20)
+    assert desk.takes_share(1, 4.0, attempt=2)
+    await desk.shows(1)
+
+
+async def test_a_restarted_writer_shows_no_less_until_all_shards_have_reported_again(desk: Desk) -> None:
+    for index in range(4):
+        desk.takes_share(index, 50.0)
+    await desk.shows(50)
+    clock = asyncio.get_running_loop().time
+    desk.writer = ProgressWriter(desk.cluster, Store(), interval=timedelta(0), clock=clock, now=lambda: START)
+    assert desk.takes_share(0, 54.0, sequence=2)
+    task = asyncio.create_task(desk.writer.work())
+    await asyncio.sleep(0.01)
+    assert desk.percent == 50
+    for index in range(1, 4):
+        desk.takes_share(index, 54.0, sequence=2)
+    await desk.shows(54)
+    task.cancel()

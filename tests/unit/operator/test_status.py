@@ -50,7 +50,9 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         start_time=START,
         attempts=Attempts(total=9, counted=9),
         last_failure=failure,
-        dataset=PublishedDataset.model_validate({**DATASET, "manifest": uri, "annotations": annotations}),
+        dataset=PublishedDataset.model_validate(
+            {**DATASET, "manifest": uri, "report": uri, "annotations": annotations}
+        ),
         model=PublishedModel.model_validate({**MODEL, "uri": uri, "manifest": uri, "metrics": metrics}),
         node="n" * 253,
         job="j" * 63,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.world import UID, World, a_run
+from tests.unit.operator.world import INDEX, UID, World, a_run
 from trainingrun_operator.store import Key, Store
 
 KEY = Key("demo", "tables")
@@ -19,8 +19,10 @@ def job(uid: str = "job-1", *, owner: str | None = UID, version: str = "5", **st
     return {"metadata": {**meta, "resourceVersion": version}, "spec": {}, "status": status}
 
 
-def pod(uid: str = "pod-1", *, owner: str = "job-1", version: str = "5", phase: str = "Running") -> dict[str, Any]:
-    labels = {"training.badgerdoc.dev/run": "tables", "training.badgerdoc.dev/run-uid": UID}
+def pod(
+    uid: str = "pod-1", *, owner: str = "job-1", version: str = "5", phase: str = "Running", index: str = ""
+) -> dict[str, Any]:
+    labels = {"training.badgerdoc.dev/run": "tables", "training.badgerdoc.dev/run-uid": UID, INDEX: index}
     meta = {"name": uid, "namespace": "demo", "uid": uid, "ownerReferences": [{"uid": owner, "controller": True}]}
     return {"metadata": {**meta, "resourceVersion": version, "labels": labels}, "status": {"phase": phase}}
 
@@ -173,3 +175,27 @@ def test_the_worlds_objects_are_read_like_the_clusters() -> None:
     (seen,) = store.jobs_of(UID)
     assert (seen.run_name, seen.finished) == ("tables", False)
     assert store.pods_of(UID)[0].running
+
+
+def test_of_each_shard_the_last_pods_that_are_gone_are_remembered() -> None:
+    store = Store()
+    for index in ("0", "1"):
+        for number in range(8):
+            store.see_pod(pod(f"pod-{index}-{number}", phase="Failed", index=index), deleted=True)
+    assert set(seen_pods(store)) == {f"pod-{index}-{number}" for index in "01" for number in range(3, 8)}
+
+
+def test_an_index_that_is_no_number_is_none() -> None:
+    store = Store()
+    store.see_pod(pod(index="first"))
+    assert [each.index for each in store.pods_of(UID)] == [None]
+
+
+@pytest.mark.parametrize(("text", "indexes"), [("", set()), ("1", {1}), ("0,2-4,63", {0, 2, 3, 4, 63}), (None, set())])
+def test_the_indexes_of_a_sharded_job_are_read(text: str | None, indexes: set[int]) -> None:
+    store = Store()
+    body = job(completedIndexes=text, failedIndexes=text)
+    body["spec"] = {"completionMode": "Indexed", "completions": 64}
+    store.see_job(body)
+    (found,) = store.jobs_of(UID)
+    assert (found.shards, found.completed_indexes, found.failed_indexes) == (64, indexes, indexes)

@@ -31,6 +31,7 @@ DEFAULTS = JobDefaults(
     gateway_url="https://gateway.trainingrun-system.svc:8443",
     gateway_ca="-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
 )
+INDEX = "batch.kubernetes.io/job-completion-index"
 SPEC: dict[str, Any] = {
     "storage": {"bucket": "tables", "endpoint": "http://s3.example:8333", "credentialsSecret": "s3-credentials"},
     "dataset": {"sourceFolder": "sources/demo", "targetFolder": "datasets/demo"},
@@ -39,6 +40,7 @@ SPEC: dict[str, Any] = {
 DATASET = {
     "digest": "sha256:" + "ab" * 32,
     "manifest": "s3://tables/datasets/demo/ttv/manifest.json",
+    "report": "s3://tables/datasets/demo/report.html",
     "cacheHit": False,
     "documents": {"total": 10, "prepared": 9, "quarantined": 1},
     "images": {"train": 30, "val": 5, "test": 4},
@@ -187,9 +189,12 @@ class World:
 
     # -- the Job controller, the scheduler, the kubelet
 
-    def pod_appears(self, job: dict[str, Any] | None = None) -> dict[str, Any]:
+    def pod_appears(self, job: dict[str, Any] | None = None, *, index: int | None = None) -> dict[str, Any]:
         job = job or self.job
         template = job["spec"]["template"]
+        labels = dict(template["metadata"]["labels"])
+        if job["spec"].get("completionMode") == "Indexed":
+            labels[INDEX] = str(self._free_index(job) if index is None else index)
         name = f"{job['metadata']['name']}-{len(self.pods) + len(self.gone)}"
         created = self.now + timedelta(milliseconds=len(self.pods) + len(self.gone))
         self.pods[name] = {
@@ -197,7 +202,7 @@ class World:
                 "name": name,
                 "namespace": "demo",
                 "uid": f"uid-of-{name}",
-                "labels": template["metadata"]["labels"],
+                "labels": labels,
                 "creationTimestamp": created.isoformat(),
                 "ownerReferences": [{"uid": job["metadata"]["uid"], "controller": True}],
             },
@@ -205,6 +210,17 @@ class World:
             "status": {"phase": "Pending"},
         }
         return self.pods[name]
+
+    def _free_index(self, job: dict[str, Any]) -> int:
+        """The lowest without a pod that works or has succeeded; the last one where all have theirs."""
+        taken = {
+            int(pod["metadata"]["labels"][INDEX])
+            for pod in self.pods.values()
+            if pod["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
+            and pod["status"]["phase"] != "Failed"
+        }
+        shards: int = job["spec"]["completions"]
+        return next((index for index in range(shards) if index not in taken), shards - 1)
 
     def pod_is_unschedulable(self, message: str) -> None:
         pod = self.pod_appears()
@@ -219,22 +235,30 @@ class World:
             {"name": "worker", "state": {"waiting": {"reason": reason, "message": message}}}
         ]
 
-    def worker_runs(self) -> None:
-        pod = self.pod_appears()
-        pod["spec"]["nodeName"] = "node-1"
+    def worker_runs(self, *, index: int | None = None, node: str = "node-1") -> None:
+        pod = self.pod_appears(index=index)
+        pod["spec"]["nodeName"] = node
         pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "worker", "state": {"running": {}}}]}
 
-    def pod_ends(self, code: int, message: str = "", reason: str = "", **conditions: str) -> None:
+    def shard(self, index: int) -> dict[str, Any]:
+        """The newest pod of a shard."""
+        return [pod for pod in self.pods.values() if pod["metadata"]["labels"].get(INDEX) == str(index)][-1]
+
+    def pod_ends(
+        self, code: int, message: str = "", reason: str = "", *, pod: dict[str, Any] | None = None, **conditions: str
+    ) -> None:
         """The container terminates; the Job has not looked yet."""
         reason = reason or ("Completed" if code == 0 else "Error")
         terminated = {"exitCode": code, "reason": reason, "message": message, "finishedAt": self.now.isoformat()}
-        self.pod["status"] = {
+        (pod or self.pod)["status"] = {
             "phase": "Succeeded" if code == 0 else "Failed",
             "containerStatuses": [{"name": "worker", "state": {"terminated": terminated}}],
             "conditions": [{"type": kind, "status": "True", "reason": why} for kind, why in conditions.items()],
         }
 
-    def job_ends(self, kind: str = "Failed", reason: str = "BackoffLimitExceeded", message: str = "") -> None:
+    def job_ends(
+        self, kind: str = "Failed", reason: str = "BackoffLimitExceeded", message: str = "", **status: Any
+    ) -> None:
         condition = {
             "type": kind,
             "status": "True",
@@ -242,7 +266,7 @@ class World:
             "message": message,
             "lastTransitionTime": self.now.isoformat(),
         }
-        self.job["status"] = {"conditions": [condition]}
+        self.job["status"] = {"conditions": [condition], **status}
 
     def worker_exits(self, code: int, *, says: str = "", message: str | None = None, reason: str = "") -> None:
         """The worker fails, and its Job with it."""
