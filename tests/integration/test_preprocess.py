@@ -78,7 +78,7 @@ def test_a_folder_becomes_a_dataset_that_verifies_and_names_what_is_in_it(corpus
     )
     assert code == 0, output
     assert not (tmp_path / "injected").exists()
-    manifest = verify_dataset(open_storage(tmp_path / "out" / "ttv"))
+    manifest = verify_dataset(open_storage(tmp_path / "out" / "ttv")).manifest
     assert len(manifest.documents) == 8
     assert {split: summary.documents > 0 for split, summary in manifest.splits.items()} == {
         "train": True,
@@ -131,7 +131,7 @@ def test_a_damaged_dataset_is_no_cache_hit(corpus: Path, tmp_path: Path) -> None
     run_preprocess(*options)
     damaged = next((tmp_path / "out/ttv/train/images").iterdir())
     damaged.write_bytes(b"damaged")
-    with pytest.raises(DataError, match="1 changed"):
+    with pytest.raises(DataError, match="does not fit its manifest"):
         verify_dataset(open_storage(tmp_path / "out/ttv"))
     assert run_preprocess(*options)[2]["dataset"]["cacheHit"] is False
     verify_dataset(open_storage(tmp_path / "out/ttv"))
@@ -173,7 +173,7 @@ def test_one_bad_document_is_set_aside_with_its_reason_and_too_many_fail_the_run
     code, output, message = run_preprocess(*options, "--max_failed_documents", "3")
     assert code == 0, output
     assert message["dataset"]["documents"] == {"total": 8, "prepared": 5, "quarantined": 3}
-    manifest = verify_dataset(open_storage(tmp_path / "out/ttv"))
+    manifest = verify_dataset(open_storage(tmp_path / "out/ttv")).manifest
     assert {entry.name: entry.reason for entry in manifest.quarantined} == {
         "document-0006": "schema",
         "document-0007": "corrupt",
@@ -252,9 +252,9 @@ def test_s3_to_s3_gives_the_same_bytes_as_folders_and_is_found_again(
     again = run_preprocess(*options, environment=encrypted)[2]
     assert again["dataset"] == {**message["dataset"], "cacheHit": True}
 
-    manifest = download_dataset(f"s3://{bucket}/prepared/ttv", tmp_path / "local")
-    assert verify_dataset(open_storage(tmp_path / "local")) == manifest
-    changed = tmp_path / "local" / manifest.files[0].path
+    dataset = download_dataset(f"s3://{bucket}/prepared/ttv", tmp_path / "local")
+    assert verify_dataset(open_storage(tmp_path / "local")) == dataset
+    changed = tmp_path / "local" / dataset.manifest.files[0].path
     changed.write_bytes(b"changed")
     download_dataset(f"s3://{bucket}/prepared/ttv", tmp_path / "local")
     verify_dataset(open_storage(tmp_path / "local"))

@@ -14,12 +14,12 @@ from reportlab.pdfgen.canvas import Canvas
 from corpus import draw_corpus
 from training import render
 from training.annotate import CELL, LabelledBox
-from training.documents import DocumentTask, PreparedDocument, QuarantinedDocument, prepare_document
-from training.draw import draw_labels
+from training.documents import DocumentTask, PageOptions, PreparedPart, prepare_part
 from training.geometry import Box, union
 from training.ink import ink_box, is_blank
-from training.quarantine import DocumentError
-from training.render import check_page_pixels, page_sizes, page_words, render_pages
+from training.poppler import PdfFile
+from training.quarantine import DocumentError, QuarantinedDocument
+from training.render import RenderOptions, check_page_pixels, page_sizes, page_words, render_pages
 
 pytestmark = pytest.mark.integration
 
@@ -37,13 +37,13 @@ def one_word(tmp_path: Path) -> Path:
     return path
 
 
-def prepare(folder: Path, pdf: Path, json_path: Path, *, dpi: int = 120) -> PreparedDocument | QuarantinedDocument:
+def prepare(folder: Path, pdf: Path, json_path: Path) -> PreparedPart | QuarantinedDocument:
     folder.mkdir(parents=True)
-    return prepare_document(DocumentTask(pdf.stem, pdf, json_path, folder, dpi))
+    return prepare_part(DocumentTask(pdf.stem, pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
 
 
-def boxes(result: PreparedDocument | QuarantinedDocument) -> list[list[LabelledBox]]:
-    assert isinstance(result, PreparedDocument), result
+def boxes(result: PreparedPart | QuarantinedDocument) -> list[list[LabelledBox]]:
+    assert isinstance(result, PreparedPart), result
     return [list(page.labelled.boxes) for page in result.pages]
 
 
@@ -64,9 +64,9 @@ def test_words_lie_where_the_ink_is_on_turned_cropped_and_shifted_pages(
     pdf = tmp_path / "changed.pdf"
     writer.write(pdf)
 
-    sizes = page_sizes(pdf)
-    [rendered] = render_pages(pdf, [0], sizes, dpi=120, folder=tmp_path)
-    [word] = page_words(pdf, [0], dpi=120)[0]
+    sizes = page_sizes(PdfFile(pdf))
+    [rendered] = render_pages(PdfFile(pdf), [0], sizes, RenderOptions(), folder=tmp_path)
+    [word] = page_words(PdfFile(pdf), [0], RenderOptions())[0]
     with Image.open(rendered.path) as image:
         ink = ink_box(image.convert("L"), Box(0, 0, *image.size))
     assert ink is not None
@@ -83,10 +83,10 @@ def test_only_the_pages_that_are_asked_for_are_drawn_in_order(tmp_path: Path) ->
         canvas.showPage()
     canvas.save()
     numbers = [0, 1, 2, *range(9, 40), 44]
-    rendered = list(render_pages(path, numbers, page_sizes(path), dpi=72, folder=tmp_path))
+    rendered = list(render_pages(PdfFile(path), numbers, page_sizes(PdfFile(path)), RenderOptions(72), folder=tmp_path))
     assert [page.number for page in rendered] == numbers
     assert [page.width for page in rendered] == [100 + number for number in numbers]
-    assert sorted(page_words(path, numbers, dpi=72)) == numbers
+    assert sorted(page_words(PdfFile(path), numbers, RenderOptions(72))) == numbers
 
 
 def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path
     canvas.showPage()
     canvas.save()
     with pytest.raises(DocumentError, match="24000 x 24000 pixels at 120 dpi") as caught:
-        check_page_pixels(page_sizes(path), [0], 120)
+        check_page_pixels(page_sizes(PdfFile(path)), [0], 120)
     assert caught.value.cause == "too_large"
 
 
@@ -104,7 +104,7 @@ def test_a_broken_file_is_told(tmp_path: Path, content: bytes, cause: str) -> No
     path = tmp_path / "broken.pdf"
     path.write_bytes(content)
     with pytest.raises(DocumentError) as caught:
-        page_sizes(path)
+        page_sizes(PdfFile(path))
     assert caught.value.cause == cause
 
 
@@ -114,22 +114,22 @@ def test_a_password_is_told_from_damage_and_an_owner_password_is_no_hindrance(on
         writer.encrypt(user_password, "owner")
         writer.write(tmp_path / name)
     with pytest.raises(DocumentError) as caught:
-        page_sizes(tmp_path / "locked.pdf")
+        page_sizes(PdfFile(tmp_path / "locked.pdf"))
     assert caught.value.cause == "encrypted"
-    assert len(page_sizes(tmp_path / "owned.pdf")) == 1
+    assert len(page_sizes(PdfFile(tmp_path / "owned.pdf"))) == 1
 
 
 def test_a_renderer_that_draws_too_few_or_too_small_pages_is_noticed(
     one_word: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sizes = page_sizes(one_word)
-    monkeypatch.setattr(render, "_render_run", lambda *_, **__: [])
-    with pytest.raises(DocumentError, match="Only 0 of the pages"):
-        list(render_pages(one_word, [0], sizes, dpi=72, folder=tmp_path))
+    sizes = page_sizes(PdfFile(one_word))
+    monkeypatch.setattr(render, "_render_run", lambda *_: [])
+    with pytest.raises(DocumentError, match="Page 0 could not be drawn"):
+        list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
     Image.new("RGB", (1, 1)).save(tmp_path / "tiny.jpg")
-    monkeypatch.setattr(render, "_render_run", lambda *_, **__: [tmp_path / "tiny.jpg"])
+    monkeypatch.setattr(render, "_render_run", lambda *_: [tmp_path / "tiny.jpg"])
     with pytest.raises(DocumentError, match="1 x 1 pixels"):
-        list(render_pages(one_word, [0], sizes, dpi=72, folder=tmp_path))
+        list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
 
 
 def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,9 +137,9 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(render, "INFO_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(render, "PROGRAM_TIMEOUT_S", 0.3)
     with pytest.raises(DocumentError) as caught:
-        page_sizes(tmp_path / "x.pdf")
+        page_sizes(PdfFile(tmp_path / "x.pdf"))
     assert caught.value.cause == "timeout"
 
 
@@ -157,7 +157,7 @@ def test_the_words_of_every_drawn_cell_lie_in_it_and_nowhere_else(tmp_path: Path
     for path in sorted((tmp_path / "json").glob("*.json")):
         pdf = tmp_path / "pdfs" / f"{path.stem}.pdf"
         words = _words_with_text(pdf)
-        sizes = page_sizes(pdf)
+        sizes = page_sizes(PdfFile(pdf))
         for page in json.loads(path.read_text())["pages"]:
             size = (page["bbox"]["width"], page["bbox"]["height"])
             assert size == sizes[page["page_num"]].pixels(120)
@@ -190,7 +190,7 @@ def test_a_scanned_page_gives_the_cells_that_its_text_layer_would(tmp_path: Path
         pdf = tmp_path / "corpus/pdfs" / f"{annotations.stem}.pdf"
         typed = boxes(prepare(tmp_path / f"typed-{pdf.stem}", pdf, annotations))[0]
         scan = tmp_path / f"{pdf.stem}.pdf"
-        [page] = render_pages(pdf, [0], page_sizes(pdf), dpi=240, folder=tmp_path)
+        [page] = render_pages(PdfFile(pdf), [0], page_sizes(PdfFile(pdf)), RenderOptions(240), folder=tmp_path)
         with Image.open(page.path) as image:
             image.save(scan, "PDF", resolution=240)
         scanned = boxes(prepare(tmp_path / f"scanned-{pdf.stem}", scan, annotations))[0]
@@ -232,17 +232,6 @@ def test_a_table_on_a_page_that_was_drawn_blank_sets_the_document_aside(tmp_path
     result = prepare(tmp_path / "out", path, tmp_path / "blank.json")
     assert isinstance(result, QuarantinedDocument)
     assert result.reason == "corrupt"
-
-
-def test_drawn_labels_have_the_colours_of_their_classes(tmp_path: Path) -> None:
-    Image.new("RGB", (400, 200), "white").save(tmp_path / "page.jpg")
-    draw_labels(tmp_path / "page.jpg", [LabelledBox(1, 100, 100, 200, 60)], tmp_path / "a" / "drawn.jpg")
-    with Image.open(tmp_path / "a" / "drawn.jpg") as drawn:
-        assert drawn.size == (200, 100)
-        red, green, blue = drawn.getpixel((100, 51))  # type: ignore[misc]
-    assert red > 200
-    assert green < 180
-    assert blue < 150
 
 
 def _words_with_text(pdf: Path) -> list[list[tuple[str, Box]]]:

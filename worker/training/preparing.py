@@ -196,9 +196,9 @@ class _Work:
     def _prepare(
         self, pair: Pair, task: DocumentTask, document: PreparedDocument
     ) -> PreparedDocument | QuarantinedDocument:
-        self._job.before_change()
         # The record goes first and comes last: where there is one, the images are those that it names.
         if document_record_key(task.file_stem) in self._job.sizes:
+            self._job.before_change()
             self._job.target.delete(document_record_key(task.file_stem))
         done: dict[int, PreparedPart] = {}
         waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
@@ -237,6 +237,7 @@ class _Work:
             return QuarantinedDocument(task.name, Reason.TOO_LARGE, message)
 
     def _upload(self, task: DocumentTask, part: PreparedPart) -> None:
+        self._job.before_change()
         home = self._job.guess.splits[task.name]
         waiting: list[Future[None]] = []
         for page in part.pages:
