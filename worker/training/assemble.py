@@ -97,7 +97,10 @@ def build_dataset(
         coco = CocoDataset([page.labelled for page in pages], next_image, next_annotation)
         lint(coco.images(), coco.annotations())
         counts = coco.counts()
-        splits[split] = SplitSummary(documents=len(documents), images=len(pages), annotations=counts)
+        unlabelled = tuple(page.labelled.file_name for page in pages if not len(page.labelled.boxes))
+        splits[split] = SplitSummary(
+            documents=len(documents), images=len(pages), annotations=counts, unlabelled=unlabelled
+        )
         next_image += len(pages)
         next_annotation += sum(counts.values())
 

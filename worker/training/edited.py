@@ -1,169 +1,175 @@
 """A split's COCO file that people edited after preprocess, as COCO Annotator and other tools export it. Pure.
 
-They number things anew, leave pages without annotations out, write boxes with fractions, add fields, and may delete or
-draw any annotation. What is taken: the images by the names of their files, the annotations by their `bbox` (where it
-is empty, by the outline's corners), the categories by their names. A page that the file does not list stays in as a
-page without annotations. https://github.com/jsbroks/coco-annotator
+They number things anew, in another order, write boxes with fractions, add fields, leave pages out, and may delete or
+draw any annotation. What is taken: images by the names of their files, categories by their names in any case (as COCO
+Annotator finds them), annotations by their `bbox`, in whole pixels around it. The outline is looked at only where the
+bbox is empty: every tool keeps the bbox in step with what it draws, not all do so with the outline.
+
+COCO Annotator lists no page without annotations. One that had none after preprocess either stays in, as an example of
+no table. Any other that is not listed is not trained on: its labels may have been deleted, but the export also stops at
+the first page without annotations, and to take for empty what follows would teach that a table is none.
+https://github.com/jsbroks/coco-annotator/issues/342
 """
 
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
-from training.annotate import CATEGORIES
-from training.coco import categories
+from training.annotate import CATEGORIES, LabelledBox
+from training.coco import LabelledPage, PackedBoxes, lint
 from training.errors import DataError
+from training.geometry import Box
 
 EDGE_TOLERANCE_PX = 2.0  # how far a box may reach over its page's edge: it is cut there
-_IDS = {name: number for number, name in CATEGORIES.items()}
-_ADVICE = "correct it, or delete the file and run preprocess again"
+FAR_PX = 1e9  # coordinates beyond are no pixels
+_IDS = {name.casefold(): number for number, name in CATEGORIES.items()}
+_ADVICE = "export it again, or delete the file and run preprocess again"
 
 
 @dataclass(frozen=True)
 class EditedSplit:
-    """The file as training reads it; `left_out` counts the annotations that were there twice."""
+    """The pages to train on, ordered as the split's images. `left_out` names those that were labelled and are missing.
 
-    content: dict[str, Any]
-    left_out: int
+    `repeated` counts the annotations that were there twice, and count once.
+    """
+
+    pages: tuple[LabelledPage, ...]
+    left_out: tuple[str, ...]
+    repeated: int
 
 
-def read_edited_split(data: bytes, where: str, sizes: Mapping[str, tuple[int, int]]) -> EditedSplit:
-    """The edited file `data`, checked and with ids of our own.
+def read_edited_split(
+    data: bytes, where: str, sizes: Mapping[str, tuple[int, int]], unlabelled: Iterable[str] = ()
+) -> EditedSplit:
+    """The edited file `data`, checked.
 
     Args:
         where: what messages call the file.
-        sizes: width and height in pixels of each image of the split, by the name of its file, in order.
+        sizes: width and height in pixels of each image of the split, by the name of its file.
+        unlabelled: names of those on which nothing was labelled after preprocess.
 
     Raises:
-        DataError: something in it cannot be used; the message names the image or the annotation.
+        DataError: something in it cannot be used; the message names the image and the annotation, and what to do.
     """
-    try:
-        content = json.loads(data)
-        images, annotations = content["images"], content["annotations"]
-        known = {item["id"]: str(item["name"]) for item in content["categories"]}
-        if not isinstance(images, list) or not isinstance(annotations, list):
-            raise TypeError("images and annotations must be lists")  # noqa: TRY301 - one message for all of these
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DataError(f"{where} is no COCO file ({type(error).__name__}: {error}); {_ADVICE}.") from None
-    names = _image_names(images, where, sizes)
-    numbers = {name: number for number, name in enumerate(sizes, 1)}
-    found: dict[str, list[tuple[int, list[float]]]] = {name: [] for name in sizes}
-    left_out = 0
-    for annotation in annotations:
-        name, category, bbox = _annotation(annotation, where, names, known, sizes)
-        if (category, bbox) in found[name]:
-            left_out += 1
-        else:
-            found[name].append((category, bbox))
+    content = _content(data, where)
+    images = [_image(item, where, sizes) for item in content["images"]]
+    by_id = {image["id"]: image for image in images if type(image["id"]) is int}
+    categories = _categories(content["categories"], where)
+    annotations = [_annotation(item, where, by_id, categories) for item in content["annotations"]]
+    unique = {(item["file_name"], item["category_id"], *item["bbox"]): item for item in annotations}
+    lint(images, unique.values(), there=sizes, edited=where)
+    boxes: dict[str, list[LabelledBox]] = {name: [] for name in unlabelled}
+    boxes |= {image["file_name"]: [] for image in images}
+    for item in unique.values():
+        boxes[item["file_name"]].append(LabelledBox(item["category_id"], *item["bbox"]))
     return EditedSplit(
-        {
-            "images": [
-                {"id": numbers[name], "file_name": name, "width": width, "height": height}
-                for name, (width, height) in sizes.items()
-            ],
-            "annotations": list(_annotations(found, numbers)),
-            "categories": categories(),
-        },
-        left_out,
+        pages=tuple(
+            LabelledPage(name, width, height, PackedBoxes(sorted(boxes[name])))
+            for name, (width, height) in sizes.items()
+            if name in boxes
+        ),
+        left_out=tuple(name for name in sizes if name not in boxes),
+        repeated=len(annotations) - len(unique),
     )
 
 
-def _image_names(images: list[Any], where: str, sizes: Mapping[str, tuple[int, int]]) -> dict[Any, str]:
-    """The file name of each image id."""
-    names: dict[Any, str] = {}
-    for image in images:
-        try:
-            # Some tools write the whole path.
-            identifier, name = image["id"], PurePosixPath(str(image["file_name"])).name
-            repeated = identifier in names or name in names.values()
-        except (KeyError, TypeError) as error:
-            raise DataError(f"{where}: an image lacks {error}; {_ADVICE}.") from None
-        if name not in sizes:
-            raise DataError(f"{where}: its image {name} is not one of this split's; {_ADVICE}.")
-        if repeated:
-            raise DataError(f"{where}: the image {name} or its id {identifier} is there twice; {_ADVICE}.")
-        if (image.get("width", sizes[name][0]), image.get("height", sizes[name][1])) != sizes[name]:
-            raise DataError(
-                f"{where}: the image {name} is {image.get('width')} x {image.get('height')} there, but has "
-                f"{sizes[name][0]} x {sizes[name][1]} pixels; {_ADVICE}."
-            )
-        names[identifier] = name
+def _content(data: bytes, where: str) -> dict[str, list[Any]]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is no JSON ({error}); {_ADVICE}.") from None
+    for name in ("images", "annotations", "categories"):
+        items = content.get(name) if isinstance(content, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise DataError(f"{where} is no COCO file: {name} must be a list of objects; {_ADVICE}.")
+    return dict(content)
+
+
+def _categories(items: list[dict[str, Any]], where: str) -> dict[int, str]:
+    """Names by the file's ids."""
+    names: dict[int, str] = {}
+    for item in items:
+        identifier, name = item.get("id"), item.get("name")
+        if type(identifier) is not int or not isinstance(name, str):
+            raise DataError(f"{where}: a category has the id {identifier!r} and the name {name!r}; {_ADVICE}.")
+        if names.setdefault(identifier, name) != name:
+            raise DataError(f"{where}: {names[identifier]} and {name} share the category id {identifier}; {_ADVICE}.")
     return names
 
 
-def _annotation(
-    annotation: Any,
-    where: str,
-    names: Mapping[Any, str],
-    known: Mapping[Any, str],
-    sizes: Mapping[str, tuple[int, int]],
-) -> tuple[str, int, list[float]]:
-    """The image's name, our category and the box of an annotation."""
-    try:
-        what = f"{where}: annotation {annotation['id']}"
-        image, category = annotation["image_id"], annotation["category_id"]
-        name = names.get(image)
-        category_name = known.get(category)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{where}: an annotation lacks {error}; {_ADVICE}.") from None
-    if name is None:
-        raise DataError(f"{what} names the image {image}, which is not in the file; {_ADVICE}.")
-    if category_name not in _IDS:
+def _image(item: dict[str, Any], where: str, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """The image with the size that its file has."""
+    written = str(item.get("file_name") or item.get("path") or "")
+    # Some tools write the whole path.
+    endings = (written, written.rpartition("/")[2], written.rpartition("\\")[2])
+    name = next((ending for ending in endings if ending in sizes), written)
+    width, height = sizes.get(name, (0, 0))
+    stated = (item.get("width", width), item.get("height", height))
+    if name in sizes and stated != (width, height):
         raise DataError(
-            f"{what} on {name} is of the category {category_name or category!r}; use {', '.join(_IDS)}, or {_ADVICE}."
+            f"{where}: the image {name} is {stated[0]} x {stated[1]} there, but its file has {width} x {height} "
+            f"pixels, so that the boxes are of another image; annotate the images of this dataset, or delete the file "
+            "and run preprocess again."
         )
-    box = _box(annotation)
+    return {"id": item.get("id"), "file_name": name, "width": width, "height": height}
+
+
+def _annotation(
+    item: dict[str, Any], where: str, images: Mapping[int, dict[str, Any]], categories: Mapping[int, str]
+) -> dict[str, Any]:
+    """The annotation as lint takes it, with the name of its image's file; an empty one where it names no image."""
+    image_id, category_id = item.get("image_id"), item.get("category_id")
+    image = images.get(image_id) if type(image_id) is int else None
+    what = f"{where}: annotation {item.get('id')} on {image['file_name'] if image else f'the image {image_id}'}"
+    category = categories.get(category_id) if type(category_id) is int else None
+    number = _IDS.get((category or "").strip().casefold())
+    if number is None:
+        names = ", ".join(CATEGORIES.values())
+        raise DataError(f"{what} is of the category {category or category_id}; make it one of {names}, or delete it.")
+    if item.get("iscrowd"):
+        raise DataError(f"{what} is marked as a crowd (iscrowd); draw a box around each, or delete it.")
+    box = _box(item)
     if box is None:
-        raise DataError(f"{what} on {name} has neither a bbox of four numbers nor an outline; {_ADVICE}.")
-    left, top, right, bottom = box
-    width, height = sizes[name]
-    outside = max(-left, -top, right - width, bottom - height)
-    if outside > EDGE_TOLERANCE_PX:
-        raise DataError(f"{what} reaches {outside:g} pixels out of {name}; {_ADVICE}.")
-    left, top, right, bottom = max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height)
-    if right <= left or bottom <= top:
-        raise DataError(f"{what} on {name} has no area; {_ADVICE}.")
-    return name, _IDS[category_name], [left, top, right - left, bottom - top]
+        raise DataError(f"{what} has no bbox [left, top, width, height] and no polygon; draw it again, or delete it.")
+    if image is not None:
+        box = _cut(box, Box(0, 0, image["width"], image["height"]))
+    outer = box.rounded_out()
+    bbox = [int(outer.left), int(outer.top), int(outer.width), int(outer.height)]
+    return {
+        "id": item.get("id"),
+        "image_id": image_id,
+        "file_name": image["file_name"] if image else "",
+        "category_id": number,
+        "bbox": bbox,
+        "area": bbox[2] * bbox[3],
+    }
 
 
-def _box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
-    """Left, top, right, bottom."""
-    bbox = _numbers(annotation.get("bbox"))
+def _cut(box: Box, page: Box) -> Box:
+    """Without what reaches a little over the page's edge."""
+    inside = box.intersection(page)
+    reach = max(abs(edge - other) for edge, other in zip(box, inside, strict=True))
+    return inside if reach <= EDGE_TOLERANCE_PX else box
+
+
+def _box(item: Mapping[str, Any]) -> Box | None:
+    bbox = _numbers(item.get("bbox"))
     if len(bbox) == 4 and bbox[2] > 0 and bbox[3] > 0:
-        return bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3]
-    outline = annotation.get("segmentation")
-    if not isinstance(outline, list):  # a mask, run-length encoded, is a dict
-        return None
-    corners = [_numbers(polygon) for polygon in outline]
-    xs = [x for polygon in corners for x in polygon[::2]]
-    ys = [y for polygon in corners for y in polygon[1::2]]
-    return (min(xs), min(ys), max(xs), max(ys)) if xs and ys else None
+        return Box(bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3])
+    polygons = item.get("segmentation")
+    if isinstance(polygons, list):  # a run-length encoded mask is no list
+        points = [_numbers(polygon) for polygon in polygons]
+        xs = [x for polygon in points for x in polygon[::2]]
+        ys = [y for polygon in points for y in polygon[1::2]]
+        if xs and ys:
+            return Box(min(xs), min(ys), max(xs), max(ys))
+    return Box(bbox[0], bbox[1], bbox[0], bbox[1]) if len(bbox) == 4 else None
 
 
 def _numbers(value: Any) -> list[float]:
     """The numbers of a list; none where it holds anything else."""
-    if not isinstance(value, list) or any(
-        isinstance(item, bool) or not isinstance(item, int | float) for item in value
-    ):
+    if not isinstance(value, list) or not all(type(item) in (int, float) for item in value):
         return []
-    return [float(item) for item in value] if all(math.isfinite(item) for item in value) else []
-
-
-def _annotations(
-    found: Mapping[str, list[tuple[int, list[float]]]], numbers: Mapping[str, int]
-) -> Iterator[dict[str, Any]]:
-    number = 0
-    for name, boxes in found.items():
-        for category, bbox in boxes:
-            number += 1
-            yield {
-                "id": number,
-                "image_id": numbers[name],
-                "category_id": category,
-                "bbox": bbox,
-                "area": bbox[2] * bbox[3],
-                "iscrowd": 0,
-            }
+    # Also false for what is not a number.
+    return [float(item) for item in value] if all(abs(item) < FAR_PX for item in value) else []

@@ -30,11 +30,12 @@ class Category(_Model):
 
 
 class SplitSummary(_Model):
-    """Counts of one split; annotations per class name."""
+    """Counts of one split; annotations per class name. `unlabelled` are the images that nothing is labelled on."""
 
     documents: int
     images: int
     annotations: dict[str, int]
+    unlabelled: tuple[str, ...] = ()
 
 
 class DocumentEntry(_Model):

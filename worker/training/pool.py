@@ -92,4 +92,13 @@ def _begin(initialize: Callable[[], None]) -> None:
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     initialize()
+
+
+def _end_with_parent() -> None:
+    """Where the program is killed without a word, nothing that it started goes on."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os.killpg(0, signal.SIGKILL)

@@ -11,19 +11,20 @@ from typing import Any
 
 from PIL import Image
 
+from training.coco import CocoDataset
 from training.config import DatasetFacts
 from training.dataset import Dataset, download_dataset, verify_dataset
 from training.edited import read_edited_split
-from training.errors import DataError
+from training.errors import DataError, Transient
 from training.split import SPLITS
-from training.storage import S3_SCHEME, open_storage
+from training.storage import S3_SCHEME, open_storage, sha256_bytes
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """`digest` is that of the manifest, which stands for every byte of the dataset."""
+    """`digest` stands for every byte of the dataset as it is; it is the manifest's where nobody edited a COCO file."""
 
     digest: str
     facts: DatasetFacts
@@ -64,7 +65,7 @@ def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
         dataset = verify_dataset(open_storage(folder))
     files = {split: folder / split / f"{split}.json" for split in SPLITS}
     for split in dataset.edited:
-        files[split] = _normalised(dataset, split, folder, work_dir / "edited")
+        files[split] = _normalised(dataset, split, uri, folder, work_dir / "edited")
     contents = {split: _read_coco(files[split]) for split in SPLITS}
     classes = {_classes(content, files[split]) for split, content in contents.items()}
     if len(classes) != 1:
@@ -83,27 +84,46 @@ def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
     )
 
 
-def _normalised(dataset: Dataset, split: str, folder: Path, target: Path) -> Path:
+def _normalised(dataset: Dataset, split: str, uri: str, folder: Path, target: Path) -> Path:
     """The split's edited COCO file as training reads it, in `target`: the dataset itself stays as people left it."""
-    prefix = f"{split}/images/"
+    manifest = dataset.manifest
+    entries = {file.path: file for file in manifest.files}
+    key, prefix = f"{split}/{split}.json", f"{split}/images/"
     sizes = {}
-    for file in dataset.manifest.files:
-        if file.path.startswith(prefix):
-            with Image.open(folder / file.path) as image:
-                sizes[file.path.removeprefix(prefix)] = image.size
-    path = folder / split / f"{split}.json"
-    edited = read_edited_split(path.read_bytes(), str(path), sizes)
-    before = sum(dataset.manifest.splits[split].annotations.values())
-    print(
-        f"The {split} split was edited after preprocess: {len(edited.content['annotations'])} annotations instead of "
-        f"{before}; the dataset's digest is now {dataset.manifest.digest}.",
-        flush=True,
-    )
-    if edited.left_out:
-        logger.warning("%d annotations of the %s split are there twice and count once", edited.left_out, split)
+    for path in entries:
+        if path.startswith(prefix):
+            with Image.open(folder / path) as image:
+                sizes[path.removeprefix(prefix)] = image.size
+    where, data = open_storage(uri).uri(key), (folder / key).read_bytes()
+    if sha256_bytes(data) != entries[key].sha256:
+        raise Transient(f"{where} was changed while it was read; try again.")
+    before = manifest.splits.get(split)
+    edited = read_edited_split(data, where, sizes, before.unlabelled if before else ())
     target.mkdir(parents=True, exist_ok=True)
     normalised = target / f"{split}.json"
-    normalised.write_text(json.dumps(edited.content))
+    with normalised.open("w", encoding="utf-8") as file:
+        file.writelines(CocoDataset(edited.pages).chunks())
+
+    logger.warning(
+        "the %s split was edited after preprocess: %d annotations on %d pages (manifest: %d on %d); digest %s",
+        split,
+        sum(len(page.boxes) for page in edited.pages),
+        len(edited.pages),
+        sum(before.annotations.values()) if before else 0,
+        len(sizes),
+        manifest.digest,
+    )
+    if edited.repeated:
+        logger.warning("%d annotations of the %s split are there twice and count once", edited.repeated, split)
+    if edited.left_out:
+        logger.warning(
+            "%d labelled pages of the %s split, such as %s, are not listed in %s and not trained on; where that is not "
+            "meant, export with Download COCO, and list pages without tables among the images",
+            len(edited.left_out),
+            split,
+            edited.left_out[0],
+            where,
+        )
     return normalised
 
 
