@@ -97,11 +97,8 @@ def kill_operator() -> None:
     The process is found on the host by its pod's UID in its cgroup: the container has no shell to send it from.
     """
     pod = wait_until("the operator's pod is ready", operator_pod)
-    uid = pod["metadata"]["uid"]
     restarts = pod["status"]["containerStatuses"][0]["restartCount"]
-    victims = [
-        int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_operator(entry, uid)
-    ]
+    victims = _processes(pod, b"trainingrun_operator")
     assert victims, f"no process of pod {pod['metadata']['name']} on this host"
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
@@ -113,9 +110,21 @@ def kill_operator() -> None:
     wait_until("the killed operator is back", is_back, timeout_s=120)
 
 
-def _is_operator(process: Path, pod_uid: str) -> bool:
+def worker_processes(pod: Object) -> list[int]:
+    """The main process of a worker's pod, by its number on this host; none before it runs."""
+    return _processes(pod, b"python3\0-m\0training.")
+
+
+def _processes(pod: Object, command: bytes) -> list[int]:
+    """Processes of a pod with these words in their command line, oldest first."""
+    uid = pod["metadata"]["uid"]
+    numbers = sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [number for number in numbers if _is_in_pod(Path("/proc") / str(number), uid, command)]
+
+
+def _is_in_pod(process: Path, pod_uid: str, words: bytes) -> bool:
     try:
         cgroup, command = (process / "cgroup").read_text(), (process / "cmdline").read_bytes()
     except OSError:
         return False  # it ended meanwhile
-    return pod_uid in cgroup and b"trainingrun_operator" in command
+    return pod_uid in cgroup and words in command
