@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.errors import ConfigError, DataError
@@ -33,6 +33,7 @@ def own_split(name: str, weights: SplitWeights, seed: int) -> str:
 WEIGHTS = st.builds(SplitWeights, *[st.integers(1, 100)] * 3)
 
 
+@settings(max_examples=200)
 @given(NAMES, WEIGHTS, st.integers())
 def test_every_document_has_one_split_and_no_split_is_empty(names: list[str], weights: SplitWeights, seed: int) -> None:
     splits = assign_splits(without_classes(names), weights, seed).splits
@@ -93,6 +94,7 @@ def test_weights_are_read_from_text() -> None:
             SplitWeights.parse(text)
 
 
+@settings(max_examples=200)
 @given(corpora(), WEIGHTS, st.integers())
 def test_every_split_has_every_class_that_occurs(
     classes: dict[str, frozenset[str]], weights: SplitWeights, seed: int
