@@ -27,12 +27,13 @@ NAMES = [
     "-r 300",
     ".hidden",
     "100% #1 ?a=b&c=d + %41",
-    "back\\slash * [a-z]",
+    "star * [a-z]",
     "l" + "o" * 198 + "ng",
     "東" * 80,
     "Case",
     "case",
 ]
+BACKSLASH = "back\\slash"  # SeaweedFS takes it for a slash
 LONG = "長" * 83  # 249 bytes: with what is added to it no file system would take it
 
 
@@ -92,11 +93,11 @@ def test_every_name_comes_through_from_s3_to_s3(s3_environment: S3Server, tmp_pa
 
 def test_a_folder_takes_the_same_names(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
-    draw_corpus(corpus, documents=len(NAMES), seed=9, pages=1)
-    for index, name in enumerate(NAMES, 1):
+    draw_corpus(corpus, documents=len(NAMES) + 1, seed=9, pages=1)
+    for index, name in enumerate([*NAMES, BACKSLASH], 1):
         for folder, kind in (("pdfs", "pdf"), ("json", "json")):
             (corpus / folder / f"document-{index:04}.{kind}").rename(corpus / folder / f"{name}.{kind}")
     code, output, message = run_preprocess("--source", corpus, "--working_dir", tmp_path / "out", folder=tmp_path)
     assert code == 0, output
-    assert message["dataset"]["documents"]["prepared"] == len(NAMES)
+    assert message["dataset"]["documents"]["prepared"] == len(NAMES) + 1
     assert not list(tmp_path.rglob("injected"))

@@ -4,181 +4,179 @@ It carries everything that it shows, so that it can be mailed or opened from a b
 messages come from documents of others. It is written document by document, so that its size is not this program's.
 """
 
-import html
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from urllib.parse import quote
 
-from training.annotate import CATEGORIES
-from training.coco import COLOURS
-from training.layout import drawing_key
+from training.contact_sheet import MAX_NOTES, Findings, contact_sheet
 from training.manifest import Manifest
-from training.outliers import Outlier, find_outliers
+from training.outliers import find_outliers
 from training.prepared import PreparedDocument
-from training.records import PageRecord, RecordFolder, read_pages
+from training.records import RecordFolder
 from training.review_style import STYLE
-from training.source import file_stem
+from training.review_text import count, heading, link, name, names, number, tally, text
 
-MAX_THUMBNAILS = 3000  # a page with more is too heavy for a browser
 MAX_ODD_PAGES_SHOWN = 200
 
-
-# By the document's name and the page's number.
-Findings = Mapping[tuple[str, int], tuple[Outlier, ...]]
+_HEAD = f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Review of the data set</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+<style>{STYLE}</style></head>
+<body>
+"""
+_ADVICE = """<p>Look at the pages before you train. Correct what is wrong in the BadgerDoc JSON and run preprocess
+again: only what changed is made anew. Or edit a split’s JSON under <code>ttv/</code> with COCO Annotator; training
+takes it as you left it.</p>
+"""
 
 
 def write_review(path: Path, manifest: Manifest, documents: Sequence[PreparedDocument], records: RecordFolder) -> None:
-    """Writes the page to `path`; thumbnails come from the documents' records."""
-    with path.open("w", encoding="utf-8") as file:
+    """Writes the page to `path`; the small pictures come from the documents' records."""
+    # A file that belongs to no document may have a name that is no Unicode.
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(review_html(manifest, documents, records))
 
 
 def review_html(manifest: Manifest, documents: Sequence[PreparedDocument], records: RecordFolder) -> Iterator[str]:
     """The page, piece by piece."""
-    findings = _findings(documents)
-    total = sum(map(len, findings.values()))
-    odd = Counter(name for name, _ in findings)
-    yield (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Review of the data set</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f"<style>{STYLE}</style></head><body>\n"
-    )
-    yield from _head(manifest, total)
+    findings = find_in_documents(documents)
+    yield _HEAD
+    yield "<header>\n"
+    yield from _top(manifest, findings)
+    yield "</header>\n<main>\n"
     yield from _quarantined(manifest)
-    yield from _moved_and_leaked(manifest)
+    yield from _leaks(manifest)
     yield from _outliers(findings)
+    yield from _moved(manifest)
+    yield heading("pages", "All pages", sum(split.images for split in manifest.splits.values()))
     splits = {entry.name: entry.split for entry in manifest.documents}
-    pages = sum(split.images for split in manifest.splits.values())
-    yield f'<h2 id="pages">All pages <span class="soft">{pages}</span></h2>\n'
-    yield f"<p>{_legend()} Each opens the page at a size to read.</p>\n"
-    # What needs a look comes first.
-    ordered = sorted(documents, key=lambda document: (-odd[document.name], document.name))
-    left = MAX_THUMBNAILS
-    for document in ordered:
-        yield from _document(document, splits[document.name], records, findings, thumbnails=left)
-        left = max(0, left - len(document.pages))
-    yield "</body></html>\n"
+    yield from contact_sheet(documents, records, splits, findings)
+    yield "</main>\n</body></html>\n"
 
 
-def _head(manifest: Manifest, findings: int) -> Iterator[str]:
-    prepared, quarantined = len(manifest.documents), len(manifest.quarantined)
-    yield f"<h1>{_count(prepared, 'document')} to train on, {_count(quarantined, 'document')} left out</h1>\n"
-    yield f"<p><code>{_text(manifest.digest)}</code></p>\n"
-    advice = "look at the pages below" if not findings else f"look at the {_count(findings, 'odd label')} below"
-    yield (
-        f"<p>Before you train, {advice}. Correct what is wrong in the BadgerDoc JSON and run preprocess again: only "
-        "what changed is made anew. Or edit a split's JSON under <code>ttv/</code> with COCO Annotator; training takes "
-        "it as you left it.</p>\n"
-    )
-    names = [category.name for category in manifest.categories]
-    columns = "".join(f'<th scope="col">{_text(name)}</th>' for name in ["split", "documents", "pages", *names])
-    yield f'<div class="scroll"><table><tr>{columns}</tr>\n'
-    for name, split in manifest.splits.items():
-        counts = "".join(f"<td>{split.annotations.get(category, 0)}</td>" for category in names)
-        yield f'<tr><th scope="row">{name}</th><td>{split.documents}</td><td>{split.images}</td>{counts}</tr>\n'
-    yield "</table></div>\n<p class=soft>"
-    yield ", ".join(f"{_text(name)} {_text(value)}" for name, value in manifest.parameters.items()) + "</p>\n"
+def find_in_documents(documents: Iterable[PreparedDocument]) -> Findings:
+    """What is odd, of the pages where something is."""
+    found = {}
+    for document in documents:
+        for page in document.pages:
+            labelled = page.labelled
+            outliers = find_outliers(list(labelled.boxes), labelled.width, labelled.height)
+            if outliers:
+                found[document.name, page.number] = outliers
+    return found
+
+
+def _top(manifest: Manifest, findings: Findings) -> Iterator[str]:
+    left_out = len(manifest.quarantined)
+    yield f"<h1>{count(len(manifest.documents), 'document')} to train on, {number(left_out)} left out</h1>\n"
+    yield f'<p class="soft">data set <code>{text(manifest.digest)}</code></p>\n'
+    leaks, odd = len(_leaking(manifest)), sum(map(len, findings.values()))
+    faults = [
+        f'<li><a class="{kind}" href="#{place}">{words}</a></li>'
+        for place, kind, found, words in (
+            ("left-out", "bad", left_out, f"{count(left_out, 'document')} left out"),
+            ("leaks", "bad", leaks, "the same pages in several splits"),
+            ("odd", "odd", odd, count(odd, "odd label")),
+            ("moved", "", len(manifest.moved), f"{count(len(manifest.moved), 'document')} moved to another split"),
+        )
+        if found
+    ]
+    nothing = '<li class="good">No document was left out and no label looks odd</li>'
+    yield f'<nav aria-label="Contents"><ul>{"".join(faults) or nothing}'
+    yield '<li><a href="#pages">all pages</a></li></ul></nav>\n'
+    yield _ADVICE
+    yield from _counts(manifest)
+    yield "<details><summary>How it was made</summary>\n<dl>"
+    for key, value in {**manifest.parameters, "input": manifest.input_digest}.items():
+        yield f"<div><dt>{text(key)}</dt><dd>{text(value)}</dd></div>\n"
+    yield "</dl></details>\n"
+    if manifest.ignored:
+        yield f"<details><summary>{count(len(manifest.ignored), 'file')} of no document</summary>\n<ul>"
+        for key in manifest.ignored:
+            yield f"<li>{name(key)}</li>\n"
+        yield "</ul></details>\n"
+
+
+def _counts(manifest: Manifest) -> Iterator[str]:
+    classes = [category.name for category in manifest.categories]
+    rows = [
+        (name, [split.documents, split.images, *(split.annotations.get(label, 0) for label in classes)])
+        for name, split in manifest.splits.items()
+    ]
+    columns = "".join(f'<th scope="col">{text(title)}</th>' for title in ["split", "documents", "pages", *classes])
+    yield f"{_scrolled('Counts')}<table>\n<thead><tr>{columns}</tr></thead>\n<tbody>"
+    for split, counts in rows:
+        yield _row(split, counts)
+    yield "</tbody>\n<tfoot>"
+    yield _row("all", [sum(column) for column in zip(*(counts for _, counts in rows), strict=True)])
+    yield "</tfoot></table></div>\n"
+
+
+def _row(head: str, values: Iterable[int]) -> str:
+    cells = "".join(f"<td>{number(value)}</td>" for value in values)
+    return f'<tr><th scope="row">{text(head)}</th>{cells}</tr>\n'
+
+
+def _scrolled(label: str) -> str:
+    """Around what may be wider than a phone; one that scrolls must be reached by keyboard."""
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
 
 
 def _quarantined(manifest: Manifest) -> Iterator[str]:
     if not manifest.quarantined:
         return
-    yield f'<h2 id="quarantined" class="bad">Left out <span class="soft">{len(manifest.quarantined)}</span></h2>\n'
-    yield '<div class="scroll"><table class="words">'
+    yield heading("left-out", "Left out", len(manifest.quarantined), "bad")
+    reasons = Counter(entry.reason for entry in manifest.quarantined)
+    yield f"<p>Nothing of these documents is in the data set: {tally(reasons)}.</p>\n"
+    columns = "".join(f'<th scope="col">{title}</th>' for title in ("document", "reason", "what happened, what to do"))
+    yield f'{_scrolled("Documents left out")}<table class="words">\n<thead><tr>{columns}</tr></thead>\n<tbody>'
     for entry in manifest.quarantined:
         yield (
-            f'<tr><td>{_text(entry.name)}</td><td class="bad">{_text(entry.reason)}</td>'
-            f"<td>{_text(entry.message)}</td></tr>\n"
+            f'<tr><th scope="row">{name(entry.name)}</th><td class="bad">{text(entry.reason)}</td>'
+            f"<td>{text(entry.message)}</td></tr>\n"
         )
-    yield "</table></div>\n"
+    yield "</tbody></table></div>\n"
 
 
-def _moved_and_leaked(manifest: Manifest) -> Iterator[str]:
-    if manifest.leaks:
-        yield f'<h2 class="bad">The same page in several splits <span class="soft">{len(manifest.leaks)}</span></h2>\n'
-        yield "<p>Training would see what it is tested on: remove all but one.</p><ul>"
-        for leak in manifest.leaks:
-            yield f"<li>{_text(', '.join(leak.documents))}: {_text(' and '.join(leak.splits))}</li>\n"
-        yield "</ul>\n"
-    if manifest.moved:
-        yield f'<h2>Moved to another split <span class="soft">{len(manifest.moved)}</span></h2>\n'
-        yield "<p>The split would have lacked a class, or any document, without them.</p><ul>"
-        for move in manifest.moved:
-            yield f"<li>{_text(move.document)}: from {_text(move.source)} to {_text(move.target)}</li>\n"
-        yield "</ul>\n"
+def _leaking(manifest: Manifest) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Documents that share pages, and the splits that they are in: once, however many pages it is."""
+    return list(dict.fromkeys((leak.documents, leak.splits) for leak in manifest.leaks))
+
+
+def _leaks(manifest: Manifest) -> Iterator[str]:
+    leaking = _leaking(manifest)
+    if not leaking:
+        return
+    yield heading("leaks", "The same pages in several splits", len(leaking), "bad")
+    yield "<p>Training would see what it is tested on: of each line, keep one document.</p>\n<ul>"
+    for documents, splits in leaking:
+        yield f"<li>{names(documents)}: in {text(' and '.join(splits))}</li>\n"
+    yield "</ul>\n"
 
 
 def _outliers(findings: Findings) -> Iterator[str]:
     if not findings:
         return
     kinds = Counter(outlier.kind for found in findings.values() for outlier in found)
-    yield f'<h2 id="odd" class="odd">Odd labels <span class="soft">{kinds.total()}</span></h2>\n'
-    yield "<p>" + ", ".join(f"{count} × {_text(kind)}" for kind, count in sorted(kinds.items())) + "</p><ul>\n"
-    for (name, page), found in islice(sorted(findings.items()), MAX_ODD_PAGES_SHOWN):
-        messages = "; ".join(f"{_text(outlier.kind)}, {_text(outlier.message)}" for outlier in found)
-        yield f'<li><a href="{_link(name, page)}">{_text(name)}, page {page}</a>: {messages}</li>\n'
+    yield heading("odd", "Odd labels", kinds.total(), "odd")
+    yield f"<p>They are in the data set; look whether they are right: {tally(kinds)}.</p>\n<ul>"
+    for (document, page), found in islice(sorted(findings.items()), MAX_ODD_PAGES_SHOWN):
+        messages = " ".join(text(outlier.message) for outlier in found[:MAX_NOTES])
+        more = f" And {number(len(found) - MAX_NOTES)} more." if len(found) > MAX_NOTES else ""
+        yield f'<li><a href="{link(document, page)}">{name(document)}, page {page}</a>: {messages}{more}</li>\n'
     if len(findings) > MAX_ODD_PAGES_SHOWN:
-        yield f"<li>and {len(findings) - MAX_ODD_PAGES_SHOWN} more pages, marked below</li>\n"
+        yield f"<li>{count(len(findings) - MAX_ODD_PAGES_SHOWN, 'page')} more, marked below</li>\n"
     yield "</ul>\n"
 
 
-def _document(
-    document: PreparedDocument, split: str, records: RecordFolder, findings: Findings, *, thumbnails: int
-) -> Iterator[str]:
-    pages = _count(len(document.pages), "page")
-    yield f'<h3>{_text(document.name)} <span class="soft">{_text(split)}, {pages}</span></h3>\n<div class="sheet">'
-    for index, page in enumerate(read_pages(records.path(document.name))):
-        outliers = findings.get((document.name, page.number), ())
-        yield _page(document.name, page, outliers, with_thumbnail=index < thumbnails)
-    yield "</div>\n"
-
-
-def _page(name: str, page: PageRecord, outliers: Sequence[Outlier], *, with_thumbnail: bool) -> str:
-    labels = page.prepared().labelled.boxes
-    counts = Counter(CATEGORIES[label.category] for label in labels)
-    shown = ", ".join(f"{counts[category]} {category}" for category in CATEGORIES.values() if counts[category])
-    notes = "".join(f'<span class="odd">{_text(outlier.message)}</span>' for outlier in outliers[:3])
-    picture = ""
-    if with_thumbnail:
-        picture = (
-            f'<img loading="lazy" width="{page.width}" height="{page.height}" '
-            f'alt="Page {page.number} of {_text(name)} with its labels" src="data:image/jpeg;base64,{page.thumbnail}">'
-        )
-    return (
-        f'<a href="{_link(name, page.number)}"{" class=odd-page" if outliers else ""}>{picture}'
-        f"<span>page {page.number}: {shown or 'no table'}</span>{notes}</a>\n"
-    )
-
-
-def _findings(documents: Iterable[PreparedDocument]) -> Findings:
-    found = {
-        (document.name, page.number): find_outliers(
-            list(page.labelled.boxes), page.labelled.width, page.labelled.height
-        )
-        for document in documents
-        for page in document.pages
-    }
-    return {place: outliers for place, outliers in found.items() if outliers}
-
-
-def _legend() -> str:
-    keys = (
-        f'<span class="key" style="background:{COLOURS[number]}"></span>{name}' for number, name in CATEGORIES.items()
-    )
-    return "Outlined are " + ", ".join(keys) + "."
-
-
-def _link(document: str, page: int) -> str:
-    return html.escape(quote(drawing_key(file_stem(document), page)))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
+def _moved(manifest: Manifest) -> Iterator[str]:
+    if not manifest.moved:
+        return
+    yield heading("moved", "Moved to another split", len(manifest.moved))
+    yield "<p>Without them that split would lack a class, or be empty.</p>\n<ul>"
+    for move in manifest.moved:
+        yield f"<li>{name(move.document)}: from {text(move.source)} to {text(move.target)}</li>\n"
+    yield "</ul>\n"

@@ -55,7 +55,8 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
                 break
         else:
             if not is_ours(item.key):
-                ignored.append(item.key)
+                # A name that is no Unicode could not be written down.
+                ignored.append(item.key.encode(errors="backslashreplace").decode())
     if not pdfs.keys() & jsons.keys():
         raise DataError(
             f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its "

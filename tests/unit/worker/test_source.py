@@ -51,9 +51,14 @@ def test_a_name_that_cannot_be_used_is_set_aside(keys: list[str], name: str) -> 
 
 
 def test_every_other_file_is_named_but_for_those_that_preprocess_wrote() -> None:
-    keys = objects("pdfs/a.pdf", "json/a.json", "pdfs/scan.tiff", "pdfs/sub/b.pdf", "json/.DS_Store")
+    keys = objects("pdfs/a.pdf", "json/a.json", "pdfs/scan.tiff", "pdfs/sub/b.pdf", "json/.DS_Store", "json/\udcff.txt")
     ours = objects("pdfs/a/draw_ann/0.jpg", "pdfs/a/record.jsonl")
-    assert pair_documents(keys + ours, SOURCE).ignored == ("json/.DS_Store", "pdfs/scan.tiff", "pdfs/sub/b.pdf")
+    assert pair_documents(keys + ours, SOURCE).ignored == (
+        "json/.DS_Store",
+        "json/\\udcff.txt",
+        "pdfs/scan.tiff",
+        "pdfs/sub/b.pdf",
+    )
 
 
 @pytest.mark.parametrize("keys", [[], ["pdfs/a.pdf"], ["pdfs/a.pdf", "json/b.json"]])
