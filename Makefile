@@ -48,6 +48,13 @@ s3-env: ## Print the `export AWS_…` lines that reach its S3 server
 images: cluster-up ## Build the worker and operator images and push them to the cluster's registry
 	hack/images/build.sh
 
+##@ Benchmarks
+.PHONY: bench bench-preprocess
+bench: bench-preprocess ## All benchmarks (docs/benchmarks.md)
+
+bench-preprocess: venv ## Preprocess against the bare renderer and a naive script (BENCH=--quick is short, BENCH=--help lists the options)
+	PYTHONPATH=hack:. .venv/bin/python -m bench.preprocess $(BENCH)
+
 ##@ Working on the project
 .PHONY: venv lock format chart-crd golden help
 venv: ## Debian packages and .venv with every pinned dependency
