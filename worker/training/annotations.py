@@ -1,64 +1,82 @@
-"""The annotations of one document, in whichever of the formats they are written."""
+"""The annotations of one document, in whichever of the formats they are written, page by page."""
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import from_json
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from training.badgerdoc import Document, check_document, explain
-from training.platform_format import PlatformDocument
+from pydantic import ValidationError
+
+from training.badgerdoc import Page, check_unique, explain
+from training.json_pages import split_pages
+from training.platform_format import PlatformPage
 from training.quarantine import DocumentError, Reason
 
 AUTO, BADGERDOC, PLATFORM = "auto", "badgerdoc", "platform"
 FORMATS = (AUTO, BADGERDOC, PLATFORM)
 MAX_JSON_BYTES = 64 << 20  # a hundred thousand cells have ten
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# By these a page's format is told.
+_PLATFORM_FIELDS, _BADGERDOC_FIELDS = {"objs", "size"}, {"blocks", "bbox"}
 
 
-class _PageKeys(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+@dataclass(frozen=True)
+class PageText:
+    """The annotations of the page that is the `index`th in its file, as they are written there."""
 
-    objs: object = None
-    size: object = None
+    text: str
+    index: int
+    annotation_format: str
+
+    def read(self) -> Page:
+        """The page. Raises DocumentError (schema) with the path of the faulty field."""
+        where = f"pages.{self.index}"
+        try:
+            if self.annotation_format == PLATFORM:
+                return PlatformPage.model_validate_json(self.text).page()
+            return Page.model_validate_json(self.text)
+        except ValidationError as error:
+            raise _not_in_format(self.annotation_format, explain(error, where)) from None
+        except ValueError as error:
+            raise DocumentError(Reason.SCHEMA, f"The JSON cannot be used: {where}.{error}; correct it.") from None
 
 
-class _Sketch(BaseModel):
-    """As much as tells the formats apart."""
+def page_texts(data: bytes, annotation_format: str = AUTO) -> Iterator[PageText]:
+    """The pages in `data`, whose format is one of FORMATS, in the order of the file.
 
-    model_config = ConfigDict(extra="ignore")
-
-    pages: list[_PageKeys] = []
-
-
-def read_annotations(data: bytes, annotation_format: str = AUTO) -> Document:
-    """The annotations in `data`, whose format is one of FORMATS.
-
-    Raises DocumentError: schema with the path of the faulty field, or too_large.
+    Raises DocumentError: schema where it is no JSON or has no pages, too_large.
     """
     if len(data) > MAX_JSON_BYTES:
         raise DocumentError(
             Reason.TOO_LARGE,
             f"The JSON has {len(data) >> 20} MiB, more than {MAX_JSON_BYTES >> 20}; split the document.",
         )
-    data = data.removeprefix(_BYTE_ORDER_MARK)
-    found = _format_of(data) if annotation_format == AUTO else annotation_format
+    found = annotation_format
     try:
-        if found == PLATFORM:
-            return check_document(PlatformDocument.model_validate_json(data).document())
-        return check_document(Document.model_validate_json(data))
-    except ValidationError as error:
-        raise DocumentError(
-            Reason.SCHEMA, f"The JSON is not in the {found} format: {explain(error)}; export it again."
-        ) from None
+        text = data.decode("utf-8-sig")
+        if found == AUTO:
+            found = _format_of(text)
+        for index, page in enumerate(split_pages(text)):
+            yield PageText(page.text, index, found)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _not_in_format(BADGERDOC if found == AUTO else found, f"the file: Invalid JSON: {error}") from None
     except ValueError as error:
-        raise DocumentError(Reason.SCHEMA, f"The JSON cannot be used: {error}; correct it.") from None
+        raise _not_in_format(found, str(error)) from None
 
 
-def _format_of(data: bytes) -> str:
-    """By what the pages hold: the platform's have a size and objects, the extractor's a bbox and blocks."""
-    if b'"objs"' not in data:
-        return BADGERDOC
-    try:
-        sketch = _Sketch.model_validate(from_json(data))
-    except ValueError:
-        return BADGERDOC
-    is_platform = any(page.objs is not None or page.size is not None for page in sketch.pages)
-    return PLATFORM if is_platform else BADGERDOC
+def read_annotations(data: bytes, annotation_format: str = AUTO) -> tuple[Page, ...]:
+    """All pages in `data`. Raises DocumentError: schema with the path of the faulty field, or too_large."""
+    pages = tuple(text.read() for text in page_texts(data, annotation_format))
+    check_unique([page.page_num for page in pages])
+    return pages
+
+
+def _format_of(text: str) -> str:
+    for page in split_pages(text):
+        if page.fields & _PLATFORM_FIELDS:
+            return PLATFORM
+        if page.fields & _BADGERDOC_FIELDS:
+            break
+    return BADGERDOC
+
+
+def _not_in_format(annotation_format: str, what: str) -> DocumentError:
+    return DocumentError(Reason.SCHEMA, f"The JSON is not in the {annotation_format} format: {what}; export it again.")

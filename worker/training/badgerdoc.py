@@ -11,6 +11,8 @@ Files that people have lack some of this. What is missing without loss is filled
 error that names the field.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -93,28 +95,17 @@ class Page(_Model):
         return tuple(block for block in self.blocks if block.is_table)
 
 
-class Document(_Model):
-    """The annotations of one PDF."""
-
-    pages: tuple[Page, ...]
-
-
-def check_document(document: Document) -> Document:
-    """`document` itself, where it has pages and each of them once; else DocumentError (schema)."""
-    numbers = [page.page_num for page in document.pages]
+def check_unique(numbers: Sequence[int]) -> None:
+    """Raises DocumentError (schema) where the JSON has no pages (`numbers` are their page_num), or one twice."""
     if not numbers:
         raise DocumentError(Reason.SCHEMA, "The JSON has no pages; export the document again.")
-    twice = (
-        sorted({number for number in numbers if numbers.count(number) > 1}) if len(set(numbers)) < len(numbers) else []
-    )
+    twice = [number for number, count in Counter(numbers).items() if count > 1]
     if twice:
-        raise DocumentError(Reason.SCHEMA, f"The JSON holds page_num {twice[0]} more than once; merge these pages.")
-    return document
+        raise DocumentError(Reason.SCHEMA, f"The JSON holds page_num {min(twice)} more than once; merge these pages.")
 
 
-def check_page_numbers(document: Document, page_count: int) -> None:
-    """Raises DocumentError (page_missing) where the JSON has a page that a PDF of `page_count` lacks."""
-    numbers = [page.page_num for page in document.pages]
+def check_page_numbers(numbers: Sequence[int], page_count: int) -> None:
+    """Raises DocumentError (page_missing) where one of the JSON's page_num is beyond a PDF of `page_count` pages."""
     if max(numbers) < page_count:
         return
     if min(numbers) >= 1 and max(numbers) == page_count:
@@ -128,11 +119,11 @@ def check_page_numbers(document: Document, page_count: int) -> None:
     )
 
 
-def explain(error: ValidationError) -> str:
-    """The first faults as `pages.0.blocks.2.cells.7.bbox.left: Field required`."""
+def explain(error: ValidationError, where: str) -> str:
+    """The first faults as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the path's beginning."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     shown = [
-        f"{'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}"
+        f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}"
         for fault in faults[:MAX_ERRORS_SHOWN]
     ]
     more = f" and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""

@@ -5,19 +5,21 @@ is wrong with a document sets aside this document alone.
 """
 
 import logging
+import os
 import shutil
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 from training.annotate import label_page
-from training.annotations import read_annotations
-from training.badgerdoc import Document, Page, check_page_numbers
+from training.annotations import page_texts
+from training.badgerdoc import Page, check_page_numbers
 from training.coco import LabelledPage, PackedBoxes
 from training.coordinates import AUTO, Coordinates
 from training.draw import draw_page
 from training.errors import WorkerError, one_line
 from training.geometry import Box
+from training.page_file import PageFile
 from training.page_image import PageImage
 from training.poppler import PdfFile
 from training.prepared import PreparedPage
@@ -108,45 +110,40 @@ def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedD
 
 @dataclass(frozen=True)
 class _Opened:
-    """A document whose pages were checked, before any is drawn."""
+    """A document whose pages were checked, before any is drawn: the annotated ones, and the size of every one."""
 
-    document: Document
+    pages: PageFile
     sizes: list[PageSize]
-
-    @cached_property
-    def pages(self) -> dict[int, Page]:
-        """Annotated pages by number."""
-        return {page.page_num: page for page in sorted(self.document.pages, key=lambda page: page.page_num)}
 
 
 # Of the document that is being prepared: each process reads its annotations once, however many parts it gets.
 @lru_cache(maxsize=1)
 def _open(task: DocumentTask) -> _Opened:
-    document = read_annotations(task.json.read_bytes(), task.options.annotation_format)
+    texts = page_texts(task.json.read_bytes(), task.options.annotation_format)
+    pages = PageFile(task.folder / f"annotations-{os.getpid()}", texts)
     sizes = page_sizes(task.pdf)
-    check_page_numbers(document, len(sizes))
-    opened = _Opened(document, sizes)
-    check_page_pixels(sizes, list(opened.pages), task.options.render.dpi)
-    return opened
+    check_page_numbers(pages.numbers, len(sizes))
+    check_page_pixels(sizes, pages.numbers, task.options.render.dpi)
+    return _Opened(pages, sizes)
 
 
 def _prepare(task: DocumentTask, number: int) -> PreparedPart:
     opened = _open(task)
-    runs = list(page_runs(list(opened.pages)))
+    runs = list(page_runs(opened.pages.numbers))
     first, last = runs[number]
-    numbers = list(range(first, last + 1))
+    annotated = {number: opened.pages.read(number) for number in range(first, last + 1)}
     part = PreparedPart(task.folder / f"part-{number}", (), len(runs))
     shutil.rmtree(part.folder, ignore_errors=True)  # of a process that was killed over it
     part.images.mkdir(parents=True)
     part.drawings.mkdir()
-    with_tables = [number for number in numbers if opened.pages[number].tables]
+    with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render
     words = page_words(task.pdf, with_tables, options)
     pages = []
     with part.record_lines.open("wb") as lines:
-        for rendered in render_pages(task.pdf, numbers, opened.sizes, options, folder=part.folder):
+        for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=part.folder):
             image = PageImage(rendered.path)
-            labelled = _label(opened.pages[rendered.number], rendered, image, words.get(rendered.number, []), task)
+            labelled = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), task)
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, part.drawing(page))
             rendered.path.replace(part.image(page))

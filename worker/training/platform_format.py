@@ -1,4 +1,4 @@
-"""Reads the annotations that the later BadgerDoc platform writes, as the document that `training.badgerdoc` describes.
+"""Reads the annotations that the later BadgerDoc platform writes, as the pages that `training.badgerdoc` describes.
 
     Document = {"pages": [Page]}
     Page     = {"page_num": 1-based, "size": {"width", "height"}, "objs": [Object]}
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from training.badgerdoc import Block, Cell, Document, Page, PixelBox
+from training.badgerdoc import Block, Cell, Page, PixelBox
 
 _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
@@ -67,30 +67,20 @@ class _Object(_Model):
         return any(str(word).strip().lower() in words for word in (self.category, self.type) if word is not None)
 
 
-class _PlatformPage(_Model):
+class PlatformPage(_Model):
+    """One page of the platform's JSON."""
+
     page_num: int = Field(ge=1)
     size: _Size | None = None
     objs: Annotated[tuple[_Object, ...], BeforeValidator(_or_empty)] = ()
 
-
-class PlatformDocument(_Model):
-    """The platform's JSON."""
-
-    pages: tuple[_PlatformPage, ...]
-
-    def document(self) -> Document:
+    def page(self) -> Page:
         """The same in the extractor's terms. Raises ValueError, which names the object, for one that has no place."""
-        return Document(pages=tuple(_page(page, index) for index, page in enumerate(self.pages)))
-
-
-def _page(page: _PlatformPage, index: int) -> Page:
-    box = PixelBox(left=0, top=0, width=page.size.width, height=page.size.height) if page.size else None
-    blocks = tuple(
-        _table(table, page.objs, f"pages.{index}.objs.{number}")
-        for number, table in enumerate(page.objs)
-        if table.is_a(_TABLE)
-    )
-    return Page(page_num=page.page_num - 1, bbox=box, blocks=blocks)
+        box = PixelBox(left=0, top=0, width=self.size.width, height=self.size.height) if self.size else None
+        blocks = tuple(
+            _table(table, self.objs, f"objs.{number}") for number, table in enumerate(self.objs) if table.is_a(_TABLE)
+        )
+        return Page(page_num=self.page_num - 1, bbox=box, blocks=blocks)
 
 
 def _table(table: _Object, objects: Sequence[_Object], where: str) -> Block:

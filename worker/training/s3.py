@@ -18,6 +18,7 @@ import boto3
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
 from s3transfer.exceptions import RetriesExceededError as TransferRetriesExceeded
 from s3transfer.exceptions import S3DownloadFailedError, S3UploadFailedError
 
@@ -93,11 +94,14 @@ def make_client(settings: S3Settings) -> Any:
         if "AWS_RESPONSE_CHECKSUM_VALIDATION" not in os.environ:
             options["response_checksum_validation"] = "when_required"
     try:
-        return boto3.session.Session().client(
+        client = boto3.session.Session().client(
             "s3", endpoint_url=settings.endpoint, region_name=settings.region or "us-east-1", config=Config(**options)
         )
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"S3 cannot be used ({error}); check AWS_S3_ENDPOINT and AWS_REGION.") from error
+    # Asking first whether a body is welcome costs each upload a round trip, and these bodies are small or in parts.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client
 
 
 class S3Storage:

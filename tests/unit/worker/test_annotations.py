@@ -46,7 +46,7 @@ def test_a_table_of_the_platform_has_its_cells_rows_and_columns(
     numbers = [item["id"] for item in cells] if children else None
     whole = {"id": 1, "bbox": [100, 100, 300, 220], "children": numbers, **table}
     text = {"id": 2, "type": "text", "category": "paragraph", "bbox": [10, 10, 50, 20]}
-    [page] = read_annotations(platform(whole, *cells, text)).pages
+    [page] = read_annotations(platform(whole, *cells, text))
     assert page.page_num == 0
     assert page.bbox == PixelBox(left=0, top=0, width=600, height=800)
     [block] = page.tables
@@ -64,7 +64,7 @@ def test_a_table_of_the_platform_has_its_cells_rows_and_columns(
 def test_cells_belong_to_the_table_that_they_lie_in() -> None:
     first = {"id": 1, "category": "table", "bbox": [0, 0, 100, 100]}
     second = {"id": 2, "category": "table", "bbox": [0, 200, 100, 300]}
-    [page] = read_annotations(platform(first, second, cell(3, [10, 10, 50, 30]), cell(4, [10, 210, 50, 230]))).pages
+    [page] = read_annotations(platform(first, second, cell(3, [10, 10, 50, 30]), cell(4, [10, 210, 50, 230])))
     assert [[item.bbox.top for item in table.cells] for table in page.tables] == [[10], [210]]
 
 
@@ -104,7 +104,7 @@ def test_what_is_wrong_in_the_platforms_format_is_named_by_its_path(data: bytes,
 )
 def test_the_format_is_told_by_the_content_unless_it_is_stated(data: bytes, stated: str, fits: bool) -> None:
     if fits:
-        assert [page.page_num for page in read_annotations(data, stated).pages] == [0]
+        assert [page.page_num for page in read_annotations(data, stated)] == [0]
     else:
         with pytest.raises(DocumentError, match="not in the platform format"):
             read_annotations(data, stated)
@@ -148,7 +148,7 @@ def test_rows_and_columns_come_from_the_places_of_cells_that_nearly_line_up(
     ]
     table = {"id": 9999, "category": "table", "bbox": [0, 0, 90 * columns * scale, 30 * rows * scale]}
     shifted = [{**item, "bbox": [value + 50 for value in item["bbox"]]} for item in [table, *cells]]
-    [block] = read_annotations(platform(*shifted)).pages[0].tables
+    [block] = read_annotations(platform(*shifted))[0].tables
     found: list[Cell] = sorted(block.cells, key=lambda item: (item.row, item.column))
     assert [(item.row, item.column) for item in found] == [(r, c) for r in range(rows) for c in range(columns)]
     assert {(item.rowspan, item.colspan) for item in found} == {(1, 1)}

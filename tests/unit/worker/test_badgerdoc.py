@@ -34,7 +34,7 @@ def document(*blocks: Any, **page: Any) -> bytes:
     ],
 )
 def test_what_can_be_missing_is_filled_in(data: bytes, tables: int, cells: int) -> None:
-    page = read_annotations(data).pages[0]
+    page = read_annotations(data)[0]
     assert len(page.tables) == tables
     assert sum(len(table.all_cells) for table in page.tables) == cells
 
@@ -75,8 +75,8 @@ def test_what_would_change_the_meaning_is_an_error_that_names_the_field(data: by
 def test_pages_that_the_pdf_lacks_are_told_apart(numbers: list[int], page_count: int, cause: str | None) -> None:
     parsed = read_annotations(json.dumps({"pages": [{"page_num": number} for number in numbers]}).encode())
     if cause is None:
-        check_page_numbers(parsed, page_count)
+        check_page_numbers([page.page_num for page in parsed], page_count)
         return
     with pytest.raises(DocumentError) as caught:
-        check_page_numbers(parsed, page_count)
+        check_page_numbers([page.page_num for page in parsed], page_count)
     assert caught.value.cause == cause

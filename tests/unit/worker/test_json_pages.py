@@ -1,0 +1,63 @@
+"""A document's pages as pieces of its text."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.annotations import page_texts
+from training.json_pages import split_pages
+from training.page_file import PageFile
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=6).filter(lambda name: name != "pages"), VALUES, max_size=3),
+    st.lists(VALUES, max_size=5),
+    st.dictionaries(st.text(max_size=6).filter(lambda name: name != "pages"), VALUES, max_size=3),
+    st.sampled_from([None, 1]),
+)
+def test_every_page_comes_out_as_it_was_written(before: dict, pages: list, after: dict, indent: int | None) -> None:  # type: ignore[type-arg]
+    content = {**before, "pages": pages, **{name: value for name, value in after.items() if name not in before}}
+    found = list(split_pages(json.dumps(content, indent=indent)))
+    assert [json.loads(page.text) for page in found] == pages
+    assert [page.fields for page in found] == [set(page) if isinstance(page, dict) else set() for page in pages]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        "{}",
+        '{"pages": 1}',
+        '{"pages": {}}',
+        '{"pages": [1}',
+        '{"pages": [1 2]}',
+        '{"pages": []} x',
+        "{1: 2}",
+        '{"pages": [',
+        '{"pages": [1], "pages": [2]}',
+        '{"pages" [1]}',
+        '{"a": 1 "pages": [1]}',
+    ],
+)
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - of any kind
+        list(split_pages(text))
+
+
+def test_pages_are_read_from_disk_by_their_numbers(tmp_path: Path) -> None:
+    content = {"pages": [{"page_num": number, "blocks": [{"type": "téxt"}] * number} for number in (2, 0, 1)]}
+    pages = PageFile(tmp_path / "pages", page_texts(json.dumps(content, ensure_ascii=False).encode()))
+    assert pages.numbers == [0, 1, 2]
+    assert [len(pages.read(number).blocks) for number in pages.numbers] == [0, 1, 2]

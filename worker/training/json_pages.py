@@ -1,0 +1,71 @@
+"""A JSON document's pages as pieces of its text, one by one: a thousand at once take fifty megabytes. Pure."""
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+@dataclass(frozen=True)
+class JsonPage:
+    """One element of `pages`: its text, and the names of its fields, where it has any."""
+
+    text: str
+    fields: frozenset[str]
+
+
+def split_pages(text: str) -> Iterator[JsonPage]:
+    """The elements of the list `pages` of the object that `text` is; everything else in it is passed over.
+
+    Raises ValueError (a JSONDecodeError among others) for other text, when it gets there, and RecursionError.
+    """
+    found = False
+    at = _after(text, _SPACE.match(text, 0).end(), "{")  # type: ignore[union-attr]
+    while text[at : at + 1] != "}":
+        name, at = _value(text, at)
+        if not isinstance(name, str):
+            raise json.JSONDecodeError("a field's name is expected", text, at)
+        at = _after(text, at, ":")
+        if name == "pages" and not found and text[at : at + 1] == "[":
+            found = True
+            at = yield from _elements(text, at)
+        else:
+            _, at = _value(text, at)
+            if name == "pages":
+                raise ValueError("pages: there must be one list of pages")
+        if text[at : at + 1] != ",":
+            break
+        at = _after(text, at, ",")
+    if _after(text, at, "}") != len(text):
+        raise json.JSONDecodeError("the text goes on after its end", text, at)
+    if not found:
+        raise ValueError("pages: Field required")
+
+
+def _elements(text: str, at: int) -> Generator[JsonPage, None, int]:
+    """Gives each element of the list at `at`; returns where the list ends."""
+    at = _after(text, at, "[")
+    while text[at : at + 1] != "]":
+        start = at
+        value, at = _value(text, at)
+        yield JsonPage(text[start:at].rstrip(), frozenset(value) if isinstance(value, dict) else frozenset())
+        if text[at : at + 1] != "]":
+            at = _after(text, at, ",")
+    return _after(text, at, "]")
+
+
+def _value(text: str, at: int) -> tuple[Any, int]:
+    """The value at `at`, and where the next token begins."""
+    value, end = _DECODER.raw_decode(text, at)
+    return value, _SPACE.match(text, end).end()  # type: ignore[union-attr]
+
+
+def _after(text: str, at: int, token: str) -> int:
+    """Where the token that follows `token` begins."""
+    if text[at : at + 1] != token:
+        raise json.JSONDecodeError(f"{token!r} is expected", text, at)
+    return _SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
