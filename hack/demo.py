@@ -139,7 +139,14 @@ def watch(namespace: str, name: str) -> str:
     return "still running"
 
 
-def print_hints(namespace: str, name: str, bucket: str) -> None:
+def fetch_report(bucket: str, folder: str, name: str) -> Path:
+    """The dataset's review page as a file to open."""
+    path = Path(os.environ["TRAININGRUN_STATE"]) / "demo" / f"{name}.html"
+    open_storage(f"s3://{bucket}/{folder}").download_file("report.html", path)
+    return path
+
+
+def print_hints(namespace: str, name: str, bucket: str, report: Path) -> None:
     """Where to look next; on the user's own cluster nothing needs to be set, and nothing is ours to stop."""
     local = os.environ.get("CLUSTER", "local") == "local"
     print("Where to look next:")
@@ -148,6 +155,7 @@ def print_hints(namespace: str, name: str, bucket: str) -> None:
   export KUBECONFIG={os.environ["KUBECONFIG"]} PATH=$PATH:{Path(shutil.which("kubectl") or "").parent}
   eval "$(make s3-env)"                                  # any S3 client then reaches s3://{bucket}, past any proxy""")
     print(f"""\
+  {report}    # open it in a browser: every page of the dataset with its labels
   kubectl -n {namespace} get trainingruns
   kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
   kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
@@ -183,7 +191,8 @@ def main() -> None:
     if phase != "Succeeded":
         print(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "jsonpath={.status.conditions}"))
         sys.exit(f"error: the run is {phase}; look closer with: kubectl -n {namespace} describe trainingrun {name}")
-    print_hints(namespace, name, storage["bucket"])
+    report = fetch_report(storage["bucket"], dataset["targetFolder"], name)
+    print_hints(namespace, name, storage["bucket"], report)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing import forkserver
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -20,6 +21,13 @@ class ProcessKilledError(Exception):
     """The process that ran the task alone was killed: by the kernel for lack of memory, most likely."""
 
 
+def warm_up() -> None:
+    """Starts what the pool's processes are forked from, whose imports take half a second: the earlier, the better."""
+    # A fork server, since forking this process, which has threads, can deadlock the child.
+    forkserver.set_forkserver_preload(["training.documents"])
+    forkserver.ensure_running()
+
+
 class DocumentPool:
     """A pool of processes, as a context manager.
 
@@ -29,10 +37,8 @@ class DocumentPool:
 
     def __init__(self, count: int, *, initialize: Callable[[], None]) -> None:
         """`initialize` runs first in each process."""
-        # A fork server: forking this process, which has threads, can deadlock the child, and each new one started from
-        # nothing would import for half a second.
+        warm_up()
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["training.documents"])
         self._count = count
         self._initialize = initialize
         self._lock = threading.Lock()

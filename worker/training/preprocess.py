@@ -30,6 +30,7 @@ from training.manifest import Manifest
 from training.options import Allowance, OptionParser, allowance, positive_integer
 from training.passwords import Passwords
 from training.pipeline import Outcome, Parameters, ShareDone, preprocess
+from training.pool import warm_up
 from training.preparing import Progress
 from training.render import IMAGE_FORMATS, RenderOptions
 from training.report import Reporter, failed_message, write_termination
@@ -219,6 +220,7 @@ def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> st
 def run(options: Options) -> None:
     """Runs the command; the result is in the target, the log and the termination message."""
     started = time.monotonic()
+    warm_up()
     source, target = open_storage(options.source), open_storage(options.target)
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     with Reporter.from_env(stage=STAGE) as reporter:
