@@ -14,7 +14,7 @@ from training.options import Allowance
 from training.passwords import Passwords
 from training.poppler import renderer_id
 from training.prepared import PreparedDocument
-from training.preparing import Job, Prepared, Progress, prepare_documents
+from training.preparing import Preparation, Prepared, Progress, prepare_documents
 from training.publish import Target
 from training.records import RecordFolder
 from training.review import write_review
@@ -95,7 +95,7 @@ def preprocess(
     records = RecordFolder(scratch / "records")
     # A first guess, good unless documents fail or a class is rare, so that images go where they belong at once.
     unknown = {pair.name: frozenset[str]() for pair in pairing.pairs}
-    job = Job(
+    preparation = Preparation(
         source=source,
         target=target,
         options=parameters.pages,
@@ -108,7 +108,7 @@ def preprocess(
         before_change=place.begin_changes,
     )
     share = shares(pairing.pairs, shard.of)[shard.index]
-    prepared = prepare_documents(job, share, workers=workers, on_progress=on_progress)
+    prepared = prepare_documents(preparation, share, workers=workers, on_progress=on_progress)
     new_pages = _new_pages(prepared)
     if shard == WHOLE:
         inputs = _inputs(pairing, prepared)

@@ -36,7 +36,7 @@ Part = PreparedPart | QuarantinedDocument
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Preparation:
     """From where to where documents are prepared, and how.
 
     `page_parameters` is all that decides a document's pages, besides its files. `guess` is where images go at once;
@@ -76,7 +76,7 @@ class Prepared:
 
 
 def prepare_documents(
-    job: Job, pairs: Sequence[Pair], *, workers: int, on_progress: Callable[[Progress], None]
+    preparation: Preparation, pairs: Sequence[Pair], *, workers: int, on_progress: Callable[[Progress], None]
 ) -> list[Prepared]:
     """What became of each document, in any order. The first fault that is not a document's own ends it all."""
     if not pairs:
@@ -89,7 +89,7 @@ def prepare_documents(
         thread_pool(TRANSFER_THREADS, "upload") as uploads,
         thread_pool(2 * workers + 2, "document") as documents,
     ):
-        work = _Work(job, processes, uploads, _Meter(ordered, on_progress))
+        work = _Work(preparation, processes, uploads, _Meter(ordered, on_progress))
         waiting = [documents.submit(work.one, index, pair) for index, pair in enumerate(ordered)]
         try:
             for future in as_completed(waiting):
@@ -136,8 +136,10 @@ class _Meter:
 class _Work:
     """What the threads do."""
 
-    def __init__(self, job: Job, processes: DocumentPool, uploads: ThreadPoolExecutor, meter: _Meter) -> None:
-        self._job = job
+    def __init__(
+        self, preparation: Preparation, processes: DocumentPool, uploads: ThreadPoolExecutor, meter: _Meter
+    ) -> None:
+        self._preparation = preparation
         self._processes = processes
         self._uploads = uploads
         self._meter = meter
@@ -152,18 +154,22 @@ class _Work:
         """Brings one document to the target."""
         self._check_running()
         # Numbered, not named: a document's name may be anything.
-        folder = self._job.scratch / f"{index:06d}"
+        folder = self._preparation.scratch / f"{index:06d}"
         folder.mkdir()
         try:
-            pdf = local_file(self._job.source, pair.pdf.key, folder / "document.pdf")
-            json = local_file(self._job.source, pair.json.key, folder / "document.json")
+            pdf = local_file(self._preparation.source, pair.pdf.key, folder / "document.pdf")
+            json = local_file(self._preparation.source, pair.json.key, folder / "document.json")
             digest = InputDigest(sha256_file(pdf), sha256_file(json))
-            document = PreparedDocument(pair.name, record_key(pair.name, digest, self._job.page_parameters), digest, ())
+            document = PreparedDocument(
+                pair.name, record_key(pair.name, digest, self._preparation.page_parameters), digest, ()
+            )
             known = self._known(pair, document.key)
             if known is not None:
                 return Prepared(known, digest, is_new=False)
-            password = self._job.passwords.of(pair.name)
-            task = DocumentTask(pair.name, pair.file_stem, PdfFile(pdf, password), json, folder, self._job.options)
+            password = self._preparation.passwords.of(pair.name)
+            task = DocumentTask(
+                pair.name, pair.file_stem, PdfFile(pdf, password), json, folder, self._preparation.options
+            )
             return Prepared(self._prepare(pair, task, document), digest, is_new=True)
         finally:
             self._meter.document(pair)
@@ -172,34 +178,36 @@ class _Work:
     def _known(self, pair: Pair, key: str) -> PreparedDocument | None:
         """The document as an earlier run prepared it, where all of it is still there."""
         record = document_record_key(pair.file_stem)
-        if record not in self._job.sizes:
+        if record not in self._preparation.sizes:
             return None
-        path = self._job.records.path(pair.name)
-        self._job.target.download_file(record, path)
+        path = self._preparation.records.path(pair.name)
+        self._preparation.target.download_file(record, path)
         document = read_record(path)
         if document is None or document.key != key:
             return None
         drawings = (drawing_key(pair.file_stem, page.number) for page in document.pages)
-        is_whole = all(drawing in self._job.sizes for drawing in drawings) and all(map(self._is_there, document.pages))
+        is_whole = all(drawing in self._preparation.sizes for drawing in drawings) and all(
+            map(self._is_there, document.pages)
+        )
         return document if is_whole else None
 
     def _is_there(self, page: PreparedPage) -> bool:
         keys = [
             image_key(split, page.labelled.file_name)
-            for split in splits_with(page.labelled.file_name, page.size_bytes, self._job.sizes)
+            for split in splits_with(page.labelled.file_name, page.size_bytes, self._preparation.sizes)
         ]
         # Images in S3 are compared by size: reading all would cost what is saved. Training reads every byte.
-        if isinstance(self._job.target, LocalStorage):
-            return bool(keys) and all(sha256_object(self._job.target, key) == page.sha256 for key in keys)
+        if isinstance(self._preparation.target, LocalStorage):
+            return bool(keys) and all(sha256_object(self._preparation.target, key) == page.sha256 for key in keys)
         return bool(keys)
 
     def _prepare(
         self, pair: Pair, task: DocumentTask, document: PreparedDocument
     ) -> PreparedDocument | QuarantinedDocument:
         # The record goes first and comes last: where there is one, the images are those that it names.
-        if document_record_key(task.file_stem) in self._job.sizes:
-            self._job.before_change()
-            self._job.target.delete(document_record_key(task.file_stem))
+        if document_record_key(task.file_stem) in self._preparation.sizes:
+            self._preparation.before_change()
+            self._preparation.target.delete(document_record_key(task.file_stem))
         done: dict[int, PreparedPart] = {}
         waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
         while waiting:
@@ -217,9 +225,9 @@ class _Work:
                 waiting = {self._submit(task, other): other for other in range(1, part.parts)}
         parts = [done[number] for number in sorted(done)]
         document = replace(document, pages=tuple(page for part in parts for page in part.pages))
-        path = self._job.records.path(task.name)
+        path = self._preparation.records.path(task.name)
         write_record(path, document, [part.record_lines for part in parts])
-        self._job.target.upload_file(path, document_record_key(task.file_stem))
+        self._preparation.target.upload_file(path, document_record_key(task.file_stem))
         return document
 
     def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
@@ -237,8 +245,8 @@ class _Work:
             return QuarantinedDocument(task.name, Reason.TOO_LARGE, message)
 
     def _upload(self, task: DocumentTask, part: PreparedPart) -> None:
-        self._job.before_change()
-        home = self._job.guess.splits[task.name]
+        self._preparation.before_change()
+        home = self._preparation.guess.splits[task.name]
         waiting: list[Future[None]] = []
         for page in part.pages:
             name = page.labelled.file_name
@@ -246,11 +254,11 @@ class _Work:
                 (part.image(page), image_key(home, name)),
                 (part.drawing(page), drawing_key(task.file_stem, page.number)),
             ):
-                waiting.append(self._uploads.submit(self._job.target.upload_file, path, key))
+                waiting.append(self._uploads.submit(self._preparation.target.upload_file, path, key))
             for key in (image_key(split, name) for split in SPLITS if split != home):
-                if key in self._job.sizes:
+                if key in self._preparation.sizes:
                     # Of an earlier run: by its name and size it might pass for this one.
-                    waiting.append(self._uploads.submit(self._job.target.delete, key))
+                    waiting.append(self._uploads.submit(self._preparation.target.delete, key))
         for future in waiting:
             future.result()
         shutil.rmtree(part.images)
@@ -263,8 +271,10 @@ class _Work:
     def _discard(self, task: DocumentTask, parts: Iterable[PreparedPart]) -> None:
         """Deletes what was uploaded of a document whose later part failed."""
         for page in (page for part in parts for page in part.pages):
-            self._job.target.delete(image_key(self._job.guess.splits[task.name], page.labelled.file_name))
-            self._job.target.delete(drawing_key(task.file_stem, page.number))
+            self._preparation.target.delete(
+                image_key(self._preparation.guess.splits[task.name], page.labelled.file_name)
+            )
+            self._preparation.target.delete(drawing_key(task.file_stem, page.number))
 
     def _check_running(self) -> None:
         if self._stopped.is_set():
