@@ -2,7 +2,7 @@
 
 import json
 import os
-import random
+import secrets
 import shutil
 import socket
 import subprocess
@@ -66,7 +66,7 @@ class S3Server:
         )
 
     def new_bucket(self) -> str:
-        name = f"test-{random.getrandbits(48):012x}"
+        name = f"test-{secrets.token_hex(6)}"  # not `random`, which a training in this process seeds
         self.client().create_bucket(Bucket=name)
         return name
 

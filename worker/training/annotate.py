@@ -25,6 +25,7 @@ SAME_SIZE_PX = 2  # page sizes that differ by rounding only
 SCALE_TOLERANCE = 0.01  # how far the scales in x and y may differ
 CONFIRMED_CELLS = 0.5  # the part of the cells that must have content where the page's scale is doubtful
 OUTSIDE_TOLERANCE = 0.01  # of the page's side: how far a box may reach over the page's edge
+MIN_SIDE_PX = 0.01  # what is thinner is not there: a stray click, a word in a hidden font
 
 InkLookup = Callable[[Box], Box | None]
 
@@ -59,28 +60,39 @@ def page_scale(page: Page, width: int, height: int, *, dpi: int, coordinates: Co
     tells. Raises DocumentError (coordinates) where it cannot, or contradicts what was stated.
     """
     box = page.bbox
-    if coordinates.dpi is not None:
-        stated = dpi / coordinates.dpi
-        if box is None or box.width <= 0 or box.height <= 0:
-            return Scale(stated, stated)
-        shapes = ((box.width, box.height, False), (box.height, box.width, True))
-        for box_width, box_height, turned in shapes:
-            if _is_about(box_width * stated, width) and _is_about(box_height * stated, height):
-                return Scale(stated, stated, turned)
-        raise _mismatch(page, width, height)
-    if box is None or box.width <= 0 or box.height <= 0:
+    has_size = box is not None and box.width > 0 and box.height > 0
+    if box is not None and has_size and (box.left, box.top) != (0, 0):
         raise DocumentError(
             Reason.COORDINATES,
-            f"Page {page.page_num} has tables but no bbox, so their coordinates have no unit; add the page's bbox, or "
-            "state the unit with --coordinates.",
+            f"The bbox of page {page.page_num} begins at ({box.left:g}, {box.top:g}), so it is unclear where its boxes "
+            "count from; they must count from its top left corner, (0, 0).",
+        )
+    stated = None if coordinates.dpi is None else dpi / coordinates.dpi
+    if box is None or not has_size:
+        if stated is not None:
+            return Scale(stated, stated)
+        raise DocumentError(
+            Reason.COORDINATES,
+            f"Page {page.page_num} has tables but no size (bbox), so their coordinates have no unit; add it, or state "
+            "the unit with --coordinates.",
         )
     for box_width, box_height, turned in ((box.width, box.height, False), (box.height, box.width, True)):
+        if stated is not None:
+            if _is_about(box_width * stated, width) and _is_about(box_height * stated, height):
+                return Scale(stated, stated, turned)
+            continue
         if abs(box_width - width) <= SAME_SIZE_PX and abs(box_height - height) <= SAME_SIZE_PX:
-            scale = Scale(1.0, 1.0, turned)
-        else:
-            scale = Scale(width / box_width, height / box_height, turned)
-        if abs(scale.x / scale.y - 1) <= SCALE_TOLERANCE and (box.left, box.top) == (0, 0):
+            return Scale(1.0, 1.0, turned)
+        scale = Scale(width / box_width, height / box_height, turned)
+        if abs(scale.x / scale.y - 1) <= SCALE_TOLERANCE:
             return scale
+    if stated is not None:
+        raise DocumentError(
+            Reason.COORDINATES,
+            f"Page {page.page_num} is {box.width:g} x {box.height:g} in the JSON, which is {box.width * stated:.0f} x "
+            f"{box.height * stated:.0f} pixels with --coordinates {coordinates}, but its image has {width} x {height}; "
+            "state the unit that the JSON was made in.",
+        )
     raise _mismatch(page, width, height)
 
 
@@ -108,7 +120,7 @@ def label_page(
     scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
     to_image = _Projection(scale, width, height)
     image = Box(0, 0, width, height)
-    visible = Words(word for word in (word.intersection(image) for word in words) if not word.is_empty)
+    visible = Words(word for word in (word.intersection(image) for word in words) if not _is_sliver(word))
     labels: list[LabelledBox] = []
     for index, block in enumerate(page.blocks):
         if block.is_table:
@@ -144,10 +156,11 @@ class _Projection:
         x_slack, y_slack = self.width * OUTSIDE_TOLERANCE, self.height * OUTSIDE_TOLERANCE
         outside = raw.left < -x_slack or raw.right > self.width + x_slack
         if outside or raw.top < -y_slack or raw.bottom > self.height + y_slack:
+            edges = ", ".join(f"{edge:.6g}" for edge in raw)  # an edge may be infinite: the product of large numbers
             raise DocumentError(
                 Reason.COORDINATES,
-                f"The bbox of {where} reaches to {tuple(round(edge) for edge in raw)}, outside the image of "
-                f"{self.width} x {self.height} pixels; correct it, or the bbox of its page.",
+                f"The bbox of {where} reaches to ({edges}), outside the image of {self.width} x {self.height} pixels; "
+                "correct it, or the bbox of its page.",
             )
         return raw.intersection(Box(0, 0, self.width, self.height))
 
@@ -164,7 +177,7 @@ def _label_table(
         table = union(boxes)
     else:
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has neither bbox nor cells; remove it.")
-    if table.is_empty:
+    if _is_sliver(table):
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has an empty bbox; correct or remove it.")
     yield _labelled(TABLE, table)
 
@@ -174,7 +187,8 @@ def _label_table(
         if content is not None:
             yield _labelled(CELL, content)
     for box in header_boxes(block, header):
-        yield _labelled(HEADER, box)
+        if not _is_sliver(box):
+            yield _labelled(HEADER, box)
 
 
 def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
@@ -213,6 +227,11 @@ def header_boxes(block: Block, header: Sequence[tuple[Cell, Box]]) -> list[Box]:
         reaches_end = max(cell.last_column for cell, _ in group) >= last_column
         (in_rows if reaches_end else in_columns).extend(box for _, box in group)
     return [union(boxes) for boxes in (in_rows, in_columns) if boxes]
+
+
+def _is_sliver(box: Box) -> bool:
+    """Whether a box covers so little that none of it may be left in whole pixels: COCO forbids boxes without area."""
+    return box.width < MIN_SIDE_PX or box.height < MIN_SIDE_PX
 
 
 def _labelled(category: int, box: Box) -> LabelledBox:

@@ -31,12 +31,12 @@ class PageText:
         where = f"pages.{self.index}"
         try:
             if self.annotation_format == PLATFORM:
-                return PlatformPage.model_validate_json(self.text).page()
+                return PlatformPage.model_validate_json(self.text).page(where)
             return Page.model_validate_json(self.text)
         except ValidationError as error:
             raise _not_in_format(self.annotation_format, explain(error, where)) from None
         except ValueError as error:
-            raise DocumentError(Reason.SCHEMA, f"The JSON cannot be used: {where}.{error}; correct it.") from None
+            raise DocumentError(Reason.SCHEMA, f"The JSON cannot be used: {error}; correct it.") from None
 
 
 def page_texts(data: bytes, annotation_format: str = AUTO) -> Iterator[PageText]:
@@ -57,7 +57,7 @@ def page_texts(data: bytes, annotation_format: str = AUTO) -> Iterator[PageText]
         for index, page in enumerate(split_pages(text)):
             yield PageText(page.text, index, found)
     except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_in_format(BADGERDOC if found == AUTO else found, f"the file: Invalid JSON: {error}") from None
+        raise _not_in_format(found, f"the file: Invalid JSON: {error}") from None
     except ValueError as error:
         raise _not_in_format(found, str(error)) from None
 
@@ -79,4 +79,6 @@ def _format_of(text: str) -> str:
 
 
 def _not_in_format(annotation_format: str, what: str) -> DocumentError:
-    return DocumentError(Reason.SCHEMA, f"The JSON is not in the {annotation_format} format: {what}; export it again.")
+    """The error; a file that ends before its format was told is taken for BadgerDoc's."""
+    name = BADGERDOC if annotation_format == AUTO else annotation_format
+    return DocumentError(Reason.SCHEMA, f"The JSON is not in the {name} format: {what}; export it again.")

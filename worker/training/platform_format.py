@@ -4,18 +4,21 @@
     Page     = {"page_num": 1-based, "size": {"width", "height"}, "objs": [Object]}
     Object   = {"id", "type", "category", "bbox": [x1, y1, x2, y2], "children": [id], "data": {"row", "col", ...}, ...}
 
-Coordinates are in units of the page's size, origin top-left. A table is an object whose category or type says so; its
-cells are its children or, where it names none, the cells that lie in it. A cell whose data says neither row nor column
-gets them from where it lies. https://github.com/epam/badgerdoc
+Coordinates are in units of the page's size, origin top-left. A table is an object whose category or type says so. Its
+cells are those of its children that are cells (type `table_cell`): the platform lists whatever else lies in a table
+there, too. Where none is, they are the cells that lie in it. https://github.com/epam/badgerdoc
 """
 
+import math
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, TypeAdapter
+from pydantic import ValidationError as PydanticError
 
-from training.badgerdoc import Block, Cell, Page, PixelBox
+from training.badgerdoc import Block, Cell, Page, PixelBox, explain
 
 _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
@@ -23,11 +26,17 @@ _CELL = {"cell", "table_cell", "td"} | _HEADER
 
 SPAN_OVERLAP = 0.05  # of a cell's side: reaching into the next row or column by less does not span it
 
-Corners = tuple[float, float, float, float]
+Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+T = TypeVar("T")
 
 
 def _or_empty(value: Any) -> Any:
     return () if value is None else value
+
+
+def _or_one(value: Any) -> Any:
+    """The platform writes 0 for the span of a cell that was split, and leaves out that of one that never had any."""
+    return 1 if value is None or value == 0 else value
 
 
 class _Model(BaseModel):
@@ -35,36 +44,49 @@ class _Model(BaseModel):
 
 
 class _Size(_Model):
-    width: float = Field(gt=0)
-    height: float = Field(gt=0)
+    """The platform writes 0 x 0 where it does not know the size."""
+
+    width: float = Field(ge=0)
+    height: float = Field(ge=0)
 
 
-class _CellData(_Model):
+_Span = Annotated[int, BeforeValidator(_or_one), Field(ge=1)]
+
+
+class _Place(_Model):
     """What a cell may say of its place in the grid, from 0."""
 
     row: int | None = Field(None, ge=0)
-    col: int | None = Field(None, ge=0)
-    column: int | None = Field(None, ge=0)
-    rowspan: int = Field(1, ge=1)
-    colspan: int = Field(1, ge=1)
-
-
-def _cell_data(value: Any) -> Any:
-    """Objects of other kinds keep other things there."""
-    return value if isinstance(value, dict) else {}
+    column: int | None = Field(None, ge=0, validation_alias=AliasChoices("col", "column"))
+    rowspan: _Span = 1
+    colspan: _Span = 1
 
 
 class _Object(_Model):
+    """Anything on a page; `bbox` and `data` are checked where they are a table's or a cell's.
+
+    The platform writes null for an id that is no number.
+    """
+
     id: int | str | None = None
     type: str | None = None
     category: str | int | None = None
-    bbox: Corners | None = None
-    children: Annotated[tuple[int | str, ...], BeforeValidator(_or_empty)] = ()
-    data: Annotated[dict[str, Any], BeforeValidator(_cell_data)] = {}
+    bbox: Any = None
+    children: Annotated[tuple[int | str | None, ...], BeforeValidator(_or_empty)] = ()
+    data: Any = None
 
     def is_a(self, words: set[str]) -> bool:
-        """Whether its category or its type is one of the words."""
-        return any(str(word).strip().lower() in words for word in (self.category, self.type) if word is not None)
+        """Whether its category or its type is one of the words; `te-cell` is the platform's own name of a cell."""
+        named = (str(word).strip().lower() for word in (self.category, self.type) if word is not None)
+        return any(word.replace("-", "_").removeprefix("te_") in words for word in named)
+
+    @property
+    def is_cell(self) -> bool:
+        return self.is_a(_CELL) and not self.is_a(_TABLE)
+
+
+_CORNERS: TypeAdapter[Corners] = TypeAdapter(Corners)
+_PLACE = TypeAdapter(_Place)
 
 
 class PlatformPage(_Model):
@@ -74,80 +96,114 @@ class PlatformPage(_Model):
     size: _Size | None = None
     objs: Annotated[tuple[_Object, ...], BeforeValidator(_or_empty)] = ()
 
-    def page(self) -> Page:
-        """The same in the extractor's terms. Raises ValueError, which names the object, for one that has no place."""
+    def page(self, where: str) -> Page:
+        """The same in the extractor's terms; `where` is the page's path. Raises ValueError with that of a fault."""
         box = PixelBox(left=0, top=0, width=self.size.width, height=self.size.height) if self.size else None
-        blocks = tuple(
-            _table(table, self.objs, f"objs.{number}") for number, table in enumerate(self.objs) if table.is_a(_TABLE)
-        )
+        objects = _Objects(self.objs, where)
+        blocks = tuple(objects.table(number) for number, item in enumerate(self.objs) if item.is_a(_TABLE))
         return Page(page_num=self.page_num - 1, bbox=box, blocks=blocks)
 
 
-def _table(table: _Object, objects: Sequence[_Object], where: str) -> Block:
-    children = set(table.children)
-    found = [item for item in objects if item.id is not None and item.id in children and not item.is_a(_TABLE)]
-    if not found and table.bbox is not None:
-        found = [item for item in objects if item.is_a(_CELL) and item.bbox and _has_middle_of(table.bbox, item.bbox)]
-    places = _Grid(item.bbox for item in found if item.bbox is not None)
-    header: list[Cell] = []
-    cells: list[Cell] = []
-    for item in found:
-        if item.bbox is None:
-            raise ValueError(f"{where}: its cell {item.id} has no bbox")
-        (header if item.is_a(_HEADER) else cells).append(_cell(item, item.bbox, places, f"{where}, cell {item.id}"))
-    box = None if table.bbox is None else _box(table.bbox, where)
-    return Block(type="table", bbox=box, header=tuple(header), cells=tuple(cells))
+class _Objects:
+    """A page's objects, found by their ids and by their places."""
+
+    def __init__(self, objects: Sequence[_Object], where: str) -> None:
+        self._objects = objects
+        self._where = where
+        # Several can have one id: the platform takes it from the clock.
+        self._by_id: dict[int | str, list[int]] = defaultdict(list)
+        for number, item in enumerate(objects):
+            if item.id is not None:
+                self._by_id[item.id].append(number)
+        self._by_middle: list[tuple[float, float, int]] | None = None
+
+    def table(self, number: int) -> Block:
+        """The table that is the `number`th object. Raises ValueError."""
+        item = self._objects[number]
+        corners = None if item.bbox is None else self._corners(number)
+        found = self._children(item)
+        if not found and corners is not None:
+            found = self._cells_in(corners)
+        cells = self._placed(found)
+        return Block(
+            type="table",
+            bbox=None if corners is None else _pixel_box(corners),
+            header=tuple(cell for number, cell in cells if self._objects[number].is_a(_HEADER)),
+            cells=tuple(cell for number, cell in cells if not self._objects[number].is_a(_HEADER)),
+        )
+
+    def _children(self, table: _Object) -> list[int]:
+        numbers = {number for child in table.children if child is not None for number in self._by_id.get(child, ())}
+        return sorted(number for number in numbers if self._objects[number].is_cell)
+
+    def _cells_in(self, table: Corners) -> list[int]:
+        """The cells whose middle lies in the table."""
+        if self._by_middle is None:
+            self._by_middle = []
+            for number, item in enumerate(self._objects):
+                if item.is_cell:
+                    left, top, right, bottom = self._corners(number)
+                    self._by_middle.append(((top + bottom) / 2, (left + right) / 2, number))
+            self._by_middle.sort()
+        left, top, right, bottom = table
+        first = bisect_left(self._by_middle, (top,))
+        last = bisect_right(self._by_middle, (bottom, math.inf))
+        return sorted(number for _, x, number in self._by_middle[first:last] if left <= x <= right)
+
+    def _placed(self, numbers: Sequence[int]) -> list[tuple[int, Cell]]:
+        """The cells of a table. Where one of them does not say its row and column, all have them by where they lie."""
+        corners = [self._corners(number) for number in numbers]
+        places = [self._place(number) for number in numbers]
+        if any(place.row is None or place.column is None for place in places):
+            rows = _positions([(top, bottom) for _, top, _, bottom in corners])
+            columns = _positions([(left, right) for left, _, right, _ in corners])
+        else:
+            rows = [(place.row or 0, place.rowspan) for place in places]
+            columns = [(place.column or 0, place.colspan) for place in places]
+        return [
+            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=_pixel_box(box)))
+            for number, box, (row, rowspan), (column, colspan) in zip(numbers, corners, rows, columns, strict=True)
+        ]
+
+    def _place(self, number: int) -> _Place:
+        data = self._objects[number].data
+        return _checked(_PLACE, data if isinstance(data, dict) else {}, f"{self._where}.objs.{number}.data")
+
+    def _corners(self, number: int) -> Corners:
+        where = f"{self._where}.objs.{number}.bbox"
+        corners = _checked(_CORNERS, self._objects[number].bbox, where)
+        left, top, right, bottom = corners
+        if not (0 <= right - left < math.inf and 0 <= bottom - top < math.inf):
+            raise ValueError(f"{where}: {list(corners)} should be left, top, right, bottom")
+        return corners
 
 
-def _cell(item: _Object, bbox: Corners, places: "_Grid", where: str) -> Cell:
-    data = _CellData.model_validate(item.data)
-    column = data.column if data.col is None else data.col
-    row, rowspan, derived_column, colspan = places.of(bbox)
-    if data.row is not None and column is not None:
-        row, rowspan, derived_column, colspan = data.row, data.rowspan, column, data.colspan
-    return Cell(row=row, column=derived_column, rowspan=rowspan, colspan=colspan, bbox=_box(bbox, where))
+def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
+    try:
+        return adapter.validate_python(value)
+    except PydanticError as error:
+        raise ValueError(explain(error, where)) from None
 
 
-class _Grid:
-    """Rows and columns as the boxes of cells show them."""
-
-    def __init__(self, boxes: Iterable[Corners]) -> None:
-        corners = list(boxes)
-        self._tops = _starts([(box[1], box[3]) for box in corners])
-        self._lefts = _starts([(box[0], box[2]) for box in corners])
-
-    def of(self, box: Corners) -> tuple[int, int, int, int]:
-        """Row, rowspan, column and colspan."""
-        return (*_place(box[1], box[3], self._tops), *_place(box[0], box[2], self._lefts))
-
-
-def _starts(intervals: Sequence[tuple[float, float]]) -> list[float]:
-    """Where rows (or columns) begin: starts that lie within half of the smallest interval are one."""
-    if not intervals:
-        return []
-    slack = min(end - start for start, end in intervals) / 2
-    found: list[float] = []
-    for start, _ in sorted(intervals):
-        if not found or start - found[-1] > slack:
-            found.append(start)
-    return found
-
-
-def _place(start: float, end: float, starts: Sequence[float]) -> tuple[int, int]:
-    """The first row (or column) of an interval, and how many it covers."""
-    first = max(0, bisect_right(starts, start) - 1)
-    # Cells that touch may overlap by the width of a rule.
-    inner_end = end - SPAN_OVERLAP * (end - start)
-    return first, max(1, bisect_left(starts, inner_end) - first)
-
-
-def _has_middle_of(outer: Corners, inner: Corners) -> bool:
-    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
-    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
-
-
-def _box(corners: Corners, where: str) -> PixelBox:
+def _pixel_box(corners: Corners) -> PixelBox:
     left, top, right, bottom = corners
-    if right < left or bottom < top:
-        raise ValueError(f"{where}: bbox {list(corners)} must be left, top, right, bottom")
     return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
+
+
+def _positions(intervals: Iterable[tuple[float, float]]) -> list[tuple[int, int]]:
+    """The first row (or column) of each interval, and how many it covers.
+
+    Rows are told apart by the fewest marks that leave no interval without one: an interval is in the rows whose marks
+    lie in it. Cells of one row need not line up, then, as long as they overlap.
+    """
+    # Cells that touch may overlap by the width of a rule.
+    inner = [(start + SPAN_OVERLAP * (end - start), end - SPAN_OVERLAP * (end - start)) for start, end in intervals]
+    marks: list[float] = []
+    for start, end in sorted(inner, key=lambda interval: interval[1]):
+        if not marks or start > marks[-1]:
+            marks.append(end)
+    found = []
+    for start, end in inner:
+        first = bisect_left(marks, start)
+        found.append((first, bisect_right(marks, end) - first))
+    return found
