@@ -60,39 +60,38 @@ def page_scale(page: Page, width: int, height: int, *, dpi: int, coordinates: Co
     tells. Raises DocumentError (coordinates) where it cannot, or contradicts what was stated.
     """
     box = page.bbox
-    has_size = box is not None and box.width > 0 and box.height > 0
-    if box is not None and has_size and (box.left, box.top) != (0, 0):
-        raise DocumentError(
-            Reason.COORDINATES,
-            f"The bbox of page {page.page_num} begins at ({box.left:g}, {box.top:g}), so it is unclear where its boxes "
-            "count from; they must count from its top left corner, (0, 0).",
-        )
-    stated = None if coordinates.dpi is None else dpi / coordinates.dpi
-    if box is None or not has_size:
-        if stated is not None:
-            return Scale(stated, stated)
+    if box is None or box.width <= 0 or box.height <= 0:
+        if coordinates.dpi is not None:
+            return Scale(dpi / coordinates.dpi, dpi / coordinates.dpi)
         raise DocumentError(
             Reason.COORDINATES,
             f"Page {page.page_num} has tables but no size (bbox), so their coordinates have no unit; add it, or state "
             "the unit with --coordinates.",
         )
-    for box_width, box_height, turned in ((box.width, box.height, False), (box.height, box.width, True)):
-        if stated is not None:
+    if (box.left, box.top) != (0, 0):
+        raise DocumentError(
+            Reason.COORDINATES,
+            f"The bbox of page {page.page_num} begins at ({box.left:g}, {box.top:g}), so it is unclear where its boxes "
+            "count from; they must count from its top left corner, (0, 0).",
+        )
+    shapes = ((box.width, box.height, False), (box.height, box.width, True))
+    if coordinates.dpi is not None:
+        stated = dpi / coordinates.dpi
+        for box_width, box_height, turned in shapes:
             if _is_about(box_width * stated, width) and _is_about(box_height * stated, height):
                 return Scale(stated, stated, turned)
-            continue
+        raise DocumentError(
+            Reason.COORDINATES,
+            f"Page {page.page_num} is {box.width:g} x {box.height:g} in the JSON, with --coordinates {coordinates} "
+            f"{box.width * stated:.6g} x {box.height * stated:.6g} pixels, but its image has {width} x {height}; state "
+            "the unit that the JSON was made in.",
+        )
+    for box_width, box_height, turned in shapes:
         if abs(box_width - width) <= SAME_SIZE_PX and abs(box_height - height) <= SAME_SIZE_PX:
             return Scale(1.0, 1.0, turned)
         scale = Scale(width / box_width, height / box_height, turned)
         if abs(scale.x / scale.y - 1) <= SCALE_TOLERANCE:
             return scale
-    if stated is not None:
-        raise DocumentError(
-            Reason.COORDINATES,
-            f"Page {page.page_num} is {box.width:g} x {box.height:g} in the JSON, which is {box.width * stated:.0f} x "
-            f"{box.height * stated:.0f} pixels with --coordinates {coordinates}, but its image has {width} x {height}; "
-            "state the unit that the JSON was made in.",
-        )
     raise _mismatch(page, width, height)
 
 

@@ -12,11 +12,19 @@ there, too. Where none is, they are the cells that lie in it. https://github.com
 import math
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, TypeAdapter
-from pydantic import ValidationError as PydanticError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+)
 
 from training.badgerdoc import Block, Cell, Page, PixelBox, explain
 
@@ -24,7 +32,7 @@ _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
 _CELL = {"cell", "table_cell", "td"} | _HEADER
 
-SPAN_OVERLAP = 0.05  # of a cell's side: reaching into the next row or column by less does not span it
+SPAN_OVERLAP = 0.05  # of the smallest cell's side: reaching into the next row or column by less does not span it
 
 Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 T = TypeVar("T")
@@ -171,6 +179,8 @@ class _Objects:
 
     def _corners(self, number: int) -> Corners:
         where = f"{self._where}.objs.{number}.bbox"
+        if self._objects[number].bbox is None:
+            raise ValueError(f"{where}: Field required")
         corners = _checked(_CORNERS, self._objects[number].bbox, where)
         left, top, right, bottom = corners
         if not (0 <= right - left < math.inf and 0 <= bottom - top < math.inf):
@@ -181,7 +191,7 @@ class _Objects:
 def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
     try:
         return adapter.validate_python(value)
-    except PydanticError as error:
+    except ValidationError as error:
         raise ValueError(explain(error, where)) from None
 
 
@@ -190,20 +200,23 @@ def _pixel_box(corners: Corners) -> PixelBox:
     return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
 
 
-def _positions(intervals: Iterable[tuple[float, float]]) -> list[tuple[int, int]]:
+def _positions(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
     """The first row (or column) of each interval, and how many it covers.
 
-    Rows are told apart by the fewest marks that leave no interval without one: an interval is in the rows whose marks
-    lie in it. Cells of one row need not line up, then, as long as they overlap.
+    There are as many rows as it takes marks to leave no interval without one, each in the middle of what the intervals
+    that need it share. An interval covers the rows whose marks lie in it: cells of a row need not line up, then.
     """
+    shared: list[tuple[float, float]] = []
     # Cells that touch may overlap by the width of a rule.
-    inner = [(start + SPAN_OVERLAP * (end - start), end - SPAN_OVERLAP * (end - start)) for start, end in intervals]
-    marks: list[float] = []
+    inner = [(start + RULE_OVERLAP * (end - start), end - RULE_OVERLAP * (end - start)) for start, end in intervals]
     for start, end in sorted(inner, key=lambda interval: interval[1]):
-        if not marks or start > marks[-1]:
-            marks.append(end)
+        if not shared or start > shared[-1][1]:
+            shared.append((start, end))
+        else:
+            shared[-1] = (max(start, shared[-1][0]), shared[-1][1])
+    marks = [start / 2 + end / 2 for start, end in shared]
     found = []
-    for start, end in inner:
+    for start, end in intervals:
         first = bisect_left(marks, start)
         found.append((first, bisect_right(marks, end) - first))
     return found
