@@ -32,7 +32,7 @@ _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
 _CELL = {"cell", "table_cell", "td"} | _HEADER
 
-SPAN_OVERLAP = 0.05  # of the smallest cell's side: reaching into the next row or column by less does not span it
+RULE_OVERLAP = 0.05  # of a cell's side, at both ends: reaching into the next cell by less is none
 
 Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 T = TypeVar("T")

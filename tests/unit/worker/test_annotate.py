@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training.annotate import CELL, HEADER, TABLE, LabelledBox, cell_content, label_page
 from training.badgerdoc import Page
@@ -120,7 +122,12 @@ def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() 
         ({"bbox": box(0, 0, 10, 10)}, (0, 0), "coordinates"),
         ({"bbox": box(900, 0, 1100, 10)}, (1000, 1400), "coordinates"),
         ({"bbox": box(0, -50, 10, 10)}, (1000, 1400), "coordinates"),
+        # Numbers whose products are infinite.
+        ({"bbox": box(1e308, 0, 1.5e308, 10)}, (100, 140), "coordinates"),
+        ({"bbox": box(1, 0, 2, 10)}, (1e-308, 1.4e-308), "coordinates"),
         ({"bbox": box(0, 0, 0, 10)}, (1000, 1400), "empty_table"),
+        ({"bbox": box(10, 10, 10.0005, 50)}, (1000, 1400), "empty_table"),
+        ({"bbox": box(1, 0, 5, 5)}, (1e308, 1.4e308), "empty_table"),
         ({}, (1000, 1400), "empty_table"),
     ],
 )
@@ -128,6 +135,25 @@ def test_what_cannot_be_placed_is_an_error(table: dict[str, Any], size: tuple[in
     with pytest.raises(DocumentError) as caught:
         label_page(page(table, *size), 1000, 1400, [], no_ink)
     assert caught.value.cause == cause
+
+
+def test_no_label_is_without_area() -> None:
+    """One such box would end the run: COCO forbids it."""
+    cells = [cell(0, 0, box(100, 100, 200, 140)), cell(1, 0, box(100, 140, 100.0005, 180))]
+    table = {"bbox": box(100, 100, 200, 180), "header": [cell(2, 0, box(100, 140, 200, 140.0005))], "cells": cells}
+    ink = Box(120, 110, 150, 130)
+    # A word in a hidden font is none: what is drawn in the cell counts.
+    found = label_page(page(table), 1000, 1400, [Box(150, 120, 155, 120.0005)], lambda _: ink)
+    assert found == [LabelledBox(TABLE, 100, 100, 100, 80), LabelledBox(CELL, 120, 110, 30, 20)]
+
+
+def test_a_page_whose_box_does_not_begin_at_its_corner_says_that() -> None:
+    moved = Page.model_validate(
+        {"page_num": 0, "bbox": box(5, 7, 1005, 1407), "blocks": [{"type": "table", "bbox": box(10, 10, 50, 50)}]}
+    )
+    with pytest.raises(DocumentError, match=r"begins at \(5, 7\)") as caught:
+        label_page(moved, 1000, 1400, [], no_ink)
+    assert caught.value.cause == "coordinates"
 
 
 def test_a_box_slightly_over_the_edge_is_clipped() -> None:
@@ -142,3 +168,22 @@ def test_a_table_without_a_box_is_where_its_cells_are() -> None:
 
 def test_a_page_without_tables_needs_no_size() -> None:
     assert label_page(Page(page_num=0), 1000, 1400, [], no_ink) == []
+
+
+SIDES = st.floats(1e-6, 40, allow_subnormal=False)
+WORD_BOXES = st.lists(
+    st.builds(lambda x, y, w, h: Box(x, y, x + w, y + h), st.floats(-5, 120), st.floats(-5, 120), SIDES, SIDES)
+)
+
+
+@given(WORD_BOXES, st.integers(1, 4), st.integers(1, 4))
+def test_whatever_the_words_are_labels_have_an_area_and_lie_in_the_image(
+    words: list[Box], rows: int, columns: int
+) -> None:
+    cells = [cell(r, c, box(25 * c, 25 * r, 25 * c + 25, 25 * r + 25)) for r in range(rows) for c in range(columns)]
+    found = label_page(page({"cells": cells, "header": cells[:1]}, 100, 100), 100, 100, words, no_ink)
+    for label in found:
+        assert min(label.width, label.height) > 0
+        assert min(label.left, label.top) >= 0
+        assert max(label.left + label.width, label.top + label.height) <= 100
+    assert len(set(found)) == len(found)

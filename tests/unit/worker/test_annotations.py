@@ -36,6 +36,29 @@ def test_the_format_is_told_by_the_content_unless_it_is_stated(data: bytes, stat
             read_annotations(data, stated)
 
 
+@pytest.mark.parametrize("stated", ["auto", "badgerdoc", "platform"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b'{"pages": 1}',
+        b'{"pages": ' + b"[" * 100_000,
+        b'{"pages": [{"page_num": 1, "x": ' + b"[" * 900 + b"]" * 900 + b"}]}",
+        b'{"x": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}",
+        b'{"pages": [{"page_num": ' + b"9" * 5_000 + b"}]}",
+        b'{"pages": [{"page_num": 1e999}]}',
+        b'{"pages": [{"page_num": "\\ud800"}]}',
+    ],
+    ids=["empty", "no list", "deep list", "deep page", "deep object", "huge number", "infinite", "surrogate"],
+)
+def test_hostile_json_is_not_in_the_format_that_it_was_read_in(data: bytes, stated: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        read_annotations(data, stated)
+    assert caught.value.cause is Reason.SCHEMA
+    assert f"not in the {'platform' if stated == 'platform' else 'badgerdoc'} format" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
 def test_a_huge_json_is_not_read() -> None:
     with pytest.raises(DocumentError) as caught:
         read_annotations(b" " * (MAX_JSON_BYTES + 1))

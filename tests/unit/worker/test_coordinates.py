@@ -73,3 +73,9 @@ def test_boxes_that_cannot_be_brought_to_the_page_are_an_error(found: Page, coor
     with pytest.raises(DocumentError) as caught:
         labels(found, coordinates)
     assert caught.value.cause is Reason.COORDINATES
+
+
+def test_a_unit_that_contradicts_the_page_says_what_the_page_would_measure() -> None:
+    with pytest.raises(DocumentError) as caught:
+        labels(page(1), Coordinates.parse("points"))
+    assert "1000 x 1400 in the JSON, with --coordinates points 1666.67 x 2333.33 pixels" in str(caught.value)

@@ -236,7 +236,7 @@ def test_what_is_wrong_with_a_page_is_named_by_its_path(page: dict[str, Any], wo
 
 
 def test_a_page_of_many_tables_takes_no_longer_for_each() -> None:
-    # Looking through all objects for each table took 12 s for these.
+    # Looking through all objects for each table took half a minute for these.
     tables = [{**TABLE, "id": number, "bbox": [0, number, 10, number + 1]} for number in range(5000)]
     cells = [cell(10000 + number, [0, number, 10, number + 1]) for number in range(5000)]
     found = read(*tables, *cells, size={"width": 10, "height": 5000})
