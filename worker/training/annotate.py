@@ -25,6 +25,7 @@ SAME_SIZE_PX = 2  # page sizes that differ by rounding only
 SCALE_TOLERANCE = 0.01  # how far the scales in x and y may differ
 CONFIRMED_CELLS = 0.5  # the part of the cells that must have content where the page's scale is doubtful
 OUTSIDE_TOLERANCE = 0.01  # of the page's side: how far a box may reach over the page's edge
+MAX_ON_PAGE = 20_000  # cells, and words: people fill a page with hundreds, and each cell looks for its words
 MIN_SIDE_PX = 0.01  # what is thinner is not there: a stray click, a word in a hidden font
 
 InkLookup = Callable[[Box], Box | None]
@@ -112,10 +113,16 @@ def label_page(
     """All labels of a page, whose image has `width` x `height` pixels: per table the table, its cells, its headers.
 
     `words` are the boxes of the text layer and `ink` finds what is drawn in a box; both in image pixels. Raises
-    DocumentError (coordinates, empty_table) with the path of the field.
+    DocumentError (coordinates, empty_table, too_large) with the path of the field.
     """
     if not page.tables:
         return []
+    cells = sum(len(table.all_cells) for table in page.tables)
+    if max(cells, len(words)) > MAX_ON_PAGE:
+        raise DocumentError(
+            Reason.TOO_LARGE,
+            f"Page {page.page_num} has {cells:,} cells and {len(words):,} words, more than {MAX_ON_PAGE:,}; split it.",
+        )
     scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
     to_image = _Projection(scale, width, height)
     image = Box(0, 0, width, height)
@@ -125,7 +132,6 @@ def label_page(
         if block.is_table:
             labels += _label_table(block, f"page {page.page_num}, block {index}", to_image, visible, ink)
     if scale.doubtful:
-        cells = sum(len(table.all_cells) for table in page.tables)
         filled = sum(label.category == CELL for label in labels)
         if not filled or filled < CONFIRMED_CELLS * cells:
             raise _mismatch(page, width, height)

@@ -166,6 +166,14 @@ def test_a_table_without_a_box_is_where_its_cells_are() -> None:
     assert label_page(page({"cells": cells}), 1000, 1400, [], no_ink) == [LabelledBox(TABLE, 100, 100, 100, 80)]
 
 
+@pytest.mark.parametrize(("cells", "words"), [(20_001, 0), (1, 20_001)])
+def test_more_than_a_page_can_hold_is_not_searched(cells: int, words: int) -> None:
+    table = {"bbox": box(100, 100, 300, 140), "cells": [cell(0, 0, box(100, 100, 110, 110))] * cells}
+    with pytest.raises(DocumentError, match="more than 20,000") as caught:
+        label_page(page(table), 1000, 1400, [Box(100, 100, 110, 110)] * words, no_ink)
+    assert caught.value.cause == "too_large"
+
+
 def test_a_page_without_tables_needs_no_size() -> None:
     assert label_page(Page(page_num=0), 1000, 1400, [], no_ink) == []
 
