@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from training.badgerdoc import Page, check_unique, explain
+from training.badgerdoc import Page, explain
 from training.json_pages import split_pages
 from training.platform_format import PlatformPage
 from training.quarantine import DocumentError, Reason
@@ -60,13 +60,6 @@ def page_texts(data: bytes, annotation_format: str = AUTO) -> Iterator[PageText]
         raise _not_in_format(found, f"the file: Invalid JSON: {error}") from None
     except ValueError as error:
         raise _not_in_format(found, str(error)) from None
-
-
-def read_annotations(data: bytes, annotation_format: str = AUTO) -> tuple[Page, ...]:
-    """All pages in `data`. Raises DocumentError: schema with the path of the faulty field, or too_large."""
-    pages = tuple(text.read() for text in page_texts(data, annotation_format))
-    check_unique([page.page_num for page in pages])
-    return pages
 
 
 def _format_of(text: str) -> str:

@@ -24,7 +24,7 @@ def split_pages(text: str) -> Iterator[JsonPage]:
     Raises ValueError (a JSONDecodeError among others) for other text, when it gets there, and RecursionError.
     """
     found = False
-    at = _after(text, _SPACE.match(text, 0).end(), "{")  # type: ignore[union-attr]
+    at = _after(text, _skip_space(text, 0), "{")
     while text[at : at + 1] != "}":
         name, at = _value(text, at)
         if not isinstance(name, str):
@@ -61,11 +61,16 @@ def _elements(text: str, at: int) -> Generator[JsonPage, None, int]:
 def _value(text: str, at: int) -> tuple[Any, int]:
     """The value at `at`, and where the next token begins."""
     value, end = _DECODER.raw_decode(text, at)
-    return value, _SPACE.match(text, end).end()  # type: ignore[union-attr]
+    return value, _skip_space(text, end)
 
 
 def _after(text: str, at: int, token: str) -> int:
     """Where the token that follows `token` begins."""
     if text[at : at + 1] != token:
         raise json.JSONDecodeError(f"{token!r} is expected", text, at)
-    return _SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+    return _skip_space(text, at + 1)
+
+
+def _skip_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at

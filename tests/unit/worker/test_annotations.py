@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotations import MAX_JSON_BYTES, read_annotations
+from tests.unit.worker.annotation_pages import read_annotations
+from training.annotations import MAX_JSON_BYTES
 from training.quarantine import DocumentError, Reason
 
 PAGE = {"page_num": 1, "size": {"width": 600, "height": 800}}

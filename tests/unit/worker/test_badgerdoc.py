@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from training.annotations import read_annotations
+from tests.unit.worker.annotation_pages import read_annotations
 from training.badgerdoc import check_page_numbers
 from training.quarantine import DocumentError
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotations import read_annotations
+from tests.unit.worker.annotation_pages import read_annotations
 from training.badgerdoc import Block, Page, PixelBox
 from training.quarantine import DocumentError, Reason
 
