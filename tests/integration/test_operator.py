@@ -235,7 +235,9 @@ def test_suspending_stops_the_pods_and_resuming_starts_them_again(
     kube.patch(life.path, {"spec": {"suspend": False}})
     life.passes("preprocess")
     life.has_pod("train")
-    assert life.status["attempts"] == {"total": 2, "counted": 0, "disrupted": 0, "preprocess": 1, "train": 1}
+    # The Job controller may make the pod before the operator has written its status.
+    expected = {"total": 2, "counted": 0, "disrupted": 0, "preprocess": 1, "train": 1}
+    wait_for(lambda: life.status["attempts"] == expected, "the attempts are counted")
 
 
 def test_a_run_created_suspended_makes_no_job_and_may_still_be_edited(

@@ -100,7 +100,11 @@ def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedD
         return _prepare(task, number)
     except DocumentError as error:
         return QuarantinedDocument(task.name, error.cause, one_line(str(error)))
-    except (WorkerError, MemoryError):
+    except MemoryError:
+        # This process' memory is bounded, so that it is the document's doing and not the machine's.
+        message = "The document takes more memory than one may; simplify the PDF or lower --dpi."
+        return QuarantinedDocument(task.name, Reason.TOO_LARGE, message)
+    except WorkerError:
         raise
     except Exception as error:
         logger.exception("%s: unexpected error", task.name)
