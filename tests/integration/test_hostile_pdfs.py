@@ -5,14 +5,16 @@ import resource
 import subprocess
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from faults import draw_faults
 from training import poppler
+from training.cpus import available_cpus
 from training.documents import DocumentTask, PageOptions, PreparedPart, prepare_part
-from training.limits import MAX_MEMORY_BYTES, limit_process
+from training.limits import MIN_MEMORY_BYTES, limit_process, memory_share
 from training.pool import DocumentPool
 from training.poppler import PdfFile
 from training.quarantine import DocumentError, QuarantinedDocument, Reason
@@ -21,6 +23,8 @@ from training.render import RenderOptions, page_sizes
 pytestmark = pytest.mark.integration
 
 PAGE_TIMEOUT_S = 2
+MOST_PROCESSOR_S = 15  # three programs at most, each of which gets page_timeout_s and 2 s
+MOST_PYTHON_BYTES = 128 << 20  # a process that prepares an ordinary document takes 40 MiB
 RESOURCES = (
     b"/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> /XObject << /I 5 0 R >> >>"
 )
@@ -92,41 +96,71 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
         "millions of words": lambda: one_page(b"BT /F 1 Tf\n" + many_words() * 40 + b"ET"),
         "a cyclic page tree": cyclic_tree,
         "a count of ten million": lying_count,
+        "a million complaints": lambda: one_page((b"x" * 120 + b"\n") * 1_000_000),
+        "fifty million states to come back to": lambda: one_page(b"q " * 50_000_000),
         "nothing": lambda: b"",
     }
     return lambda name: made[name]()
 
 
 @pytest.mark.parametrize(
-    ("name", "reasons"),
+    ("name", "tables", "reasons"),
     [
-        ("a page bomb", {Reason.TIMEOUT}),
-        ("a page of 100,000 points", {Reason.TOO_LARGE}),
-        ("an image of 2 gigapixels", {None, Reason.CORRUPT, Reason.TIMEOUT, Reason.TOO_LARGE}),
-        ("a gigabyte of nothing", {Reason.CORRUPT, Reason.TIMEOUT}),  # a blank page with a table on it
-        ("millions of words", {Reason.TIMEOUT, Reason.TOO_LARGE}),
-        ("a cyclic page tree", {Reason.CORRUPT}),
-        ("a count of ten million", {None, Reason.CORRUPT, Reason.TOO_LARGE}),
-        ("nothing", {Reason.CORRUPT}),
+        ("a page bomb", 1, {Reason.TIMEOUT}),
+        ("a page of 100,000 points", 1, {Reason.TOO_LARGE}),
+        ("an image of 2 gigapixels", 1, {None, Reason.CORRUPT, Reason.TIMEOUT, Reason.TOO_LARGE}),
+        ("a gigabyte of nothing", 1, {Reason.CORRUPT, Reason.TIMEOUT}),  # a blank page, with a table on it
+        ("millions of words", 1, {Reason.TIMEOUT, Reason.TOO_LARGE}),
+        ("a cyclic page tree", 1, {Reason.CORRUPT}),
+        ("a count of ten million", 1, {None, Reason.CORRUPT, Reason.TOO_LARGE}),
+        ("a million complaints", 1, {Reason.CORRUPT, Reason.TIMEOUT}),  # a blank page as well
+        ("a million complaints", 0, {None, Reason.TIMEOUT}),  # drawn, but not read
+        ("fifty million states to come back to", 1, {Reason.TIMEOUT, Reason.TOO_LARGE}),
+        ("nothing", 1, {Reason.CORRUPT}),
     ],
 )
 def test_a_hostile_document_ends_within_its_bounds_and_leaves_nothing_running(
-    name: str, reasons: set[Reason | None], hostile: Callable[[str], bytes], tmp_path: Path
+    name: str, tables: int, reasons: set[Reason | None], hostile: Callable[[str], bytes], tmp_path: Path
 ) -> None:
     path = tmp_path / "hostile.pdf"
     path.write_bytes(hostile(name))
     table = {"type": "table", "bbox": {"left": 100, "top": 100, "width": 200, "height": 100}}
-    page = {"page_num": 0, "bbox": {"left": 0, "top": 0, "width": 992, "height": 1404}, "blocks": [table]}
+    page = {"page_num": 0, "bbox": {"left": 0, "top": 0, "width": 992, "height": 1404}, "blocks": [table] * tables}
     (tmp_path / "hostile.json").write_text(json.dumps({"pages": [page]}))
     (tmp_path / "out").mkdir()
     options = PageOptions(render=RenderOptions(page_timeout_s=PAGE_TIMEOUT_S))
     task = DocumentTask("x", "x", PdfFile(path), tmp_path / "hostile.json", tmp_path / "out", options)
-    with DocumentPool(1, initialize=limit_process) as pool:
-        result = pool.result(pool.submit(prepare_part, task, 0), prepare_part, task, 0)
+    with DocumentPool(1, initialize=limit_to_the_least) as pool:
+        result, taken = pool.result(pool.submit(measured, task), measured, task)
     found = None if isinstance(result, PreparedPart) else result.reason
     assert found in reasons, result
+    assert taken.python_bytes < MOST_PYTHON_BYTES
+    assert taken.program_bytes <= MIN_MEMORY_BYTES
+    assert taken.processor_s < MOST_PROCESSOR_S
     left = subprocess.run(["pgrep", "-f", str(path)], capture_output=True, text=True, check=False).stdout
     assert left == ""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The most memory that a process of the pool took, and the largest program that it started; all their work."""
+
+    python_bytes: int
+    program_bytes: int
+    processor_s: float
+
+
+def limit_to_the_least() -> None:
+    """The bounds in a small container: they come sooner and take less of the machine that runs the tests."""
+    limit_process()
+    resource.setrlimit(resource.RLIMIT_AS, (MIN_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def measured(task: DocumentTask) -> tuple[PreparedPart | QuarantinedDocument, Taken]:
+    result = prepare_part(task, 0)
+    own, programs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor_s = own.ru_utime + own.ru_stime + programs.ru_utime + programs.ru_stime
+    return result, Taken(own.ru_maxrss << 10, programs.ru_maxrss << 10, processor_s)
 
 
 def limits() -> tuple[int, int]:
@@ -135,9 +169,9 @@ def limits() -> tuple[int, int]:
 
 def test_the_bounds_hold_in_every_process_of_the_pool_and_in_what_it_starts() -> None:
     with DocumentPool(1, initialize=limit_process) as pool:
-        assert pool.result(pool.submit(limits), limits) == (MAX_MEMORY_BYTES, 0)
+        assert pool.result(pool.submit(limits), limits) == (memory_share(available_cpus()), 0)
         shown = pool.result(pool.submit(memory_of_a_child), memory_of_a_child)
-    assert int(shown) * 1024 == MAX_MEMORY_BYTES
+    assert int(shown) == memory_share(available_cpus()) // 1024
 
 
 def memory_of_a_child() -> str:

@@ -3,19 +3,44 @@
 They are inherited by poppler's programs, which do the reading.
 """
 
+import os
 import resource
+from pathlib import Path
+
+from training.cpus import CGROUP, available_cpus
 
 GIBIBYTE = 1 << 30
 MAX_MEMORY_BYTES = 4 * GIBIBYTE  # of address space in each process: an A0 page at 120 dpi takes a twentieth
+MIN_MEMORY_BYTES = GIBIBYTE  # the largest page that is drawn and read takes two thirds
 MAX_FILE_BYTES = GIBIBYTE // 2  # what one file may grow to
+
+
+def memory_share(processes: int, cgroup: Path = CGROUP) -> int:
+    """Bytes of address space for each of so many processes, so that they and one more fit into this container.
+
+    Kubernetes ends a container as a whole when its memory is full, so that one document would take all others with it.
+    """
+    return min(MAX_MEMORY_BYTES, max(MIN_MEMORY_BYTES, _container_memory(cgroup) // (processes + 1)))
 
 
 def limit_process() -> None:
     """Sets the bounds for this process and those it starts. What is exceeded ends the process that did."""
     for kind, most in (
-        (resource.RLIMIT_AS, MAX_MEMORY_BYTES),
+        (resource.RLIMIT_AS, memory_share(available_cpus())),
         (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _container_memory(cgroup: Path) -> int:
+    """Bytes by the cgroup's limit, version 2 or 1, but no more than the machine has."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for path in (cgroup / "memory.max", cgroup / "memory/memory.limit_in_bytes"):
+        try:
+            limit = path.read_text().strip()
+        except OSError:
+            continue
+        return machine if limit == "max" else min(machine, int(limit))
+    return machine

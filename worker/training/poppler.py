@@ -15,6 +15,7 @@ from training.quarantine import DocumentError, Reason
 
 PROGRAM_TIMEOUT_S = 60
 MAX_ANSWER_BYTES = 32 << 20  # twenty pages of text have one
+MAX_COMPLAINT_BYTES = 10_000  # the last of them are read
 # What poppler draws text with that names one of these fonts and does not carry it.
 _STANDARD_FONTS = ("Helvetica", "Times", "Courier", "Symbol", "ZapfDingbats")
 
@@ -53,17 +54,18 @@ def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
     Raises DocumentError (encrypted, corrupt, too_large, timeout) and ConfigError without poppler.
     """
     full = [command[0], *pdf.password_options, *command[1:]]
-    with tempfile.TemporaryFile() as output:
+    # Into files: what a hostile PDF makes a program print, or complain of, must not fill the memory.
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
-            # Into a file: what a hostile PDF makes a program print must not fill the memory.
-            answer = subprocess.run(full, stdout=output, stderr=subprocess.PIPE, timeout=timeout_s, check=False)
+            answer = subprocess.run(full, stdout=output, stderr=complaints, timeout=timeout_s, check=False)
         except FileNotFoundError:
             raise _not_installed() from None
         except subprocess.TimeoutExpired:  # holds the command, and with it the password: it goes no further
             message = f"{command[0]} did not finish in {timeout_s:g} s; simplify the PDF or raise --page_timeout."
         else:
             if answer.returncode != 0:
-                raise explain(answer.returncode, answer.stderr, pdf)
+                complaints.seek(max(0, complaints.tell() - MAX_COMPLAINT_BYTES))
+                raise _explain(answer.returncode, complaints.read(), pdf)
             if output.tell() > MAX_ANSWER_BYTES:
                 raise DocumentError(
                     Reason.TOO_LARGE, f"{command[0]} printed over {MAX_ANSWER_BYTES >> 20} MiB; split the PDF."
@@ -73,9 +75,9 @@ def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
     raise DocumentError(Reason.TIMEOUT, message)
 
 
-def explain(exit_code: int, stderr: bytes, pdf: PdfFile) -> DocumentError:
+def _explain(exit_code: int, complaints: bytes, pdf: PdfFile) -> DocumentError:
     """The error for a program that failed."""
-    complaint = stderr[-10_000:].decode("utf-8", errors="replace")
+    complaint = complaints.decode("utf-8", errors="replace")
     if "Incorrect password" in complaint or "encrypted" in complaint.lower():
         if pdf.password is None:
             return DocumentError(

@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
-import pdf2image
+import pdf2image.pdf2image
 from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
 from PIL import Image
 
 from training.geometry import Box
-from training.poppler import PROGRAM_TIMEOUT_S, PdfFile, explain, run_poppler
+from training.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.quarantine import DocumentError, Reason
 
 POINTS_PER_INCH = 72
@@ -35,6 +36,15 @@ _SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)
 _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
 _WORD = re.compile(r'^    <word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">', re.MULTILINE)
+
+
+def _start_silent(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([command[0], "-q", *command[1:]] if command[0] == "pdftoppm" else command, **options)
+
+
+# pdf2image keeps all that pdftoppm complains of in memory, gigabytes of it for a hostile PDF, looks at none of it, and
+# has no option for pdftoppm's own to be silent.
+pdf2image.pdf2image.Popen = _start_silent  # type: ignore[assignment, attr-defined]
 
 
 @dataclass(frozen=True)
@@ -197,17 +207,10 @@ def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, fol
 def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentError:
     """Draws the first page that is missing once more, to hear the complaint that pdf2image keeps to itself."""
     number = str(page + 1)
-    command = ["pdftoppm", "-r", str(options.dpi), "-f", number, "-l", number, "-gray", str(pdf.path)]
-    try:
-        answer = subprocess.run(
-            [command[0], *pdf.password_options, *command[1:]],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            timeout=options.timeout_s(1),
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return DocumentError(Reason.TIMEOUT, f"Page {page} was not drawn in time; simplify the PDF.")
-    if answer.returncode:
-        return explain(answer.returncode, answer.stderr, pdf)
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["pdftoppm", "-r", str(options.dpi), "-f", number, "-l", number, "-gray", str(pdf.path)]
+        try:
+            run_poppler([*command, f"{folder}/page"], pdf, timeout_s=options.timeout_s(1))
+        except DocumentError as error:
+            return error
     return DocumentError(Reason.CORRUPT, f"Page {page} could not be drawn; export the PDF again.")
