@@ -6,7 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from training.manifest import MANIFEST_NAME, FileEntry, Manifest, files_digest
+from tests.manifests import manifest_of
+from training.manifest import MANIFEST_NAME, FileEntry
 from training.storage import sha256_file
 
 CLASSES = ("table", "Cell", "header")
@@ -83,13 +84,5 @@ def seal(folder: Path) -> None:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST_NAME
     )
-    manifest = Manifest(
-        digest=files_digest(files),
-        input_digest="sha256:0",
-        parameters={},
-        categories=(),
-        splits={},
-        documents=(),
-        files=files,
-    )
+    manifest = manifest_of(files)
     (folder / MANIFEST_NAME).write_bytes(manifest.to_json())

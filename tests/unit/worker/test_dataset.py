@@ -5,10 +5,11 @@ import json
 
 import pytest
 
+from tests.manifests import manifest_of
 from tests.unit.worker.memory_storage import MemoryStorage
 from training.dataset import Dataset, verify_dataset
 from training.errors import DataError, NotFound
-from training.manifest import FileEntry, Manifest, files_digest
+from training.manifest import FileEntry, Manifest
 from training.storage import sha256_bytes
 
 FILES = {
@@ -26,15 +27,7 @@ def prepared() -> MemoryStorage:
     files = tuple(
         FileEntry(path=path, size_bytes=len(data), sha256=sha256_bytes(data)) for path, data in sorted(FILES.items())
     )
-    manifest = Manifest(
-        digest=files_digest(files),
-        input_digest="sha256:0",
-        parameters={},
-        categories=(),
-        splits={},
-        documents=(),
-        files=files,
-    )
+    manifest = manifest_of(files)
     storage.objects = {**FILES, "manifest.json": manifest.to_json()}
     return storage
 

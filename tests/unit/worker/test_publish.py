@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.manifests import manifest_of
 from tests.unit.worker.memory_storage import MemoryStorage
 from training.assemble import AssembledDataset, Inputs
 from training.coco import LabelledPage, PackedBoxes
 from training.errors import Transient
 from training.layout import MANIFEST_KEY, annotation_key, image_key
-from training.manifest import FileEntry, InputDigest, Manifest, files_digest
+from training.manifest import FileEntry, InputDigest
 from training.prepared import PreparedDocument, PreparedPage
 from training.publish import Target
 from training.split import SPLITS, Assignment
@@ -35,15 +36,7 @@ def dataset(tmp_path: Path) -> AssembledDataset:
         paths[split].write_text(f'"{split}"')
         data = paths[split].read_bytes()
         files.append(FileEntry(path=f"{split}/{split}.json", size_bytes=len(data), sha256=sha256_bytes(data)))
-    manifest = Manifest(
-        digest=files_digest(files),
-        input_digest="sha256:0",
-        parameters={},
-        categories=(),
-        splits={},
-        documents=(),
-        files=tuple(files),
-    )
+    manifest = manifest_of(files)
     return AssembledDataset(manifest, paths)
 
 
