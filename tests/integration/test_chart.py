@@ -52,6 +52,17 @@ def test_an_uninstall_keeps_the_crd_unless_told_otherwise() -> None:
     assert crd not in render("--set", "crds.install=false")
 
 
+def test_labels_and_annotations_that_look_like_numbers_are_strings() -> None:
+    values = ("podAnnotations.commit=659881", "podLabels.port=9090", "serviceAccount.annotations.yes=true")
+    rendered = render(*(argument for value in values for argument in ("--set", value)))
+    pod = rendered[("Deployment", "trainingrun-operator")]["spec"]["template"]["metadata"]
+    account = rendered[("ServiceAccount", "trainingrun-operator")]["metadata"]
+    assert pod["annotations"] == {"commit": "659881"}
+    assert pod["labels"]["port"] == "9090"
+    assert pod["labels"]["app.kubernetes.io/name"] == "trainingrun-operator"
+    assert account["annotations"] == {"yes": "true"}
+
+
 @pytest.mark.parametrize("arguments", [[], ["--set", "watchNamespace=team"]])
 def test_no_role_has_a_wildcard_or_reads_secrets(arguments: list[str]) -> None:
     for rule in rules(render(*arguments)):

@@ -7,19 +7,17 @@ disagree on pages that are rotated, cropped or have an origin other than (0, 0).
 
 import math
 import re
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import pdf2image.pdf2image
-from pdf2image.exceptions import PDFPageCountError, PDFPopplerTimeoutError
+from pdf2image.exceptions import PDFPopplerTimeoutError
 from PIL import Image
 
 from training.geometry import Box
+from training.pdf_images import draw_to_files
 from training.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.quarantine import DocumentError, Reason
 
@@ -27,7 +25,6 @@ POINTS_PER_INCH = 72
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
 MAX_PAGES = 20_000
 MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
-JPEG_QUALITY = 95
 FURTHER_PAGE_TIMEOUT_S = 2  # beside page_timeout_s for each page that one call draws
 IMAGE_FORMATS = ("jpeg", "png")
 
@@ -36,15 +33,6 @@ _SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)
 _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
 _WORD = re.compile(r'^    <word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">', re.MULTILINE)
-
-
-def _start_silent(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([command[0], "-q", *command[1:]] if command[0] == "pdftoppm" else command, **options)
-
-
-# pdf2image keeps all that pdftoppm complains of in memory, gigabytes of it for a hostile PDF, looks at none of it, and
-# has no option for pdftoppm's own to be silent.
-pdf2image.pdf2image.Popen = _start_silent  # type: ignore[assignment, attr-defined]
 
 
 @dataclass(frozen=True)
@@ -176,32 +164,16 @@ def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
-    # A folder of its own for each run: pdf2image returns what it finds there. It starts one process per call, which it
-    # kills when the time is over; with its thread_count there would be several and some left.
-    target = tempfile.mkdtemp(dir=folder)
     timeout_s = options.timeout_s(last - first + 1)
     try:
-        paths = pdf2image.convert_from_path(
-            pdf.path,
-            dpi=options.dpi,
-            output_folder=target,
-            first_page=first + 1,
-            last_page=last + 1,
-            fmt=options.image_format,
-            jpegopt={"quality": JPEG_QUALITY, "progressive": "n", "optimize": "n"},
-            output_file="page",
-            paths_only=True,
-            timeout=math.ceil(timeout_s),
-            userpw=pdf.password,  # type: ignore[arg-type]  # None is its own default
+        return draw_to_files(
+            pdf, first, last, dpi=options.dpi, fmt=options.image_format, folder=folder, timeout_s=timeout_s
         )
     except PDFPopplerTimeoutError:
         raise DocumentError(
             Reason.TIMEOUT,
             f"Pages {first} to {last} were not drawn in {timeout_s:g} s; simplify the PDF or raise --page_timeout.",
         ) from None
-    except PDFPageCountError:
-        raise DocumentError(Reason.CORRUPT, "The PDF cannot be read; export it again.") from None
-    return [Path(str(path)) for path in paths]
 
 
 def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentError:

@@ -19,6 +19,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
+{{- /* Labels or annotations, whose values must be strings: `--set podAnnotations.commit=659881` gives a number. */ -}}
+{{- define "trainingrun-operator.strings" -}}
+{{- range $name, $value := . }}
+{{ $name | quote }}: {{ $value | quote }}
+{{- end }}
+{{- end }}
+
 {{- define "trainingrun-operator.gatewaySecret" -}}
 {{- .Values.gateway.existingSecret | default (printf "%s-gateway" (include "trainingrun-operator.fullname" .)) -}}
 {{- end }}
