@@ -6,6 +6,7 @@ from trainingrun_operator.api import Run
 
 PASSWORDS_DIR = "/var/run/secrets/trainingrun-passwords"
 PASSWORDS_KEY = "passwords.yaml"
+CONFIG_DIR = "/etc/trainingrun/config"
 
 
 def checkpoint_prefix(run: Run) -> str:
@@ -37,13 +38,20 @@ def train_command(run: Run, resume_from: str) -> list[str]:
     training = run.spec.training
     command = ["python3", "-m", "training.train"]
     command += [f"s3://{run.spec.storage.bucket}/{run.spec.dataset.target_folder}/ttv", "/work/train"]
-    command += ["--config", training.config, "--num-epoch", str(training.epochs)]
+    config = f"{CONFIG_DIR}/{training.config_map.key}" if training.config_map else training.config
+    command += ["--config", config, "--num-epoch", str(training.epochs)]
     command += ["--model_output", training.model_output, "--demo", str(training.demo)]
     if training.load_from:
         command += ["--load-from", training.load_from]
     command += ["--resume-from", resume_from, "--checkpoint-output", checkpoint_prefix(run)]
+    checkpoints = run.spec.checkpoints
+    command += ["--checkpoint-every-epochs", str(checkpoints.every_epochs)]
+    command += ["--checkpoint-every-minutes", str(checkpoints.every_minutes)]
+    command += ["--keep-last", str(checkpoints.keep_last), "--keep-best", str(checkpoints.keep_best)]
     if training.seed is not None:
         command += ["--seed", str(training.seed)]
+    if training.config_options:
+        command += ["--cfg-options", *training.config_options]
     return _literal(command)
 
 

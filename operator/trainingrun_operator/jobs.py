@@ -22,7 +22,7 @@ from trainingrun_operator.api import (
     Run,
     Stage,
 )
-from trainingrun_operator.commands import PASSWORDS_DIR, PASSWORDS_KEY, preprocess_command, train_command
+from trainingrun_operator.commands import CONFIG_DIR, PASSWORDS_DIR, PASSWORDS_KEY, preprocess_command, train_command
 from trainingrun_operator.failures import PERMANENT_EXIT_CODES
 from trainingrun_operator.progress import audience, short_hash
 from trainingrun_operator.spec import PodTemplate
@@ -191,7 +191,10 @@ def _container(
             {"name": "home", "mountPath": HOME},
             {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108
             {"name": "progress-token", "mountPath": TOKEN_DIR, "readOnly": True},
-            *([{"name": "passwords", "mountPath": PASSWORDS_DIR, "readOnly": True}] if _passwords(run, stage) else []),
+            *(
+                {"name": volume["name"], "mountPath": folder, "readOnly": True}
+                for folder, volume in _files_of_the_user(run, stage).items()
+            ),
         ],
     }
 
@@ -236,12 +239,7 @@ def _pod_spec(run: Run, stage: Stage, attempt: int, template: PodTemplate, conta
             },
         ],
     }
-    secret = _passwords(run, stage)
-    if secret:
-        # That key alone, for the worker's group, which fsGroup makes the owner.
-        items = [{"key": PASSWORDS_KEY, "path": PASSWORDS_KEY}]
-        volume = {"secretName": secret, "defaultMode": 0o440, "items": items}
-        pod["volumes"].append({"name": "passwords", "secret": volume})
+    pod["volumes"].extend(_files_of_the_user(run, stage).values())
     if spec.service_account_name:
         pod["serviceAccountName"] = spec.service_account_name
     if spec.image_pull_secrets:
@@ -253,9 +251,22 @@ def _pod_spec(run: Run, stage: Stage, attempt: int, template: PodTemplate, conta
     return pod
 
 
-def _passwords(run: Run, stage: Stage) -> str | None:
-    """Name of the Secret with the documents' passwords; the train pod has no use for it."""
-    return run.spec.dataset.passwords_secret if stage is Stage.PREPROCESS else None
+def _files_of_the_user(run: Run, stage: Stage) -> dict[str, dict[str, Any]]:
+    """Volumes with what the spec names in the namespace, by the folder that they are mounted at. Each holds the one key
+    that is needed: the passwords of the documents for preprocess, the config for training.
+    """
+    passwords, config = run.spec.dataset.passwords_secret, run.spec.training.config_map
+    if stage is Stage.PREPROCESS and passwords:
+        # For the worker's group, which fsGroup makes the owner.
+        secret = {"secretName": passwords, "defaultMode": 0o440, "items": [_item(PASSWORDS_KEY)]}
+        return {PASSWORDS_DIR: {"name": "passwords", "secret": secret}}
+    if stage is Stage.TRAIN and config:
+        return {CONFIG_DIR: {"name": "config", "configMap": {"name": config.name, "items": [_item(config.key)]}}}
+    return {}
+
+
+def _item(key: str) -> dict[str, str]:
+    return {"key": key, "path": key}
 
 
 def _environment(run: Run, attempt: int, defaults: JobDefaults) -> list[dict[str, Any]]:

@@ -69,9 +69,16 @@ class Preprocess(Model):
     pod_template: PodTemplate = PodTemplate()
 
 
+class ConfigMapKey(Model):
+    name: str
+    key: str
+
+
 class Training(Model):
     model_output: str
     config: str = "config_3_cls_w18.py"
+    config_map: ConfigMapKey | None = None
+    config_options: tuple[str, ...] = ()
     load_from: str | None = None
     resume_from: str = "auto"
     epochs: int = 20
@@ -83,6 +90,13 @@ class Training(Model):
 
 class Gpu(Model):
     resource_name: str = "nvidia.com/gpu"
+
+
+class Checkpoints(Model):
+    every_epochs: int = 1
+    every_minutes: int = 15
+    keep_last: int = 2
+    keep_best: int = 1
 
 
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
@@ -118,5 +132,6 @@ class Spec(Model):
     service_account_name: str | None = None
     preprocess: Preprocess = Preprocess()
     gpu: Gpu = Gpu()
+    checkpoints: Checkpoints = Checkpoints()
     retry: Retry = Retry()
     suspend: bool = False

@@ -142,6 +142,25 @@ RULES = [
     Rule("training.gpusPerNode", 16, 17, "less than or equal to 16"),
     Rule("gpu.resourceName", "nvidia.com/mig-1g.5gb", "gpu", "must be an extended resource"),
     Rule("gpu.resourceName", "amd.com/gpu", "nvidia.com/", "must be an extended resource"),
+    Rule("training.configMap", {"name": "configs", "key": "a.py"}, {"name": "configs"}, "key: Required value"),
+    Rule("training.configMap", {"name": "configs", "key": "a.py"}, {"key": "a.py"}, "name: Required value"),
+    Rule("training.configMap", {"name": "c", "key": "a_b-1.py"}, {"name": "c", "key": "a.yaml"}, "a Python file"),
+    Rule("training.configMap", {"name": "c", "key": "a.py"}, {"name": "c", "key": "../a.py"}, "a Python file"),
+    Rule("training.configMap", {"name": "c", "key": "a.py"}, {"name": "", "key": "a.py"}, "at least 1 chars long"),
+    Rule("training.configMap", {"name": "c" * 253, "key": "a.py"}, {"name": "c" * 254, "key": "a.py"}, "more than 253"),
+    Rule("training.configMap", {"name": "c", "key": "a.py"}, {"name": "c", "key": f"{'a' * 251}.py"}, "more than 253"),
+    Rule("training.configOptions", ["model.neck.type=X", "a=[1,2]"], ["--verbose"], "must be name=value"),
+    Rule("training.configOptions", ["a.0.b=1"], ["a b=1"], "must be name=value"),
+    Rule("training.configOptions", ["a=1"] * 32, ["a=1"] * 33, "must have at most 32 items"),
+    Rule("training.configOptions", [f"a={'1' * 254}"], [f"a={'1' * 255}"], "more than 256"),
+    Rule("checkpoints.everyEpochs", 1, 0, "greater than or equal to 1"),
+    Rule("checkpoints.everyEpochs", 10000, 10001, "less than or equal to 10000"),
+    Rule("checkpoints.everyMinutes", 1, 0, "greater than or equal to 1"),
+    Rule("checkpoints.everyMinutes", 1440, 1441, "less than or equal to 1440"),
+    Rule("checkpoints.keepLast", 1, 0, "greater than or equal to 1"),
+    Rule("checkpoints.keepLast", 100, 101, "less than or equal to 100"),
+    Rule("checkpoints.keepBest", 0, -1, "greater than or equal to 0"),
+    Rule("checkpoints.keepBest", 100, 101, "less than or equal to 100"),
     Rule("retry.limit", 0, -1, "greater than or equal to 0"),
     Rule("retry.limit", 100, 101, "less than or equal to 100"),
     Rule("retry.backoff", "1m30s", "30", "must be a duration from 1s to 1h"),
@@ -228,6 +247,7 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
         "parallelism": 1,
         "maxFailedDocuments": "10%",
     }
+    assert spec["checkpoints"] == {"everyEpochs": 1, "everyMinutes": 15, "keepLast": 2, "keepBest": 1}
     assert spec["retry"] == {"limit": 3, "backoff": "10s"}
     assert spec["gpu"] == {"resourceName": "nvidia.com/gpu"}
     assert spec["suspend"] is False
@@ -271,6 +291,7 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("preprocess", {"podTemplate": {"nodeSelector": {"zone": "b"}}}),
     ("training", {"epochs": 7}),
     ("gpu", {"resourceName": "amd.com/gpu"}),
+    ("checkpoints", {"keepLast": 5}),
     ("retry", {"backoff": "20s"}),
 ]
 

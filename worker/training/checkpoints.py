@@ -9,13 +9,14 @@ import json
 import logging
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from training.errors import DataError, NotFound, Transient, WorkerError
+from training.metrics import MAIN_METRIC
 from training.storage import Storage, sha256_file
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,28 @@ def parse_manifest(key: str, content: bytes) -> Checkpoint:
     return checkpoint
 
 
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """How often a checkpoint is made. The last epoch always ends with one."""
+
+    epochs: int = 1
+    minutes: float = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """How many checkpoints of a training are kept: the newest, and beside them the best by `bbox_mAP`."""
+
+    last: int = 2
+    best: int = 1
+
+    def choose(self, newest_first: Sequence[Checkpoint]) -> list[Checkpoint]:
+        """Those to keep, in the same order. Of equally good ones the newer is the better."""
+        judged = [item for item in newest_first if MAIN_METRIC in item.metrics]
+        best = sorted(judged, key=lambda item: item.metrics[MAIN_METRIC], reverse=True)[: self.best]
+        return [item for index, item in enumerate(newest_first) if index < self.last or item in best]
+
+
 def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None:
     """Download the checkpoint to `path`. Raises DataError where size or sha256 are not the manifest's."""
     stored = storage.stat(checkpoint.key)
@@ -103,12 +126,20 @@ def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None
 class CheckpointStore:
     """The checkpoints below one prefix."""
 
-    def __init__(self, storage: Storage, *, scratch: Path, dataset_digest: str, training_id: str, keep_last: int = 2):
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        scratch: Path,
+        dataset_digest: str,
+        training_id: str,
+        keep: Retention = Retention(),
+    ) -> None:
         self.storage = storage
         self.scratch = scratch
         self.training_id = training_id
         self._dataset_digest = dataset_digest
-        self._keep_last = keep_last
+        self._keep = keep
 
     def uri(self, checkpoint: Checkpoint) -> str:
         return self.storage.uri(checkpoint.key)
@@ -137,7 +168,6 @@ class CheckpointStore:
         finally:
             copy.unlink(missing_ok=True)
         self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
-        self._prune(checkpoint)
         return checkpoint
 
     def record_metrics(self, checkpoint: Checkpoint, metrics: Mapping[str, float]) -> Checkpoint:
@@ -185,11 +215,11 @@ class CheckpointStore:
             found, key=lambda item: (last_write[item.training_id], item.training_id, item.iteration), reverse=True
         )
 
-    def _prune(self, newest: Checkpoint) -> None:
-        """Delete all but the newest of this training. Those of others are theirs. Never fails the training.
+    def prune(self, newest: Checkpoint) -> list[Checkpoint]:
+        """Delete what need not be kept of this training; returns what is left of it, the newest last.
 
-        What is further on than the one just committed did not verify when the training was continued: it does not
-        count.
+        The checkpoints of other trainings are theirs. What is further on than `newest` did not verify when the training
+        was continued: it does not count. Never fails the training: what could not be deleted is deleted next time.
         """
         try:
             own = [
@@ -197,8 +227,12 @@ class CheckpointStore:
                 for item in self._newest_first()
                 if item.training_id == self.training_id and item.iteration <= newest.iteration
             ]
-            for checkpoint in own[self._keep_last :]:
-                self.storage.delete(checkpoint.manifest_key)  # first: from here on it does not exist
-                self.storage.delete(checkpoint.key)
+            kept = self._keep.choose(own)
+            for checkpoint in own:
+                if checkpoint not in kept:
+                    self.storage.delete(checkpoint.manifest_key)  # first: from here on it does not exist
+                    self.storage.delete(checkpoint.key)
         except WorkerError as error:
             logger.warning("old checkpoints could not be deleted: %s", error)
+            return [newest]
+        return kept[::-1]

@@ -1,6 +1,7 @@
 """Command-line values in the forms that people write them: `--verbose=True`, `--demo False`, `10%`."""
 
 import argparse
+import math
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -38,12 +39,32 @@ def boolean(text: str) -> bool:
 
 def positive_integer(text: str) -> int:
     """An integer of at least 1. Raises ArgumentTypeError for others."""
+    return _integer(text, least=1)
+
+
+def whole_number(text: str) -> int:
+    """An integer of at least 0. Raises ArgumentTypeError for others."""
+    return _integer(text, least=0)
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0. Raises ArgumentTypeError for others."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def _integer(text: str, *, least: int) -> int:
     try:
         value = int(text)
     except ValueError:
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+        value = least - 1
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return value
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.bundle import Destination, RunIdentity
+from training.checkpoints import Interval, Retention
 from training.storage import Storage
 from training.trainset import TrainingSet
 
@@ -25,6 +26,8 @@ class Order:
     epochs: int | None  # None: as the config says
     seed: int
     demo: bool
+    interval: Interval
+    retention: Retention
     run: RunIdentity
 
     @property

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from training import bundle, config
+from training.checkpoints import Interval, Retention
 from training.errors import ConfigError, Failure, Interrupted, NotFound, end_process, run_command
 from training.interrupt import StopRequest
-from training.options import OptionParser, positive_integer
+from training.options import OptionParser, positive_integer, positive_number, whole_number
 from training.order import RESUME_AUTO, Order
 from training.report import Reporter, failed_message, metric_list, write_termination
 from training.storage import open_parent, open_storage
@@ -41,6 +42,8 @@ class Options:
     epochs: int | None
     demo: bool
     checkpoint_output: str
+    interval: Interval
+    retention: Retention
     seed: int
     config_options: tuple[str, ...]
     verbose: bool
@@ -75,6 +78,34 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--checkpoint-output", metavar="FOLDER", help="a path or s3:// (default: checkpoints in the working folder)"
     )
+    parser.add_argument(
+        "--checkpoint-every-epochs",
+        type=positive_integer,
+        default=Interval.epochs,
+        metavar="N",
+        help="a checkpoint at the end of every N-th epoch, and of the last (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--checkpoint-every-minutes",
+        type=positive_number,
+        default=Interval.minutes,
+        metavar="M",
+        help="and M minutes after the last one, within an epoch too (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-last",
+        type=positive_integer,
+        default=Retention.last,
+        metavar="N",
+        help="checkpoints kept, the newest ones (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-best",
+        type=whole_number,
+        default=Retention.best,
+        metavar="N",
+        help="checkpoints kept beside them, the best by bbox_mAP on val (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config"
@@ -96,6 +127,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
         epochs=found.num_epoch,
         demo=found.demo,
         checkpoint_output=found.checkpoint_output or str(found.working_dir.absolute() / "checkpoints"),
+        interval=Interval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
+        retention=Retention(last=found.keep_last, best=found.keep_best),
         seed=found.seed,
         config_options=tuple(found.cfg_options),
         verbose=found.verbose,
@@ -133,6 +166,8 @@ def prepare(options: Options) -> Order:
         epochs=options.epochs,
         seed=options.seed,
         demo=options.demo,
+        interval=options.interval,
+        retention=options.retention,
         run=bundle.RunIdentity.from_env(),
     )
 

@@ -3,11 +3,14 @@ torch comes along.
 """
 
 import argparse
+import itertools
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +24,24 @@ from mmengine.runner import Runner
 
 import training.loop  # noqa: F401  registers the exact loop and what belongs to it
 from training import bundle, config, weights
+from training.checkpoint_writer import CheckpointWriter
 from training.checkpoints import Checkpoint, CheckpointStore, fetch_verified, new_training_id, parse_manifest
-from training.errors import ConfigError, NotFound
-from training.hooks.checkpoint import CheckpointHook
+from training.errors import ConfigError, NotFound, Transient, WorkerError
+from training.hooks.checkpoint import CheckpointHook, report_points
 from training.hooks.loss import LossHook
 from training.hooks.progress import ProgressHook
 from training.hooks.stop import StopHook
 from training.interrupt import StopRequest
 from training.metrics import detection_metrics
 from training.order import RESUME_AUTO, Order
-from training.report import Reporter, metric_list
+from training.report import Backoff, Reporter, metric_list
 from training.resume import Settings, check_position
 from training.storage import open_parent
 
 logger = logging.getLogger(__name__)
+
+END_PATIENCE_S = 900.0  # for a store that does not answer when the training is over
+FAILURE_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,25 +103,39 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, 
         scratch=order.scratch,
         dataset_digest=order.dataset.digest,
         training_id=start.training_id,
+        keep=order.retention,
     )
+    writer = CheckpointWriter(store, last=start.own, on_change=partial(report_points, reporter, store))
+    if start.own:
+        report_points(reporter, store, [start.own])
     checkpoint = CheckpointHook(
         store,
-        reporter,
+        writer,
+        interval=order.interval,
         classes=classes,
         training={"base_weights": start.base_weights, "settings": settings.in_checkpoint()},
-        last=start.own,
-        resumed_from=start.resumed_from,
     )
     progress = ProgressHook(reporter, classes=classes, metrics=start.metrics)
-    for hook in (LossHook(lambda: checkpoint.last_uri), progress, checkpoint, StopHook(stop, checkpoint)):
+    for hook in (
+        LossHook(lambda: _last_good(writer, store) or start.resumed_from),
+        progress,
+        checkpoint,
+        StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
+    ):
         runner.register_hook(hook)
 
     stop.defer()
-    runner.train()
+    try:
+        runner.train()
+    except Exception:
+        _last_good(writer, store)
+        raise
     stop.resume()
+    writer.wait(END_PATIENCE_S)
     file = _write_weights(order, runner, classes)
     metrics = {"val": progress.metrics, "test": detection_metrics(runner.test(), classes)}
-    manifest = bundle.publish(
+    manifest = _patiently(
+        bundle.publish,
         order.destination,
         file,
         config_text=config.text(resolved),
@@ -129,6 +150,31 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, 
     logger.info("published %s, test %s", order.destination.uri, metrics["test"])
     _report_end(reporter, manifest)
     return manifest
+
+
+def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:
+    """Where the last checkpoint is, once what is on its way has arrived: the training is about to fail."""
+    try:
+        last = writer.wait(FAILURE_PATIENCE_S)
+    except WorkerError as error:
+        logger.warning("the last checkpoint is lost: %s", error)
+        last = writer.last
+    return store.uri(last) if last else None
+
+
+def _patiently(write: Callable[..., dict[str, Any]], *arguments: Any, **keywords: Any) -> dict[str, Any]:
+    """What `write` returns, tried again for END_PATIENCE_S: hours of training lie behind it."""
+    give_up_s = time.monotonic() + END_PATIENCE_S
+    for failures in itertools.count(1):
+        try:
+            return write(*arguments, **keywords)
+        except Transient as error:
+            delay_s = Backoff().delay_s(failures)
+            if time.monotonic() + delay_s > give_up_s:
+                raise
+            logger.warning("the model is not published yet, next try in %.0f s: %s", delay_s, error)
+            time.sleep(delay_s)
+    raise AssertionError("unreachable")
 
 
 def _report_end(reporter: Reporter, manifest: Mapping[str, Any]) -> None:

@@ -94,6 +94,8 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (spec.Training, ("spec", "training")),
         (spec.PodTemplate, ("spec", "training", "podTemplate")),
         (spec.PodTemplate, ("spec", "preprocess", "podTemplate")),
+        (spec.ConfigMapKey, ("spec", "training", "configMap")),
+        (spec.Checkpoints, ("spec", "checkpoints")),
         (spec.Retry, ("spec", "retry")),
         (spec.Gpu, ("spec", "gpu")),
         (api.Status, ("status",)),

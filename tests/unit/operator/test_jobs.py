@@ -32,7 +32,8 @@ EVERYTHING: dict[str, Any] = {
     },
     "preprocess": {"podTemplate": {"resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}}}},
     "training": {
-        "config": "s3://tables/configs/mine.py",
+        "configMap": {"name": "configs", "key": "mine.py"},
+        "configOptions": ["optim_wrapper.optimizer.lr=0.002"],
         "loadFrom": "s3://tables/base.pth",
         "demo": True,
         "seed": 42,
@@ -46,6 +47,7 @@ EVERYTHING: dict[str, Any] = {
         },
     },
     "gpu": {"resourceName": "nvidia.com/gpu.shared"},
+    "checkpoints": {"everyEpochs": 2, "everyMinutes": 5, "keepLast": 3, "keepBest": 2},
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.worker.memory_storage import MemoryStorage
-from training.checkpoints import Checkpoint, CheckpointStore, parse_manifest
+from training.checkpoints import Checkpoint, CheckpointStore, Retention, parse_manifest
 from training.errors import DataError, Transient
 
 DATASET = "sha256:d1"
@@ -30,7 +30,8 @@ def test_the_manifest_is_written_after_the_checkpoint_and_removed_before_it(tmp_
     storage = MemoryStorage()
     store = store_of(storage, tmp_path)
     for epoch in (1, 2, 3):
-        commit(store, epoch)
+        kept = store.prune(commit(store, epoch))
+    assert [checkpoint.epoch for checkpoint in kept] == [2, 3]
     assert storage.operations == [
         *("write epoch_1.pth", "write epoch_1.json"),
         *("write epoch_2.pth", "write epoch_2.json"),
@@ -148,14 +149,36 @@ def test_the_checkpoint_just_committed_is_kept_whatever_stands_further_on(tmp_pa
     storage = MemoryStorage()
     store = store_of(storage, tmp_path)
     for epoch in (1, 2, 3):
-        commit(store, epoch)
+        store.prune(commit(store, epoch))
     for key in ("epoch_2.pth", "epoch_3.pth"):
         storage.objects[key] = b"damaged"
-    commit(store, 1, iteration=15)
+    store.prune(commit(store, 1, iteration=15))
     assert "iteration_15.json" in storage.objects
     found = store.find_newest()
     assert found is not None
     assert found[0].key == "iteration_15.pth"
+
+
+@pytest.mark.parametrize(
+    ("keep", "expected"),
+    [
+        (Retention(last=1, best=0), [5]),
+        (Retention(last=2, best=1), [2, 4, 5]),
+        (Retention(last=2, best=3), [1, 2, 4, 5]),
+        (Retention(last=4, best=1), [2, 3, 4, 5]),  # the best is among the newest
+        (Retention(last=9, best=9), [1, 2, 3, 4, 5]),
+    ],
+)
+def test_the_newest_and_the_best_checkpoints_are_kept(tmp_path: Path, keep: Retention, expected: list[int]) -> None:
+    storage = MemoryStorage()
+    store = CheckpointStore(storage, scratch=tmp_path, dataset_digest=DATASET, training_id="t1", keep=keep)
+    maps = {1: 0.4, 2: 0.6, 3: 0.1, 4: 0.4}  # the last one's validation is not done
+    for epoch in (1, 2, 3, 4, 5):
+        newest = commit(store, epoch)
+        if epoch in maps:
+            newest = store.record_metrics(newest, {"bbox_mAP": maps[epoch]})
+    assert [checkpoint.epoch for checkpoint in store.prune(newest)] == expected
+    assert sorted(storage.objects) == sorted(f"epoch_{epoch}.{kind}" for epoch in expected for kind in ("pth", "json"))
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"null", b'{"version": 1, "kind": "Model"}'])

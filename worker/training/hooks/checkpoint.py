@@ -1,15 +1,19 @@
-"""Commits a checkpoint after every epoch, and whenever it is told to."""
+"""Saves a checkpoint after epochs, every few minutes, and whenever it is told to; a thread commits it meanwhile."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
 import logging
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
-from training.checkpoints import Checkpoint, CheckpointStore
+from training.checkpoint_writer import CheckpointWriter, SavedCheckpoint
+from training.checkpoints import Checkpoint, CheckpointStore, Interval
+from training.distributed import any_rank
 from training.errors import Transient
 from training.metrics import MAIN_METRIC, detection_metrics
 from training.report import Reporter
@@ -26,50 +30,48 @@ class CheckpointHook(Hook):
     def __init__(
         self,
         store: CheckpointStore,
-        reporter: Reporter,
+        writer: CheckpointWriter,
         *,
+        interval: Interval,
         classes: tuple[str, ...],
         training: Mapping[str, Any],
-        last: Checkpoint | None = None,
-        resumed_from: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`training` goes into every checkpoint's meta. `last` is the checkpoint of the store that this process
-        continued, `resumed_from` the address of any, which may lie elsewhere.
-        """
-        self.last = last
+        """`training` goes into every checkpoint's meta."""
         self._store = store
-        self._reporter = reporter
+        self._writer = writer
+        self._interval = interval
         self._classes = classes
         self._training = dict(training)
-        self._resumed_from = resumed_from
-        self._points: list[dict[str, Any]] = [self._point(last)] if last else []
+        self._clock = clock
+        self._saved_s = clock()
+        self._saved_iteration = -1
 
-    @property
-    def last_uri(self) -> str | None:
-        """Where the last good state is."""
-        return self._store.uri(self.last) if self.last else self._resumed_from
+    def uri(self, checkpoint: Checkpoint) -> str:
+        """Where a checkpoint is."""
+        return self._store.uri(checkpoint)
 
     def before_train(self, runner: Any) -> None:
-        self._report()
+        self._saved_s = self._clock()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        # The last iteration of an epoch is followed by the epoch's own. Gradients that accumulate towards the
+        # optimizer's next step are in no checkpoint.
+        within = batch_idx + 1 < len(runner.train_dataloader)
+        if not within or not runner.optim_wrapper.should_update():
+            return
+        if any_rank(is_main_process() and self._clock() - self._saved_s >= 60.0 * self._interval.minutes):
+            self._save_or_go_on(runner, epoch_ended=False)
 
     def after_train_epoch(self, runner: Any) -> None:
-        try:
-            self.save(runner, epoch_ended=True)
-        except Transient as error:
-            # The training is worth more than this checkpoint: the next one may get through.
-            logger.warning("the checkpoint of epoch %d is lost: %s", runner.epoch + 1, error)
+        if (runner.epoch + 1) % self._interval.epochs == 0 or runner.epoch + 1 == runner.max_epochs:
+            self._save_or_go_on(runner, epoch_ended=True)
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        # By now the loop has counted the epoch that the last checkpoint closed.
-        if self.last is None or self.last.epoch != runner.epoch or self.last.iteration != runner.iter:
-            return
-        try:
-            self.last = self._store.record_metrics(self.last, detection_metrics(metrics or {}, self._classes))
-        except Transient as error:
-            logger.warning("the metrics of epoch %d are not in its checkpoint's manifest: %s", runner.epoch, error)
-            return
-        self._points[-1:] = [self._point(self.last)]
-        self._report()
+        if is_main_process():
+            self._writer.record_metrics(runner.iter, detection_metrics(metrics or {}, self._classes))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         # The history of the losses is for smoothing log lines, and the only part that is neither tensors nor plain
@@ -82,42 +84,53 @@ class CheckpointHook(Hook):
             "resumed_keys": dict.fromkeys(plain, True),
         }
 
-    def save(self, runner: Any, *, epoch_ended: bool) -> Checkpoint:
-        """Commit the state after the running iteration, whose number mmengine has not counted yet where the epoch goes
-        on.
+    def save(self, runner: Any, *, epoch_ended: bool) -> None:
+        """Save the state after the running iteration, whose number mmengine has not counted yet where the epoch goes
+        on; nothing where that was done. Raises Transient where the disk is full.
         """
+        self._saved_s = self._clock()
         epoch = runner.epoch + 1 if epoch_ended else runner.epoch
         iteration = runner.iter if epoch_ended else runner.iter + 1
-        path = self._store.scratch / "saving.pth"
+        if not is_main_process() or iteration == self._saved_iteration:
+            return
+        path = self._store.scratch / f"saving_{iteration}.pth"
         meta = {"epoch": epoch, "iter": iteration, "training": self._training}
         try:
             with local_errors(path):
                 runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=epoch_ended)
                 with path.open("rb") as file:
                     os.fsync(file.fileno())
-            self.last = self._store.commit(path, epoch=epoch, iteration=iteration, epoch_ended=epoch_ended)
-        finally:
+        except BaseException:
             path.unlink(missing_ok=True)
-        logger.info("checkpoint %s, iteration %d", self.last_uri, iteration)
-        self._points.append(self._point(self.last))
-        self._report()
-        return self.last
+            raise
+        self._saved_iteration = iteration
+        self._writer.submit(SavedCheckpoint(path=path, epoch=epoch, iteration=iteration, epoch_ended=epoch_ended))
 
-    def _point(self, checkpoint: Checkpoint) -> dict[str, Any]:
-        point: dict[str, Any] = {
-            "epoch": checkpoint.epoch,
-            "iteration": checkpoint.iteration,
-            "uri": self._store.uri(checkpoint),
-            "sha256": checkpoint.sha256,
-            "time": checkpoint.time,
-        }
-        if MAIN_METRIC in checkpoint.metrics:
-            point["metric"] = f"{checkpoint.metrics[MAIN_METRIC]:.4f}"
-        return point
+    def _save_or_go_on(self, runner: Any, *, epoch_ended: bool) -> None:
+        try:
+            self.save(runner, epoch_ended=epoch_ended)
+        except Transient as error:
+            # The training is worth more than this checkpoint: the next one may get through.
+            logger.warning("the checkpoint of epoch %d is lost: %s", runner.epoch + 1, error)
 
-    def _report(self) -> None:
-        if self._points:
-            self._reporter.report(urgent=True, resumePoints=list(self._points))
+
+def report_points(reporter: Reporter, store: CheckpointStore, checkpoints: Sequence[Checkpoint]) -> None:
+    """Tell at once which checkpoints there are, the newest last."""
+    logger.info("checkpoint %s, iteration %d", store.uri(checkpoints[-1]), checkpoints[-1].iteration)
+    reporter.report(urgent=True, resumePoints=[_point(store, checkpoint) for checkpoint in checkpoints])
+
+
+def _point(store: CheckpointStore, checkpoint: Checkpoint) -> dict[str, Any]:
+    point: dict[str, Any] = {
+        "epoch": checkpoint.epoch,
+        "iteration": checkpoint.iteration,
+        "uri": store.uri(checkpoint),
+        "sha256": checkpoint.sha256,
+        "time": checkpoint.time,
+    }
+    if MAIN_METRIC in checkpoint.metrics:
+        point["metric"] = f"{checkpoint.metrics[MAIN_METRIC]:.4f}"
+    return point
 
 
 def _plain(value: float | str) -> float | str:

@@ -4,46 +4,57 @@
 
 from typing import Any, NoReturn
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 
+from training.checkpoint_writer import CheckpointWriter
+from training.distributed import any_rank
 from training.errors import Interrupted
 from training.hooks.checkpoint import CheckpointHook
 from training.interrupt import StopRequest
 
 
 class StopHook(Hook):
-    """Runs after CheckpointHook, to which it is registered later. Raises Interrupted (exit 143)."""
+    """Runs after CheckpointHook, to which it is registered later. Raises Interrupted (exit 143) in all ranks, whichever
+    of them was asked to stop.
+    """
 
     priority = "LOWEST"
 
-    def __init__(self, stop: StopRequest, checkpoints: CheckpointHook) -> None:
+    def __init__(
+        self, stop: StopRequest, checkpoints: CheckpointHook, writer: CheckpointWriter, *, resumed_from: str | None
+    ) -> None:
+        """`resumed_from`: the address of the checkpoint that this process continued."""
         self._stop = stop
         self._checkpoints = checkpoints
+        self._writer = writer
+        self._resumed_from = resumed_from
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        # The last iteration of an epoch is followed by the checkpoint of the epoch, which is the better one to continue
-        # from. Gradients that accumulate towards the optimizer's next step would be lost: it is waited for.
+        # The last iteration of an epoch is followed by the epoch's own end. Gradients that accumulate towards the
+        # optimizer's next step would be lost: it is waited for.
         within = batch_idx + 1 < len(runner.train_dataloader)
-        if self._stop.requested and within and runner.optim_wrapper.should_update():
+        if within and runner.optim_wrapper.should_update() and any_rank(self._stop.requested):
             self._checkpoints.save(runner, epoch_ended=False)
             self._end()
 
     def after_train_epoch(self, runner: Any) -> None:
-        if self._stop.requested:
+        if any_rank(self._stop.requested):
+            self._checkpoints.save(runner, epoch_ended=True)
             self._end()
 
     def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        if self._stop.requested:
+        if any_rank(self._stop.requested):
             self._end()
 
     def _end(self) -> NoReturn:
-        last = self._checkpoints.last
-        if last is None:
+        last = self._writer.wait() if is_main_process() else None
+        if last is not None:
             raise Interrupted(
-                "SIGTERM ended the training before its first checkpoint; the next attempt starts where this one did."
+                f"SIGTERM ended the training at iteration {last.iteration}; {self._checkpoints.uri(last)} continues it."
             )
-        raise Interrupted(
-            f"SIGTERM ended the training at iteration {last.iteration}; {self._checkpoints.last_uri} continues it."
-        )
+        if self._resumed_from:
+            raise Interrupted(f"SIGTERM ended the training; {self._resumed_from} continues it.")
+        raise Interrupted("SIGTERM ended the training before its first checkpoint; the next attempt starts afresh.")
