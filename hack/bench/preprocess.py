@@ -58,6 +58,7 @@ def measure_time(place: Place, corpus: Corpus, folder: Path, *, repetitions: int
         raw, raw_bytes = ways.raw_run(place, corpus)
         runs.setdefault("raw", []).append(raw)
         with bucket_with(place, corpus) as bucket:
+            runs.setdefault("raw, then its images uploaded", []).append(ways.upload_run(place, corpus, bucket))
             first, our_bytes = ways.preprocess_run(place, corpus, bucket)
             runs.setdefault("ours", []).append(first)
             runs.setdefault("ours, again", []).append(ways.preprocess_run(place, corpus, bucket)[0])
@@ -78,7 +79,7 @@ def measure_time(place: Place, corpus: Corpus, folder: Path, *, repetitions: int
         corpus.name,
         series["raw"],
         series["ours"],
-        tuple(one for title, one in series.items() if title.startswith("ours,")),
+        tuple(one for title, one in series.items() if title.startswith(("raw,", "ours,"))),
         tuple(one for title, one in series.items() if title.startswith("naive")),
     )
     same = "as many bytes as" if raw_bytes == our_bytes else f"{our_bytes:,} bytes against the {raw_bytes:,} of"

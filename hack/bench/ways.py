@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -92,6 +93,12 @@ class Bucket:
         key = f"{SOURCE}/json/{path.name}"
         self._client.put_object(Bucket=self.name, Key=key, Body=json.dumps(changed).encode())
 
+    def curl_upload(self, path: Path) -> str:
+        """What curl reads to send a file to the folder of the images of the target "curl"."""
+        place = {"Bucket": self.name, "Key": f"curl/ttv/{path.name}"}
+        url = self._client.generate_presigned_url("put_object", Params=place, ExpiresIn=3600)
+        return f'upload-file = "{path}"\nurl = "{url}"\noutput = /dev/null\n'
+
     def images(self, target: str) -> list[int]:
         """The sizes of the page images in the splits of a data set."""
         return [entry["Size"] for entry in self._entries(f"{target}/ttv/") if entry["Key"].endswith((".jpg", ".png"))]
@@ -127,6 +134,33 @@ def raw_run(place: Place, corpus: Corpus) -> tuple[Run, int]:
         sizes = [path.stat().st_size for path in folder.iterdir()]
     _check_count(len(sizes), corpus)
     return run, sum(sizes)
+
+
+def upload_run(place: Place, corpus: Corpus, bucket: Bucket) -> Run:
+    """The bare renderer, then each of its images sent to S3 once by curl, which signs nothing and reuses connections:
+    less than any program from S3 to S3 can do.
+    """
+    with place.folder() as folder:
+        wanted = raw.calls(corpus.documents)
+        calls, uploads = place.scratch / "calls", place.scratch / "uploads"
+        calls.write_text(raw.calls_text(wanted, folder))
+        render = raw.command(calls, dpi=place.dpi, processes=place.processes)
+        # Which names pdftoppm gives its images depends on the document's length: a run without uploads tells.
+        place.run(render)
+        uploads.write_text("next\n".join(bucket.curl_upload(path) for path in sorted(folder.iterdir())))
+        curl = [
+            "curl",
+            "--silent",
+            "--show-error",
+            "--parallel",
+            "--parallel-max",
+            str(UPLOAD_THREADS),
+            "-K",
+            str(uploads),
+        ]
+        run = place.run(["sh", "-c", f"{shlex.join(render)} && {shlex.join(curl)}"])
+    _check_count(len(bucket.images("curl")), corpus)
+    return run
 
 
 def preprocess_run(place: Place, corpus: Corpus, bucket: Bucket, *, watch_memory: bool = False) -> tuple[Run, int]:
