@@ -135,6 +135,7 @@ class LastFailure(Model):
     node: str | None = None
     time: Time
     consecutive: int = 1
+    iteration: int = 0
 
 
 Count = Annotated[int, Field(ge=0, le=2**53)]  # any more would make the whole status invalid

@@ -316,10 +316,17 @@ class Verdict:
     limit_reached: bool = False
 
 
-def judge(diagnosis: Diagnosis, last: LastFailure | None, stage: Stage, *, counted: int, limit: int) -> Verdict:
-    """Applies the limits. `counted` is the number of counted failures before this one."""
+def judge(
+    diagnosis: Diagnosis, last: LastFailure | None, stage: Stage, *, counted: int, limit: int, progressed: bool = False
+) -> Verdict:
+    """Applies the limits.
+
+    Args:
+        counted: the number of counted failures before this one.
+        progressed: whether training has stored a newer checkpoint since the last failure, which ends a row of failures.
+    """
     same_class = last is not None and (last.stage, last.failure_class) == (stage, diagnosis.failure_class)
-    consecutive = (last.consecutive if last and same_class else 0) + 1
+    consecutive = (last.consecutive if last and same_class and not progressed else 0) + 1
     if diagnosis.action is Action.FAIL:
         return Verdict(retry=False, counted=counted, consecutive=consecutive)
     counted += diagnosis.counted

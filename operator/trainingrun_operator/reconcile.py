@@ -230,8 +230,17 @@ def _failed(observed: Observed, evidence: Evidence, attempt: int, now: datetime)
     """Latches what an attempt failed of, once, and decides whether another follows."""
     run, status, stage = observed.run, observed.run.status, evidence.stage
     diagnosis = diagnose(evidence)
-    verdict = judge(diagnosis, status.last_failure, stage, counted=status.attempts.counted, limit=run.spec.retry.limit)
-    failure = _last_failure(evidence, diagnosis, attempt, verdict.consecutive, now)
+    iteration = max((point.iteration for point in status.resume_points), default=0)
+    last = status.last_failure
+    verdict = judge(
+        diagnosis,
+        last,
+        stage,
+        counted=status.attempts.counted,
+        limit=run.spec.retry.limit,
+        progressed=last is not None and iteration > last.iteration,
+    )
+    failure = _last_failure(evidence, diagnosis, attempt, verdict.consecutive, iteration, now)
     attempts = status.attempts.model_copy(
         update={"counted": verdict.counted, "disrupted": status.attempts.disrupted + (not diagnosis.counted)}
     )
@@ -246,8 +255,8 @@ def _failed(observed: Observed, evidence: Evidence, attempt: int, now: datetime)
         warning=True,
     )
     if verdict.retry:
-        nth = verdict.counted if diagnosis.counted else verdict.consecutive
-        at = retry_time(now.replace(microsecond=0), run.spec.retry.backoff, nth, run.uid, stage, attempt)
+        backoff = run.spec.retry.backoff
+        at = retry_time(now.replace(microsecond=0), backoff, verdict.consecutive, run.uid, stage, attempt)
         words = _retry_words(attempt + 1, clip(diagnosis.message, FAILURE_BYTES))
         picture = _picture(run, Phase.RETRYING, diagnosis.failure_class, words, stage=stage, attempts=attempts)
         picture = replace(picture, last_failure=failure, next_retry_time=at, node=diagnosis.node or picture.node)
@@ -264,7 +273,7 @@ def _failed(observed: Observed, evidence: Evidence, attempt: int, now: datetime)
 
 
 def _last_failure(
-    evidence: Evidence, diagnosis: Diagnosis, attempt: int, consecutive: int, now: datetime
+    evidence: Evidence, diagnosis: Diagnosis, attempt: int, consecutive: int, iteration: int, now: datetime
 ) -> LastFailure:
     seen = (evidence.pod and evidence.pod.finished_at) or (evidence.job and evidence.job.finished_at) or now
     return LastFailure(
@@ -277,6 +286,7 @@ def _last_failure(
         node=diagnosis.node,
         time=seen.replace(microsecond=0),
         consecutive=consecutive,
+        iteration=iteration,
     )
 
 

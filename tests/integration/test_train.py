@@ -148,11 +148,6 @@ def test_what_cannot_work_is_said_before_training_in_one_sentence_with_its_exit_
         (place.arguments("--resume-from", checkpoint, "--seed", "1"), 64, "seed 0 instead of 1"),
         (place.arguments("--resume-from", checkpoint, "--demo"), 64, "demo False instead of True"),
         (
-            place.arguments("--resume-from", checkpoint, "--cfg-options", "train_dataloader.batch_size=3"),
-            64,
-            "batch size 2 instead of 3, iterations per epoch 3 instead of 2",
-        ),
-        (
             place.arguments("--resume-from", str(straight.checkpoints / "epoch_2.pth"), epochs=1),
             64,
             "raise --num-epoch",

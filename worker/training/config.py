@@ -44,17 +44,22 @@ class Choices:
     epochs: int | None = None  # None: as the config says
     seed: int = 0
     base_weights: bool = False
+    ranks: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """What is of this machine: where the dataset and the working folder are, and how many data workers to run."""
+    """What is of this machine: where the dataset and the working folder are, how many data workers to run, and how many
+    ranks there are.
+    """
 
     work_dir: Path
     image_folders: Mapping[str, Path]
     annotation_files: Mapping[str, Path]
     max_data_workers: int
     validate_first: bool = False
+    ranks: int = 1
+    has_gpu: bool = False
 
 
 # -------------------------------------------------------------------------------------------------------- find and load
@@ -184,7 +189,7 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
         )
     train_cfg.update(type="EpochBasedTrainLoop", max_epochs=epochs)
     train_cfg.pop("by_epoch", None)
-    batch_size = int(config["train_dataloader"].get("batch_size", 1))
+    batch_size = int(config["train_dataloader"].get("batch_size", 1)) * choices.ranks
     iterations = epochs * -(-dataset.images["train"] // batch_size)
     schedulers = config.get("param_scheduler") or []
     for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
@@ -259,6 +264,9 @@ def bind(config: Any, placement: Placement) -> Any:
             for item in evaluator if isinstance(evaluator, list) else [evaluator]:
                 if "ann_file" in item:
                     item["ann_file"] = inner["ann_file"]
+                if placement.ranks > 1:
+                    # By messages, on a CPU too; "cpu" means by files in a folder that all nodes share.
+                    item["collect_device"] = "gpu"
     train = config["train_dataloader"]
     train["dataset"] = {"type": "SeededDataset", "dataset": train["dataset"]}
     train["batch_sampler"] = {
@@ -266,6 +274,15 @@ def bind(config: Any, placement: Placement) -> Any:
         "inner": train.get("batch_sampler"),
         "drop_last": bool(train.pop("drop_last", False)),
     }
+    if placement.ranks > 1:
+        config["launcher"] = "pytorch"
+        if not placement.has_gpu:
+            config["model_wrapper_cfg"] = {
+                "type": "MMDistributedDataParallel",
+                "device_ids": None,
+                "broadcast_buffers": False,
+                "find_unused_parameters": bool(config.get("find_unused_parameters", False)),
+            }
     hooks = dict(config.get("default_hooks") or {})
     # Checkpoints are ours: mmengine's are not written atomically and cannot be resumed exactly.
     hooks["checkpoint"] = None

@@ -53,6 +53,10 @@ class Transient(WorkerError):
     reason = "Transient"
 
 
+class LostContact(Transient):
+    """The processes of a training cannot reach each other any more: one of them failed, most likely."""
+
+
 class Forbidden(WorkerError):
     """Credentials are missing, wrong, expired, or lack a permission."""
 
@@ -105,6 +109,14 @@ def describe_failure(error: BaseException) -> Failure:
     return Failure(WorkerError.exit_code, WorkerError.reason, message, expected=False)
 
 
+def as_typed(error: BaseException) -> BaseException:
+    """The typed error that `error` is or stands for; one of another kind as WorkerError, whose message names it."""
+    if isinstance(error, (WorkerError, Interrupted)):
+        return error
+    known = _as_worker_error(error)
+    return known if known is not None else WorkerError(describe_failure(error).message)
+
+
 def run_command(
     command: Callable[[], None],
     *,
@@ -150,10 +162,10 @@ def _as_worker_error(error: BaseException) -> WorkerError | None:
     text = str(error)
     if (kind.__module__.startswith("torch") and kind.__name__ == "OutOfMemoryError") or "CUDA out of memory" in text:
         return CudaOOM(f"The GPU ran out of memory; use smaller images, a smaller model or a larger GPU: {text}")
-    if kind.__name__ in ("DistBackendError", "DistNetworkError") or (
-        isinstance(error, RuntimeError) and "NCCL" in text
+    if kind.__name__ in ("DistBackendError", "DistNetworkError", "DistStoreError") or (
+        isinstance(error, RuntimeError) and any(word in text for word in ("NCCL", "gloo", "Connection closed by peer"))
     ):
-        return Transient(f"The training processes lost contact; the run is tried again: {text}")
+        return LostContact(f"The training processes lost contact; the run is tried again: {text}")
     if isinstance(error, (ConnectionError, TimeoutError)):
         return Transient(f"A connection failed; try again later: {text or kind.__name__}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -9,6 +9,8 @@ from typing import Any, Self
 
 from training.errors import Failure, Interrupted, run_command
 
+STOP_DEADLINE_S = 100.0  # of the train pod's grace period of 120 s
+
 
 class StopRequest:
     """Remembers that SIGTERM arrived. Later ones change nothing: the work is stopping already.

@@ -117,8 +117,12 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         """`validate_first`: the checkpoint that is resumed closed an epoch whose validation is not known."""
         super().__init__(*args, **kwargs)
         self._validate_first = validate_first
+        # Where the checkpoint that is resumed stands, if its own count was of other batches.
+        self.first_iteration: int | None = None
 
     def run(self) -> Any:
+        if self.first_iteration is not None:
+            self._iter = self.first_iteration
         self.runner.call_hook("before_train")
         if self._validate_first and self._epoch > 0 and self._iter == self._epoch * len(self.dataloader):
             self._validate()
@@ -129,7 +133,7 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        done = self._iter - self._epoch * len(self.dataloader)  # `resume.check_position` saw that it is one of them
+        done = self._iter - self._epoch * len(self.dataloader)  # `resume.position` saw that it is one of them
         dataset = self.dataloader.dataset
         dataset.seed, dataset.epoch = self.runner.seed, self._epoch
         self.runner.call_hook("before_train_epoch")

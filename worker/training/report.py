@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 JsonObject = dict[str, Any]
 
+STAGE_TRAIN = "train"
 MAX_REPORT_BYTES = 8 * 1024
 MAX_TERMINATION_BYTES = 4096
 MAX_RESUME_POINTS = 5
@@ -117,6 +118,15 @@ class LogSender:
     def send(self, report: JsonObject) -> None:
         shown = ("percent", "epoch", "totalEpochs", "iteration", "totalIterations", "etaSeconds", "throughput")
         logger.info("progress: %s", ", ".join(f"{key} {report[key]}" for key in shown if key in report))
+
+
+class NullSender:
+    """For the ranks whose progress the main one tells."""
+
+    min_interval_s = 3600.0
+
+    def send(self, report: JsonObject) -> None:
+        """Nothing."""
 
 
 def _retry_after_s(header: str | None) -> float:

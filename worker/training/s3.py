@@ -126,6 +126,10 @@ class S3Storage:
         # Parts of one large file use several threads already: one such file at a time keeps memory bounded.
         self._large_file = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process has a client of its own."""
+        return partial(S3Storage, settings=self._settings), (self.bucket, self.prefix)
+
     def uri(self, key: str = "") -> str:
         path = "/".join(part for part in (self.prefix, key) if part)
         return f"s3://{self.bucket}/{path}" if path else f"s3://{self.bucket}"

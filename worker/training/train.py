@@ -15,18 +15,17 @@ from typing import Any
 from training import bundle, config
 from training.checkpoints import Interval, Retention
 from training.errors import ConfigError, Failure, Interrupted, NotFound, end_process, run_command
-from training.interrupt import StopRequest
+from training.interrupt import STOP_DEADLINE_S, StopRequest
 from training.options import OptionParser, positive_integer, positive_number, whole_number
 from training.order import RESUME_AUTO, Order
-from training.report import Reporter, failed_message, metric_list, write_termination
+from training.report import STAGE_TRAIN, Reporter, failed_message, metric_list, write_termination
 from training.storage import open_parent, open_storage
+from training.topology import Topology
 from training.trainset import open_training_set
 
 logger = logging.getLogger(__name__)
 
-STAGE = "train"
 DEMO_PAGES = 8  # of each split
-STOP_DEADLINE_S = 100.0  # of the pod's grace period of 120 s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +43,7 @@ class Options:
     checkpoint_output: str
     interval: Interval
     retention: Retention
+    processes: int | None
     seed: int
     config_options: tuple[str, ...]
     verbose: bool
@@ -106,6 +106,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         metavar="N",
         help="checkpoints kept beside them, the best by bbox_mAP on val (default: %(default)s)",
     )
+    parser.add_argument(
+        "--processes",
+        type=positive_integer,
+        metavar="N",
+        help="processes that train together on this machine (default: one for each GPU)",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     parser.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config"
@@ -129,6 +135,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         checkpoint_output=found.checkpoint_output or str(found.working_dir.absolute() / "checkpoints"),
         interval=Interval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
         retention=Retention(last=found.keep_last, best=found.keep_best),
+        processes=found.processes,
         seed=found.seed,
         config_options=tuple(found.cfg_options),
         verbose=found.verbose,
@@ -176,7 +183,7 @@ def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: di
     """The termination message of a training whose model is published."""
     return {
         "version": 1,
-        "stage": STAGE,
+        "stage": STAGE_TRAIN,
         "result": "succeeded",
         "progress": progress,
         "model": {
@@ -187,6 +194,12 @@ def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: di
             "metrics": metric_list(manifest["metrics"].get("test", {})),
         },
     }
+
+
+def node_message(topology: Topology) -> dict[str, Any]:
+    """The termination message of a node whose training is published by the main one."""
+    node = {"index": topology.node, "of": topology.nodes}
+    return {"version": 1, "stage": STAGE_TRAIN, "result": "succeeded", "node": node}
 
 
 def set_process_defaults(work_dir: Path) -> None:
@@ -220,13 +233,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        reporter = Reporter.from_env(stage=STAGE)
+        reporter = Reporter.from_env(stage=STAGE_TRAIN)
+        Topology.from_env(os.environ, processes=options.processes or 1)  # raises for what contradicts itself
         order = prepare(options)
         set_process_defaults(options.work_dir)
         from training import trainer  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
 
-        manifest = trainer.train(order, reporter=reporter, stop=stop)
+        manifest = trainer.lead(order, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
         reporter.close()
+        if not manifest:
+            write_termination(node_message(Topology.from_env(os.environ, processes=1)))
+            return
         message = success_message(
             manifest,
             manifest_uri=order.destination.storage.uri(order.destination.manifest_key),
@@ -237,7 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def on_failure(failure: Failure) -> None:
         if reporter is not None:
             reporter.close()
-        write_termination(failed_message(STAGE, failure, progress=reporter.state() if reporter is not None else {}))
+        write_termination(
+            failed_message(STAGE_TRAIN, failure, progress=reporter.state() if reporter is not None else {})
+        )
 
     with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure) as stop:
         return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)

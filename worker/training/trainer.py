@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,104 +20,149 @@ import mmengine
 import torch
 from mmdet.utils import register_all_modules
 from mmengine.config import DictAction
+from mmengine.dist import barrier
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 import training.loop  # noqa: F401  registers the exact loop and what belongs to it
 from training import bundle, config, weights
 from training.checkpoint_writer import CheckpointWriter
-from training.checkpoints import Checkpoint, CheckpointStore, fetch_verified, new_training_id, parse_manifest
-from training.errors import ConfigError, NotFound, Transient, WorkerError
+from training.checkpoints import CheckpointStore
+from training.distributed import from_main, join, meeting_point
+from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.hooks.checkpoint import CheckpointHook, report_points
 from training.hooks.loss import LossHook
 from training.hooks.progress import ProgressHook
 from training.hooks.stop import StopHook
-from training.interrupt import StopRequest
+from training.interrupt import STOP_DEADLINE_S, StopRequest
 from training.metrics import detection_metrics
-from training.order import RESUME_AUTO, Order
-from training.report import Backoff, Reporter, metric_list
-from training.resume import Settings, check_position
-from training.storage import open_parent
+from training.order import Order
+from training.ranks import Followers
+from training.report import STAGE_TRAIN, Backoff, NullSender, Reporter, metric_list
+from training.resume import Settings, position
+from training.start import Start, find_start
+from training.topology import Topology
 
 logger = logging.getLogger(__name__)
 
+ALONE = Topology()
 END_PATIENCE_S = 900.0  # for a store that does not answer when the training is over
 FAILURE_PATIENCE_S = 60.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """Where the training starts: base weights, a checkpoint to continue from, or neither."""
+def train(
+    order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology = ALONE, store: Any = None
+) -> dict[str, Any]:
+    """Train, evaluate and publish; returns the model's manifest, in the main rank. All that can be checked is checked
+    before training.
 
-    training_id: str
-    base_weights: bool
-    file: Path | None = None
-    resumed_from: str | None = None  # the checkpoint's address
-    own: Checkpoint | None = None  # that checkpoint, where it is one of this training
-    metrics: Mapping[str, float] = field(default_factory=dict)  # of the checkpoint's validation, where they are known
-
-
-def train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, Any]:
-    """Train, evaluate and publish; returns the model's manifest. All that can be checked is checked before training."""
+    `topology` says which rank this process is, `store` where they meet.
+    """
     order.scratch.mkdir(parents=True, exist_ok=True)
+    if topology.ranks > 1:
+        join(topology, store)
     try:
-        return _train(order, reporter=reporter, stop=stop)
+        return _train(order, reporter=reporter, stop=stop, topology=topology)
     finally:
-        shutil.rmtree(order.scratch, ignore_errors=True)
+        if topology.is_leader:
+            shutil.rmtree(order.scratch, ignore_errors=True)
 
 
-def _train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, Any]:
+def follow(order: Order, topology: Topology) -> None:
+    """`train` in another rank than the main one, which tells and writes nothing."""
+    with (
+        StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=lambda _: None) as stop,
+        Reporter(NullSender(), stage=STAGE_TRAIN) as reporter,
+    ):
+        train(order, reporter=reporter, stop=stop, topology=topology, store=meeting_point(topology))
+
+
+def lead(
+    order: Order,
+    *,
+    processes: int | None,
+    reporter: Reporter,
+    stop: StopRequest,
+    on_failure: Callable[[Failure], None],
+) -> dict[str, Any]:
+    """`train` in all ranks of this node; `processes` of them, else one for each GPU. Returns the model's manifest in
+    the main rank, nothing on other nodes. `on_failure` is what StopRequest's is.
+    """
+    gpus = torch.cuda.device_count()
+    if processes and gpus and processes > gpus:
+        raise ConfigError(f"--processes is {processes}, but {gpus} GPUs are visible; each process needs its own.")
+    topology = Topology.from_env(os.environ, processes=processes or max(1, gpus))
+    if topology.ranks == 1:
+        return train(order, reporter=reporter, stop=stop)
+    store = meeting_point(topology)
+    topology = replace(topology, port=store.port)
+    with Followers(follow, order, topology, on_failure=on_failure) as followers:
+        try:
+            return train(order, reporter=reporter, stop=stop, topology=topology, store=store)
+        except Exception as error:
+            cause = followers.cause(error)
+            if cause is error:
+                raise
+            raise cause from error
+
+
+def _train(order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology) -> dict[str, Any]:
     # Said to torch itself: sums over another number of threads differ in their last bits, and with them what continues.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     register_all_modules(init_default_scope=False)
     weights.allow_mmengine_checkpoints()
     loaded = config.load(order.config_file, parse_options(order.config_options))
 
-    resolved = _resolve(loaded, order, base_weights=order.load_from is not None)
+    resolved = _resolve(loaded, order, topology, base_weights=order.load_from is not None)
     training = _identity(order, resolved)
-    published = bundle.find_published(order.destination, training, order.run, scratch=order.scratch)
+    published = from_main(lambda: bundle.find_published(order.destination, training, order.run, scratch=order.scratch))
     if published is not None:
         logger.info("%s was published by this run already and verifies: nothing is trained", order.destination.uri)
         _report_end(reporter, published)
         return published
 
-    start, content = _find_start(order)
+    start, content = find_start(order, topology)
     if start.base_weights != (order.load_from is not None):
-        resolved = _resolve(loaded, order, base_weights=start.base_weights)
+        resolved = _resolve(loaded, order, topology, base_weights=start.base_weights)
         training = _identity(order, resolved)
-    runner = _build_runner(order, resolved, start)
+    runner = _build_runner(order, resolved, start, topology)
     settings = Settings(
         seed=order.seed,
         demo=order.demo,
-        batch_size=runner.train_dataloader.batch_sampler.batch_size,
+        batch_size=runner.train_dataloader.batch_sampler.batch_size * topology.ranks,
         iterations_per_epoch=len(runner.train_dataloader),
     )
-    if start.resumed_from:
-        _check_resumable(content, runner, settings, what=_name(start.resumed_from))
+    if start.is_resumed:
+        runner.train_loop.first_iteration = from_main(
+            lambda: _check_resumable(content, runner, settings, what=start.what)
+        )
     elif start.file:
-        _write_base_weights(start.file, content, runner, what=f"--load-from {order.load_from}")
-    del content  # as large as the network and its optimizer; the runner reads the file itself
+        if topology.is_leader:
+            _write_base_weights(order.scratch / start.file, content, runner, what=start.what)
+        barrier()
+    content.clear()  # as large as the network and its optimizer; the runner reads the file itself
 
     classes = order.dataset.facts.classes
-    store = CheckpointStore(
+    checkpoints = CheckpointStore(
         order.checkpoints,
         scratch=order.scratch,
         dataset_digest=order.dataset.digest,
         training_id=start.training_id,
         keep=order.retention,
     )
-    writer = CheckpointWriter(store, last=start.own, on_change=partial(report_points, reporter, store))
-    if start.own:
-        report_points(reporter, store, [start.own])
+    writer = CheckpointWriter(checkpoints, last=start.own, on_change=partial(report_points, reporter, checkpoints))
+    if start.own and topology.is_main:
+        report_points(reporter, checkpoints, [start.own])
     checkpoint = CheckpointHook(
-        store,
+        checkpoints,
         writer,
         interval=order.interval,
         classes=classes,
         training={"base_weights": start.base_weights, "settings": settings.in_checkpoint()},
     )
-    progress = ProgressHook(reporter, classes=classes, metrics=start.metrics)
+    progress = ProgressHook(reporter, classes=classes, metrics=start.metrics, images_per_step=settings.batch_size)
     for hook in (
-        LossHook(lambda: _last_good(writer, store) or start.resumed_from),
+        LossHook(lambda: _last_good(writer, checkpoints) or start.resumed_from),
         progress,
         checkpoint,
         StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
@@ -128,12 +173,14 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest) -> dict[str, 
     try:
         runner.train()
     except Exception:
-        _last_good(writer, store)
+        _last_good(writer, checkpoints)
         raise
     stop.resume()
     writer.wait(END_PATIENCE_S)
-    file = _write_weights(order, runner, classes)
+    file = _write_weights(order, runner, classes, topology)
     metrics = {"val": progress.metrics, "test": detection_metrics(runner.test(), classes)}
+    if not topology.is_main:
+        return {}
     manifest = _patiently(
         bundle.publish,
         order.destination,
@@ -194,11 +241,11 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
     return dict(found)
 
 
-def _resolve(loaded: Any, order: Order, *, base_weights: bool) -> Any:
+def _resolve(loaded: Any, order: Order, topology: Topology, *, base_weights: bool) -> Any:
     epochs = order.epochs
     if order.demo:
         epochs = min(epochs or 1, 2)
-    choices = config.Choices(epochs=epochs, seed=order.seed, base_weights=base_weights)
+    choices = config.Choices(epochs=epochs, seed=order.seed, base_weights=base_weights, ranks=topology.ranks)
     return config.resolve(loaded, order.dataset.facts, choices)
 
 
@@ -211,91 +258,27 @@ def _identity(order: Order, resolved: Any) -> bundle.Training:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------- start
-
-
-def _find_start(order: Order) -> tuple[Start, dict[str, Any]]:
-    """The checkpoint to continue from, else the base weights, else nothing; with the content of the file."""
-    if order.resume_from == RESUME_AUTO:
-        store = CheckpointStore(
-            order.checkpoints, scratch=order.scratch, dataset_digest=order.dataset.digest, training_id=""
-        )
-        found = store.find_newest()
-        if found is not None:
-            own, path = found
-            return _resumed(path, store.uri(own), own.metrics, own=own)
-        logger.info("no checkpoint in %s: the training starts afresh", order.checkpoints.uri())
-    elif order.resume_from:
-        return _resume_named(order, order.resume_from)
-    if order.load_from:
-        storage, key = open_parent(order.load_from)
-        path = order.scratch / "base.pth"
-        storage.download_file(key, path)
-        content = weights.read(path, what=f"--load-from {order.load_from}")
-        return Start(training_id=new_training_id(), base_weights=True, file=path), content
-    logger.info("no base weights: the training starts from random ones")
-    return Start(training_id=new_training_id(), base_weights=False), {}
-
-
-def _resume_named(order: Order, uri: str) -> tuple[Start, dict[str, Any]]:
-    """The checkpoint that --resume-from names, which starts a training of its own: it may lie in another folder, and
-    what followed it there is not continued. One of another dataset is refused: its epochs are not epochs of this one.
-    """
-    storage, key = open_parent(uri)
-    path = order.scratch / "resumed.pth"
-    try:
-        manifest_key = key.removesuffix(".pth") + ".json"
-        checkpoint = parse_manifest(manifest_key, storage.read_bytes(manifest_key))
-    except NotFound:
-        logger.warning("%s has no manifest beside it, so that it cannot be verified", uri)
-        storage.download_file(key, path)
-        return _resumed(path, uri, {})
-    if checkpoint.dataset_digest != order.dataset.digest:
-        raise ConfigError(
-            f"--resume-from {uri} was trained on another dataset; start from its weights with --load-from."
-        )
-    fetch_verified(storage, checkpoint, path)
-    return _resumed(path, uri, checkpoint.metrics)
-
-
-def _resumed(
-    path: Path, uri: str, metrics: Mapping[str, float], *, own: Checkpoint | None = None
-) -> tuple[Start, dict[str, Any]]:
-    content = weights.read(path, what=_name(uri))
-    logger.info("continuing from %s", uri)
-    start = Start(
-        training_id=own.training_id if own else new_training_id(),
-        base_weights=bool(content.get("meta", {}).get("training", {}).get("base_weights", False)),
-        file=path,
-        resumed_from=uri,
-        own=own,
-        metrics=metrics,
-    )
-    return start, content
-
-
-def _name(uri: str) -> str:
-    return f"The checkpoint {uri}"
-
-
 # --------------------------------------------------------------------------------------------------------------- runner
 
 
-def _build_runner(order: Order, resolved: Any, start: Start) -> Runner:
+def _build_runner(order: Order, resolved: Any, start: Start, topology: Topology) -> Runner:
     """mmengine's Runner on this machine."""
+    has_gpu = torch.cuda.is_available()
     bound = config.bind(
         resolved,
         config.Placement(
             work_dir=order.work_dir,
             image_folders=order.dataset.image_folders,
             annotation_files=order.dataset.annotation_files,
-            max_data_workers=config.data_workers(),
-            validate_first=start.resumed_from is not None and not start.metrics,
+            max_data_workers=config.data_workers() // topology.processes,
+            validate_first=start.is_resumed and not start.metrics,
+            ranks=topology.ranks,
+            has_gpu=has_gpu,
         ),
     )
-    bound["load_from"] = str(start.file) if start.file else None
-    bound["resume"] = start.resumed_from is not None
-    if torch.cuda.is_available():
+    bound["load_from"] = str(order.scratch / start.file) if start.file else None
+    bound["resume"] = start.is_resumed
+    if has_gpu:
         logger.info("training on %s", torch.cuda.get_device_name())
     else:
         logger.warning("no GPU is visible: training on the CPU with %d threads", torch.get_num_threads())
@@ -305,33 +288,44 @@ def _build_runner(order: Order, resolved: Any, start: Start) -> Runner:
         raise ConfigError(f"The config {order.config_file.name} builds no network: {error}") from error
 
 
-def _check_resumable(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> None:
-    """Raise ConfigError where this runner cannot continue the training that the content is of."""
+def _network(runner: Runner) -> torch.nn.Module:
+    """Without what wraps it where there are several ranks."""
+    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return network
+
+
+def _check_resumable(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
+    """How many iterations, as this runner counts them, lie behind the training that the content is of.
+
+    Raises ConfigError where it cannot be continued.
+    """
     has_schedule = runner.param_schedulers is not None
-    weights.check_resumable(content, runner.model.state_dict(), has_schedule=has_schedule, what=what)
-    check_position(content["meta"], settings, epochs=runner.max_epochs, what=what)
+    weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
+    return position(content["meta"], settings, epochs=runner.max_epochs, what=what)
 
 
 def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
     """Leave in the file what the network can use of its content."""
-    network = runner.model.state_dict()
+    network = _network(runner).state_dict()
     base = weights.base_for(weights.state_of(content), network, what=what)
     torch.save({"state_dict": base}, path)
     logger.info("%s fills %d of %d tensors of the network", what, len(base), len(network))
 
 
-def _write_weights(order: Order, runner: Runner, classes: tuple[str, ...]) -> Path:
+def _write_weights(order: Order, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
     """The model's file: tensors and plain data, which torch's safe loader and mmdet's init_detector open.
 
     The weights are those of a checkpoint, which hooks may exchange, as EMAHook does for the average. The runner goes on
     with them, so that the test judges what is published.
     """
     path = order.scratch / "model.pth"
-    network = getattr(runner.model, "module", runner.model)
+    network = _network(runner)
     checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
     runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint["state_dict"].items()}
     network.load_state_dict(state)
+    if not topology.is_main:
+        return path
     meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": order.seed}
     torch.save({"meta": meta, "state_dict": state}, path)
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from training.dataset import Dataset, download_dataset, verify_dataset
 from training.edited import read_edited_split
 from training.errors import DataError, Transient
 from training.split import SPLITS
-from training.storage import S3_SCHEME, open_storage, sha256_bytes
+from training.storage import S3_SCHEME, atomic_path, open_storage, sha256_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,8 @@ class TrainingSet:
             content["images"] = chosen
             content["annotations"] = [item for item in content["annotations"] if item["image_id"] in identifiers]
             files[split] = folder / f"{split}.json"
-            folder.mkdir(parents=True, exist_ok=True)
-            files[split].write_text(json.dumps(content))
+            with atomic_path(files[split]) as temporary:  # other ranks may read it
+                temporary.write_text(json.dumps(content))
             images[split] = len(chosen)
         return replace(self, facts=replace(self.facts, images=images), annotation_files=files)
 

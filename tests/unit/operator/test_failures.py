@@ -168,6 +168,24 @@ def test_a_worker_that_is_interrupted_without_end_is_given_up() -> None:
     assert "11 times in a row" in world.message
 
 
+def test_a_training_that_goes_on_between_interruptions_is_never_given_up() -> None:
+    world = World()
+    world.reaches_training()
+    for time in range(1, 30):
+        world.visits()
+        world.worker_runs()
+        point = {"epoch": 0, "iteration": 10 * time, "uri": f"s3://tables/iteration_{10 * time}.pth"}
+        world.run["status"]["resumePoints"] = [point]
+        world.worker_exits(143)
+        world.visits()
+        assert world.status.phase is Phase.RETRYING, world.message
+        assert world.status.last_failure is not None
+        assert world.status.last_failure.consecutive == 1
+        assert world.status.next_retry_time is not None
+        assert world.status.next_retry_time - world.now <= timedelta(seconds=12), "the delay starts anew, too"
+        world.waits_for_the_retry()
+
+
 def test_a_failure_that_no_retry_can_mend_is_not_counted_as_a_retry() -> None:
     world = World()
     world.visits()
@@ -246,6 +264,7 @@ def test_failures_in_a_row_are_counted_by_class_and_stage() -> None:
     assert judge(diagnosis, failure(consecutive=4), Stage.PREPROCESS, counted=0, limit=9).consecutive == 1
     assert judge(diagnosis, failure(failure_class="Evicted"), Stage.TRAIN, counted=0, limit=9).consecutive == 1
     assert judge(diagnosis, None, Stage.TRAIN, counted=0, limit=9).consecutive == 1
+    assert judge(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9, progressed=True).consecutive == 1
 
 
 def test_the_delay_doubles_up_to_a_ceiling_with_jitter_that_can_be_repeated() -> None:

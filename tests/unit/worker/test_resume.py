@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from training.errors import ConfigError
-from training.resume import Settings, check_position
+from training.resume import Settings, position
 
 SETTINGS = Settings(seed=0, demo=False, batch_size=2, iterations_per_epoch=10)
 
@@ -18,15 +18,21 @@ def meta(epoch: int, iteration: int, **settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("epoch", "iteration"), [(1, 10), (1, 15), (2, 20), (0, 3)])
 def test_a_position_within_the_epochs_asked_for_is_continued(epoch: int, iteration: int) -> None:
-    check_position(meta(epoch, iteration), SETTINGS, epochs=2, what="it")
-    check_position(meta(epoch, iteration, seed=0), SETTINGS, epochs=2, what="it")
+    assert position(meta(epoch, iteration), SETTINGS, epochs=2, what="it") == iteration
+    assert position(meta(epoch, iteration, seed=0), SETTINGS, epochs=2, what="it") == iteration
+
+
+def test_between_epochs_the_batch_size_may_change_as_it_does_with_the_number_of_gpus() -> None:
+    found = meta(1, 20, batch_size=1, iterations_per_epoch=20)
+    assert position(found, SETTINGS, epochs=2, what="it") == 10
 
 
 @pytest.mark.parametrize(
     ("found", "sentence"),
     [
         (meta(1, 10, seed=7), "seed 7 instead of 0"),
-        (meta(1, 10, demo=True, batch_size=4), "demo True instead of False, batch size 4 instead of 2"),
+        (meta(1, 15, demo=True, batch_size=4), "demo True instead of False, batch size 4 instead of 2"),
+        (meta(1, 21, batch_size=1, iterations_per_epoch=20), "batch size 1 instead of 2, iterations per epoch 20"),
         (meta(1, 10, iterations_per_epoch=5), "iterations per epoch 5 instead of 10"),
         ({**meta(1, 10), "seed": 3}, "seed 3 instead of 0"),
         (meta(1, 25), "iteration 25 in epoch 1, where an epoch has 10 iterations here"),
@@ -37,6 +43,6 @@ def test_a_position_within_the_epochs_asked_for_is_continued(epoch: int, iterati
 )
 def test_what_differs_is_named_before_anything_is_trained(found: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        check_position(found, SETTINGS, epochs=2, what="The checkpoint x")
+        position(found, SETTINGS, epochs=2, what="The checkpoint x")
     assert str(refused.value).startswith("The checkpoint x ")
     assert sentence in str(refused.value)

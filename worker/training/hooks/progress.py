@@ -25,6 +25,7 @@ class ProgressHook(Hook):
         reporter: Reporter,
         *,
         classes: tuple[str, ...],
+        images_per_step: int,
         metrics: Mapping[str, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -32,6 +33,7 @@ class ProgressHook(Hook):
         self.metrics = dict(metrics)  # of the last validation
         self._reporter = reporter
         self._classes = classes
+        self._images_per_step = images_per_step
         self._clock = clock
         self._started_s = 0.0
         self._first_iteration = 0
@@ -74,7 +76,7 @@ class ProgressHook(Hook):
             average_s = (self._clock() - self._started_s) / (done - self._first_iteration)
             fields["etaSeconds"] = round(average_s * (runner.max_iters - done))
         if self._seconds_per_iteration:
-            images = runner.train_dataloader.batch_sampler.batch_size / self._seconds_per_iteration
+            images = self._images_per_step / self._seconds_per_iteration
             fields["throughput"] = f"{images:.2f} img/s"
         if self.metrics:
             fields["metrics"] = metric_list(self.metrics)
