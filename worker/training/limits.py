@@ -20,7 +20,7 @@ def memory_share(processes: int, cgroup: Path = CGROUP) -> int:
 
     Kubernetes ends a container as a whole when its memory is full, so that one document would take all others with it.
     """
-    return min(MAX_MEMORY_BYTES, max(MIN_MEMORY_BYTES, _container_memory(cgroup) // (processes + 1)))
+    return min(MAX_MEMORY_BYTES, max(MIN_MEMORY_BYTES, container_memory(cgroup) // (processes + 1)))
 
 
 def limit_process() -> None:
@@ -34,8 +34,8 @@ def limit_process() -> None:
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _container_memory(cgroup: Path) -> int:
-    """Bytes by the cgroup's limit, version 2 or 1, but no more than the machine has."""
+def container_memory(cgroup: Path = CGROUP) -> int:
+    """Bytes of memory by the cgroup's limit, version 2 or 1, but no more than the machine has."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in (cgroup / "memory.max", cgroup / "memory/memory.limit_in_bytes"):
         try:

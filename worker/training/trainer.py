@@ -35,11 +35,13 @@ from training.hooks.loss import LossHook
 from training.hooks.progress import ProgressHook
 from training.hooks.stop import StopHook
 from training.interrupt import STOP_DEADLINE_S, StopRequest
+from training.limits import container_memory
 from training.metrics import detection_metrics
 from training.order import Order
 from training.ranks import Followers
 from training.report import STAGE_TRAIN, Backoff, NullSender, Reporter, metric_list
 from training.resume import Settings, position
+from training.room import Need, check_room, optimizer_states
 from training.start import Start, find_start
 from training.topology import Topology
 
@@ -126,6 +128,7 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest, topology: Top
         resolved = _resolve(loaded, order, topology, base_weights=start.base_weights)
         training = _identity(order, resolved)
     runner = _build_runner(order, resolved, start, topology)
+    _check_room(order, runner, topology)
     settings = Settings(
         seed=order.seed,
         demo=order.demo,
@@ -292,6 +295,23 @@ def _network(runner: Runner) -> torch.nn.Module:
     """Without what wraps it where there are several ranks."""
     network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
     return network
+
+
+def _check_room(order: Order, runner: Runner, topology: Topology) -> None:
+    """Raise ConfigError where disk or memory cannot be enough."""
+    weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
+    kind = str(runner.cfg["optim_wrapper"]["optimizer"].get("type", ""))
+    if torch.cuda.is_available():
+        free, memory = torch.cuda.mem_get_info()[1], "The GPU"
+    else:
+        free, memory = container_memory() // topology.processes, "A process of this container"
+    check_room(
+        Need(weight_bytes=weight_bytes, states=optimizer_states(kind)),
+        free_disk_bytes=shutil.disk_usage(order.scratch).free,
+        disk=str(order.work_dir),
+        free_memory_bytes=free,
+        memory=memory,
+    )
 
 
 def _check_resumable(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
