@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from training.contact_sheet import MAX_NOTES, Findings, contact_sheet
+from training.html_page import page_head, scrolled
 from training.manifest import Manifest
 from training.outliers import find_outliers
 from training.prepared import PreparedDocument
@@ -19,14 +20,6 @@ from training.review_text import count, heading, link, name, names, number, tall
 
 MAX_ODD_PAGES_SHOWN = 200
 
-_HEAD = f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Review of the data set</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<style>{STYLE}</style></head>
-<body>
-"""
 _ADVICE = """<p>Look at the pages before you train. Correct what is wrong in the BadgerDoc JSON and run preprocess
 again: only what changed is made anew. Or edit a split’s JSON under <code>ttv/</code> with COCO Annotator; training
 takes it as you left it.</p>
@@ -43,7 +36,7 @@ def write_review(path: Path, manifest: Manifest, documents: Sequence[PreparedDoc
 def review_html(manifest: Manifest, documents: Sequence[PreparedDocument], records: RecordFolder) -> Iterator[str]:
     """The page, piece by piece."""
     findings = find_in_documents(documents)
-    yield _HEAD
+    yield page_head("Review of the data set", STYLE)
     yield "<header>\n"
     yield from _top(manifest, findings)
     yield "</header>\n<main>\n"
@@ -107,7 +100,7 @@ def _counts(manifest: Manifest) -> Iterator[str]:
         for name, split in manifest.splits.items()
     ]
     columns = "".join(f'<th scope="col">{text(title)}</th>' for title in ["split", "documents", "pages", *classes])
-    yield f"{_scrolled('Counts')}<table>\n<thead><tr>{columns}</tr></thead>\n<tbody>"
+    yield f"{scrolled('Counts')}<table>\n<thead><tr>{columns}</tr></thead>\n<tbody>"
     for split, counts in rows:
         yield _row(split, counts)
     yield "</tbody>\n<tfoot>"
@@ -120,11 +113,6 @@ def _row(head: str, values: Iterable[int]) -> str:
     return f'<tr><th scope="row">{text(head)}</th>{cells}</tr>\n'
 
 
-def _scrolled(label: str) -> str:
-    """Around what may be wider than a phone; one that scrolls must be reached by keyboard."""
-    return f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
-
-
 def _quarantined(manifest: Manifest) -> Iterator[str]:
     if not manifest.quarantined:
         return
@@ -132,7 +120,7 @@ def _quarantined(manifest: Manifest) -> Iterator[str]:
     reasons = Counter(entry.reason for entry in manifest.quarantined)
     yield f"<p>Nothing of these documents is in the data set: {tally(reasons)}.</p>\n"
     columns = "".join(f'<th scope="col">{title}</th>' for title in ("document", "reason", "what happened, what to do"))
-    yield f'{_scrolled("Documents left out")}<table class="words">\n<thead><tr>{columns}</tr></thead>\n<tbody>'
+    yield f'{scrolled("Documents left out")}<table class="words">\n<thead><tr>{columns}</tr></thead>\n<tbody>'
     for entry in manifest.quarantined:
         yield (
             f'<tr><th scope="row">{name(entry.name)}</th><td class="bad">{text(entry.reason)}</td>'
