@@ -261,3 +261,22 @@ def _is_in(word: Box, cell: Box) -> bool:
     if touches:
         assert union([word, cell]) == cell or union([word, cell]).area < cell.area * 1.1, (word, cell)
     return touches
+
+
+def test_the_texts_of_a_page_are_those_of_its_words_as_they_are_read(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "texts.pdf"), pagesize=PAGE)
+    for index, text in enumerate(["a<b", "R&D", '"quoted"', "&lt;", "größe"]):
+        canvas.drawString(100, 700 - 40 * index, text)
+    # Twice in one place, as some programs draw bold.
+    for _ in range(2):
+        canvas.drawString(300, 700, "bold")
+    canvas.showPage()
+    canvas.showPage()
+    canvas.save()
+    pdf, options = PdfFile(tmp_path / "texts.pdf"), RenderOptions()
+    texts = render.page_texts(pdf, [0, 1], options)
+    assert sorted(texts[0].values()) == sorted(["a<b", "R&D", '"quoted"', "&lt;", "größe", "bold"])
+    assert texts[1] == {}
+    assert {number: set(found) for number, found in texts.items()} == {
+        number: set(found) for number, found in page_words(pdf, [0, 1], options).items()
+    }

@@ -4,7 +4,6 @@ A part is a run of pages that one call of the renderer draws, so that a long doc
 is wrong with a document sets aside this document alone.
 """
 
-import logging
 import os
 import shutil
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,6 @@ from training.badgerdoc import Page, check_page_numbers
 from training.coco import LabelledPage, PackedBoxes
 from training.coordinates import AUTO, Coordinates
 from training.draw import draw_page
-from training.errors import WorkerError, one_line
 from training.geometry import Box
 from training.page_file import PageFile
 from training.page_image import PageImage
@@ -35,9 +33,8 @@ from training.render import (
     page_words,
     render_pages,
 )
+from training.set_aside import set_aside_faults
 from training.storage import sha256_file
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,20 +93,7 @@ def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedD
 
     Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
     """
-    try:
-        return _prepare(task, number)
-    except DocumentError as error:
-        return QuarantinedDocument(task.name, error.cause, one_line(str(error)))
-    except MemoryError:
-        # This process' memory is bounded, so that it is the document's doing and not the machine's.
-        message = "The document takes more memory than one may; simplify the PDF or lower --dpi."
-        return QuarantinedDocument(task.name, Reason.TOO_LARGE, message)
-    except WorkerError:
-        raise
-    except Exception as error:
-        logger.exception("%s: unexpected error", task.name)
-        message = one_line(f"{type(error).__name__}: {error}; this is a fault of preprocess, please report it.")
-        return QuarantinedDocument(task.name, Reason.UNEXPECTED, message)
+    return set_aside_faults(task.name, lambda: _prepare(task, number))
 
 
 @dataclass(frozen=True)

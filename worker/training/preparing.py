@@ -23,8 +23,9 @@ from training.passwords import Passwords
 from training.pool import DocumentPool, ProcessKilledError
 from training.poppler import PdfFile
 from training.prepared import PreparedDocument, PreparedPage
-from training.quarantine import QuarantinedDocument, Reason
+from training.quarantine import QuarantinedDocument
 from training.records import RecordFolder, read_record, record_key, write_record
+from training.set_aside import killed
 from training.source import Pair
 from training.split import SPLITS, Assignment
 from training.storage import LocalStorage, Storage, sha256_file, sha256_object
@@ -238,11 +239,7 @@ class _Work:
         try:
             return self._processes.result(future, prepare_part, task, number)
         except ProcessKilledError:
-            message = (
-                "The process that drew it was killed, most likely for lack of memory; simplify the PDF, lower --dpi or "
-                "give more memory."
-            )
-            return QuarantinedDocument(task.name, Reason.TOO_LARGE, message)
+            return killed(task.name)
 
     def _upload(self, task: DocumentTask, part: PreparedPart) -> None:
         self._preparation.before_change()

@@ -5,6 +5,7 @@ the page's rotation applied), so that a word's coordinates times dpi / 72 are it
 disagree on pages that are rotated, cropped or have an origin other than (0, 0).
 """
 
+import html
 import math
 import re
 import tempfile
@@ -32,7 +33,9 @@ _PAGES = re.compile(rb"^Pages: +(\d+)", re.MULTILINE)
 _SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)", re.MULTILINE)
 _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
-_WORD = re.compile(r'^    <word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">', re.MULTILINE)
+_WORD_START = r'^    <word xMin="([-\d.]+)" yMin="([-\d.]+)" xMax="([-\d.]+)" yMax="([-\d.]+)">'
+_WORD = re.compile(_WORD_START, re.MULTILINE)
+_WORD_AND_TEXT = re.compile(_WORD_START + r"([^<]*)</word>", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -135,6 +138,27 @@ def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> 
     """
     words: dict[int, list[Box]] = {}
     scale = options.dpi / POINTS_PER_INCH
+    for number, part in _word_parts(pdf, numbers, options):
+        boxes = (Box(*(float(edge) * scale for edge in edges)) for edges in _WORD.findall(part))
+        words[number] = [box for box in boxes if not box.is_empty]
+    return words
+
+
+def page_texts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, dict[Box, str]]:
+    """What `page_words` gives, with the text of each word; one that is drawn twice in a place, for bold, counts once.
+
+    Raises DocumentError (corrupt, too_large, timeout).
+    """
+    texts: dict[int, dict[Box, str]] = {}
+    scale = options.dpi / POINTS_PER_INCH
+    for number, part in _word_parts(pdf, numbers, options):
+        words = ((Box(*(float(edge) * scale for edge in edges)), text) for *edges, text in _WORD_AND_TEXT.findall(part))
+        texts[number] = {box: html.unescape(text) for box, text in words if not box.is_empty}
+    return texts
+
+
+def _word_parts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> Iterator[tuple[int, str]]:
+    """The part of pdftotext's answer that each page has."""
     for first, last in page_runs(numbers):
         command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf.path), "-"]
         answer = run_poppler(command, pdf, timeout_s=options.timeout_s(last - first + 1))
@@ -145,10 +169,7 @@ def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> 
             raise DocumentError(
                 Reason.CORRUPT, f"The text of the pages {first} to {last} cannot be read; export it again."
             )
-        for number, part in zip(range(first, last + 1), parts, strict=True):
-            boxes = (Box(*(float(edge) * scale for edge in edges)) for edges in _WORD.findall(part))
-            words[number] = [box for box in boxes if not box.is_empty]
-    return words
+        yield from zip(range(first, last + 1), parts, strict=True)
 
 
 def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
