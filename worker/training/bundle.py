@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.errors import ConfigError, NotFound, Transient
+from training.errors import ConfigError, DataError, NotFound, Transient
 from training.storage import Storage, open_parent, open_storage, sha256_bytes, sha256_file
 
 DEFAULT_NAME = "model.pth"
@@ -57,6 +57,19 @@ class RunIdentity:
             uid=environ.get("TRAINING_RUN_UID", ""),
             image=environ.get("TRAINING_IMAGE", ""),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedModel:
+    """A published model on this machine: weights and config are those that its manifest names."""
+
+    uri: str
+    weights: Path
+    config: Path
+    sha256: str  # of the weights
+    config_sha256: str
+    classes: tuple[str, ...]
+    demo: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +194,60 @@ def publish(
         "image": run.image,
     }
     _write_manifest(place, manifest)
+    return manifest
+
+
+def download_verified(place: Destination, folder: Path, *, config_uri: str | None = None) -> VerifiedModel:
+    """Copy a published model into a folder and compare it with its manifest, which must lie beside it.
+
+    The config is the one beside the model, too, or the object at `config_uri`. Raises NotFound where one of the three
+    is missing, DataError where the manifest vouches for no model or for another one, ConfigError for another config.
+    """
+    manifest = _read_complete_manifest(place)
+    config_storage, config_key = (place.storage, place.config_key) if config_uri is None else open_parent(config_uri)
+    config = config_storage.read_bytes(config_key)
+    if sha256_bytes(config) != manifest["configSha256"]:
+        raise ConfigError(
+            f"The config {config_storage.uri(config_key)} is not the one that {place.uri} was trained with; take "
+            f"the {place.config_key} that was published with it."
+        )
+    stored = place.storage.stat(place.key)
+    if stored is None:
+        raise NotFound(f"{place.uri} does not exist, although its manifest does; copy the model there again.")
+    weights = folder / DEFAULT_NAME
+    if stored.size_bytes == manifest["sizeBytes"]:
+        place.storage.download_file(place.key, weights)
+    if stored.size_bytes != manifest["sizeBytes"] or sha256_file(weights) != manifest["sha256"]:
+        raise DataError(
+            f"{place.uri} is not the model that its manifest names; copy both again from where they were published."
+        )
+    config_file = folder / f"{DEFAULT_NAME}.config.py"
+    config_file.write_bytes(config)
+    return VerifiedModel(
+        uri=place.uri,
+        weights=weights,
+        config=config_file,
+        sha256=manifest["sha256"],
+        config_sha256=manifest["configSha256"],
+        classes=tuple(manifest["classes"]),
+        demo=bool(manifest["demo"]),
+    )
+
+
+def _read_complete_manifest(place: Destination) -> dict[str, Any]:
+    """The manifest of a finished model, which has all that identifies it. Raises NotFound and DataError."""
+    uri = place.storage.uri(place.manifest_key)
+    if place.storage.stat(place.manifest_key) is None:
+        raise NotFound(
+            f"{place.uri} has no manifest {uri}, so that nothing tells what it is; copy there the manifest that "
+            "training.train published with it."
+        )
+    manifest = _read_either_manifest(place)
+    if manifest.get("kind") == UNFINISHED_KIND:
+        raise DataError(f"{place.uri} was not published to its end; wait for its training, or run that again.")
+    needed = {"sha256", "sizeBytes", "configSha256", "classes", "demo"}
+    if manifest.get("version") != 1 or not needed <= manifest.keys():
+        raise DataError(f"{uri} is no manifest of a model; copy there the one that training.train published.")
     return manifest
 
 
