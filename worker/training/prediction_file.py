@@ -1,0 +1,93 @@
+"""The JSON file of a document's predictions: written page by page, and recognised when it is found again.
+
+It is BadgerDoc's format with one more field, last, that says what was predicted from, and has the SHA-256 of all before
+it: a file that people have corrected since is told from one that nobody touched.
+"""
+
+import enum
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+VERSION = 1  # of how detections become tables: another one predicts anew
+_MARK = b'\n],\n"prediction": '
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """All that decides a prediction."""
+
+    pdf_sha256: str
+    model_sha256: str
+    config_sha256: str
+    dpi: int
+    score: float
+    version: int = VERSION
+
+    @property
+    def key(self) -> str:
+        """The SHA-256 of it all."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+class Found(enum.Enum):
+    """What a file in the place of a prediction is."""
+
+    SAME = enum.auto()  # the very prediction that would be made
+    OTHER = enum.auto()  # one from another PDF or model, which nobody has changed
+    CHANGED = enum.auto()  # one that somebody has changed, or no prediction at all: people's work
+
+
+class PredictionFile:
+    """Writes the file, as a context manager; it is complete after the block."""
+
+    def __init__(self, path: Path, doc_name: str, origin: Origin, *, model_uri: str) -> None:
+        self._path = path
+        self._doc_name = doc_name
+        self._origin = origin
+        self._model_uri = model_uri
+        self._digest = hashlib.sha256()
+        self._pages = 0
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("wb")
+        self._write(b'{"doc_name": %s,\n"pages": [' % json.dumps(self._doc_name).encode())
+        return self
+
+    def add(self, page: Mapping[str, Any]) -> None:
+        """The next page, as BadgerDoc writes it."""
+        self._write((b"," if self._pages else b"") + b"\n" + json.dumps(page).encode())
+        self._pages += 1
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            record = {
+                "key": self._origin.key,
+                "model": self._model_uri,
+                "modelSha256": self._origin.model_sha256,
+                "pdfSha256": self._origin.pdf_sha256,
+                "dpi": self._origin.dpi,
+                "score": self._origin.score,
+                "contentSha256": self._digest.hexdigest(),
+            }
+            self._file.write(_MARK + json.dumps(record).encode() + b"}\n")
+        self._file.close()
+
+    def _write(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._file.write(data)
+
+
+def recognise(data: bytes, origin: Origin) -> Found:
+    """What the file with this content is, where a prediction of this origin is to be."""
+    content, mark, rest = data.rpartition(_MARK)
+    try:
+        record = json.loads(rest.removesuffix(b"}\n")) if mark else None
+    except ValueError:
+        record = None
+    if not isinstance(record, dict) or record.get("contentSha256") != hashlib.sha256(content).hexdigest():
+        return Found.CHANGED
+    return Found.SAME if record.get("key") == origin.key else Found.OTHER
