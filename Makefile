@@ -14,7 +14,7 @@ demo: venv ## Set everything up on this machine and run a training end to end (S
 test: lint test-unit test-integration test-e2e ## All tests; sets up what they need
 
 ##@ Tests, by tier
-.PHONY: lint test-unit test-integration test-e2e
+.PHONY: lint test-unit test-integration test-e2e chaos
 lint: venv ## ruff, mypy --strict, import-linter, shellcheck
 	.venv/bin/ruff check operator worker tests hack
 	.venv/bin/ruff format --check operator worker tests hack
@@ -30,6 +30,9 @@ test-integration: venv cluster-up ## Against a real API server and a real S3 ser
 
 test-e2e: venv cluster-up images ## Real pods on the real cluster
 	$(PYTEST) tests/e2e
+
+chaos: venv cluster-up images ## Kill a training pod twenty times and compare its weights: a quarter of an hour (CHAOS_KILLS=3 is short)
+	$(PYTEST) tests/chaos
 
 ##@ The local cluster (CLUSTER=current uses your kubeconfig's own instead)
 .PHONY: cluster-up cluster-down kubeconfig s3-env images
