@@ -89,7 +89,7 @@ def test_a_checkpoint_of_another_folder_is_continued_to_the_very_same_weights_an
     # What is reported exists, and what exists is this training's own.
     points = place.termination()["progress"]["resumePoints"]
     assert [Path(point["uri"]) for point in points] == [place.checkpoints / "epoch_2.pth"]
-    assert sorted(path.name for path in place.checkpoints.iterdir()) == ["epoch_2.json", "epoch_2.pth"]
+    assert sorted(path.name for path in place.checkpoints.glob("*_*.*")) == ["epoch_2.json", "epoch_2.pth"]
     assert json.loads((place.checkpoints / "epoch_2.json").read_bytes())["trainingId"] != manifest["trainingId"]
 
 
@@ -210,13 +210,16 @@ def test_everything_can_be_in_s3_and_a_new_machine_continues_from_there(
 
     assert train.main(arguments("first", "--num-epoch", "1")) == 0
     assert train.main(arguments("second", "--num-epoch", "2")) == 0
-    keys = [item.key for item in storage.list_objects() if not item.key.startswith("data/")]
+    folders = ("data/", "runs/1/checkpoints/logs/")
+    keys = [item.key for item in storage.list_objects() if not item.key.startswith(folders)]
     assert keys == [
         "configs/tiny.py",
         "models/tables.pth",
         "models/tables.pth.config.py",
         "models/tables.pth.manifest.json",
+        "models/tables.pth.report.html",
         *(f"runs/1/checkpoints/epoch_{epoch}.{kind}" for epoch in (1, 2) for kind in ("json", "pth")),
+        "runs/1/checkpoints/report.html",
     ]
     manifest = json.loads(storage.read_bytes("models/tables.pth.manifest.json"))
     assert manifest["uri"] == f"s3://{bucket}/models/tables.pth"

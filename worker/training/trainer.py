@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from mmengine.runner import Runner
 import training.loop  # noqa: F401  registers the exact loop and what belongs to it
 from training import bundle, config, weights
 from training.checkpoint_writer import CheckpointWriter
-from training.checkpoints import CheckpointStore
+from training.checkpoints import Checkpoint, CheckpointStore
 from training.distributed import from_main, join, meeting_point
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.hooks.checkpoint import CheckpointHook, report_points
@@ -37,6 +36,7 @@ from training.hooks.stop import StopHook
 from training.interrupt import STOP_DEADLINE_S, StopRequest
 from training.limits import container_memory
 from training.metrics import detection_metrics
+from training.observer import Observer
 from training.order import Order
 from training.ranks import Followers
 from training.report import STAGE_TRAIN, Backoff, NullSender, Reporter, metric_list
@@ -64,7 +64,8 @@ def train(
     if topology.ranks > 1:
         join(topology, store)
     try:
-        return _train(order, reporter=reporter, stop=stop, topology=topology)
+        with Observer(order, is_main=topology.is_main) as observer:
+            return _train(order, reporter=reporter, stop=stop, topology=topology, observer=observer)
     finally:
         if topology.is_leader:
             shutil.rmtree(order.scratch, ignore_errors=True)
@@ -108,7 +109,9 @@ def lead(
             raise cause from error
 
 
-def _train(order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology) -> dict[str, Any]:
+def _train(
+    order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology, observer: Observer
+) -> dict[str, Any]:
     # Said to torch itself: sums over another number of threads differ in their last bits, and with them what continues.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     register_all_modules(init_default_scope=False)
@@ -153,7 +156,12 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest, topology: Top
         training_id=start.training_id,
         keep=order.retention,
     )
-    writer = CheckpointWriter(checkpoints, last=start.own, on_change=partial(report_points, reporter, checkpoints))
+
+    def on_change(kept: Sequence[Checkpoint]) -> None:
+        report_points(reporter, checkpoints, kept)
+        observer.checkpoints_changed(checkpoints, kept)
+
+    writer = CheckpointWriter(checkpoints, last=start.own, on_change=on_change)
     if start.own and topology.is_main:
         report_points(reporter, checkpoints, [start.own])
     checkpoint = CheckpointHook(
@@ -169,6 +177,13 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest, topology: Top
         progress,
         checkpoint,
         StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
+        *observer.hooks(
+            reporter,
+            training_id=start.training_id,
+            resumed_from=start.resumed_from,
+            images_per_step=settings.batch_size,
+            versions=_versions(),
+        ),
     ):
         runner.register_hook(hook)
 
@@ -198,6 +213,7 @@ def _train(order: Order, *, reporter: Reporter, stop: StopRequest, topology: Top
         scratch=order.scratch,
     )
     logger.info("published %s, test %s", order.destination.uri, metrics["test"])
+    observer.published(manifest["uri"])
     _report_end(reporter, manifest)
     return manifest
 

@@ -1,0 +1,80 @@
+"""How far a training is, on one line of a terminal that is drawn again and again, and log lines above it."""
+
+import logging
+import shutil
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+CLEAR = "\r\x1b[K"  # to the line's start, and nothing to its end
+
+
+def status_text(state: Mapping[str, Any], *, loss: float, learning_rate: float | None, per_epoch: int) -> str:
+    """`epoch 3/20  iteration 41/74  loss 1.234  lr 0.0012  3.40 img/s  1 h 12 min left`; `state` is a Reporter's."""
+    done = int(state.get("iteration", 0))
+    parts = [
+        f"epoch {max(0, done - 1) // per_epoch + 1}/{state.get('totalEpochs', '?')}",
+        f"iteration {max(0, done - 1) % per_epoch + 1}/{per_epoch}",
+        f"loss {loss:.4g}",
+    ]
+    if learning_rate is not None:
+        parts.append(f"lr {learning_rate:.3g}")
+    if "throughput" in state:
+        parts.append(str(state["throughput"]))
+    if "etaSeconds" in state:
+        parts.append(f"{_duration(int(state['etaSeconds']))} left")
+    return "  ".join(parts)
+
+
+class StatusLine(logging.Filter):
+    """The last line of a terminal. As a filter of the handlers that write there it makes room for what they write, and
+    holds back what the line says itself.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._is_drawn = False
+        self._handlers: list[logging.Handler] = []
+
+    def take_over(self, *loggers: logging.Logger) -> None:
+        """Get along with the handlers of these loggers that write to a terminal."""
+        for handler in {handler for logger in loggers for handler in logger.handlers}:
+            stream = getattr(handler, "stream", None)
+            if stream is not None and stream.isatty():
+                handler.addFilter(self)
+                self._handlers.append(handler)
+
+    def draw(self, text: str) -> None:
+        """Put the text, as much as fits, in the place of the one before."""
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write(CLEAR + text[:width])
+        self._stream.flush()
+        self._is_drawn = True
+
+    def clear(self) -> None:
+        """Leave an empty line."""
+        if self._is_drawn:
+            self._stream.write(CLEAR)
+            self._stream.flush()
+            self._is_drawn = False
+
+    def end(self) -> None:
+        """Clear it, and leave the handlers alone."""
+        self.clear()
+        for handler in self._handlers:
+            handler.removeFilter(self)
+        self._handlers = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if message.startswith(("progress: ", "Epoch(train)", "Exp name:")):
+            return False
+        self.clear()
+        return True
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    minutes = -(-seconds // 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
