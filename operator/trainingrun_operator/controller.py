@@ -141,7 +141,9 @@ class Controller:
         return Observed(run=run, jobs=tuple(jobs.values()), pods=pods, defaults=self._defaults())
 
     async def _create(self, run: Run, plan: Plan) -> bool:
-        """Creates the plan's Jobs; False when one of that name is there that is not the run's."""
+        """Creates the plan's Jobs and what they need; False when a Job of that name is there that is not the run's."""
+        for manifest in plan.services:
+            await self._cluster.create_service(manifest)
         for manifest in plan.create:
             body = await self._cluster.create_job(manifest)
             self._store.see_job(body)

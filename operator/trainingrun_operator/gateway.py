@@ -17,7 +17,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from trainingrun_operator.api import Run
+from trainingrun_operator.api import Run, Stage
 from trainingrun_operator.errors import SetupError
 from trainingrun_operator.jobs import job_name
 from trainingrun_operator.progress import RateLimit, Report, Shard, audience
@@ -156,7 +156,11 @@ class Gateway:
             raise _Refused(503, "the pod has not been observed yet")
         if job.owner_uid != run.uid or pod.owner_uid != job.uid or pod.name != bearer.pod_name:
             raise _Refused(403, "the pod is not this run's")
-        shard = None if job.shards == 1 or pod.index is None else Shard(index=pod.index, of=job.shards)
+        shard = None
+        if report.stage is Stage.PREPROCESS and job.shards > 1 and pod.index is not None:
+            shard = Shard(index=pod.index, of=job.shards)
+        if report.stage is Stage.TRAIN and pod.index not in (None, 0):
+            raise _Refused(403, "the first node of a training speaks for all")
         if report.shard is not None and report.shard != shard:
             raise _Refused(422, "shard: it is not the pod's")
         alike = (job.uid, pod.index)

@@ -61,7 +61,7 @@ def job_name(run: Run, stage: Stage, attempt: int) -> str:
     The hash of the UID tells a run from a deleted one of the same name.
     """
     suffix = f"-{stage}-{attempt}-{short_hash(run.uid)}"
-    room = _MAX_NAME - len(suffix) - (_INDEX_SUFFIX if _shards(run, stage) > 1 else 0)
+    room = _MAX_NAME - len(suffix) - (_INDEX_SUFFIX if pods_of(run, stage) > 1 else 0)
     return run.name.replace(".", "-")[:room].rstrip("-") + suffix
 
 
@@ -106,19 +106,10 @@ def build_job(
             "name": job_name(run, stage, attempt),
             "namespace": run.namespace,
             **metadata,
-            "ownerReferences": [
-                {
-                    "apiVersion": API_VERSION,
-                    "kind": KIND,
-                    "name": run.name,
-                    "uid": run.uid,
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
+            "ownerReferences": [_owner(run)],
         },
         "spec": {
-            **_extent(_shards(run, stage)),
+            **_extent(stage, pods_of(run, stage)),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [
@@ -142,21 +133,62 @@ def build_job(
     }
 
 
-def _shards(run: Run, stage: Stage) -> int:
-    return run.spec.dataset.parallelism if stage is Stage.PREPROCESS else 1
+def pods_of(run: Run, stage: Stage) -> int:
+    """How many pods a stage's Job has at a time: the shares of preprocess, the nodes of a training."""
+    return run.spec.dataset.parallelism if stage is Stage.PREPROCESS else run.spec.training.nodes
 
 
-def _extent(shards: int) -> dict[str, Any]:
+def service_name(run: Run) -> str:
+    """The headless Service by which the pods of a training over several nodes find each other."""
+    suffix = f"-{Stage.TRAIN}-{short_hash(run.uid)}"
+    return run.name.replace(".", "-")[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
+
+
+def build_service(run: Run) -> dict[str, Any]:
+    """That Service, for all attempts of the run."""
+    labels = {LABEL_RUN: run.name, LABEL_RUN_UID: run.uid, LABEL_STAGE: str(Stage.TRAIN)}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": service_name(run),
+            "namespace": run.namespace,
+            "labels": {**labels, "app.kubernetes.io/managed-by": "trainingrun-operator"},
+            "ownerReferences": [_owner(run)],
+        },
+        "spec": {
+            "clusterIP": "None",
+            # They look for each other before any of them is ready.
+            "publishNotReadyAddresses": True,
+            "selector": {LABEL_RUN_UID: run.uid, LABEL_STAGE: str(Stage.TRAIN)},
+        },
+    }
+
+
+def _owner(run: Run) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": run.name,
+        "uid": run.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def _extent(stage: Stage, pods: int) -> dict[str, Any]:
     """How many pods, and how often each is made anew."""
-    if shards == 1:
+    if pods == 1:
         return {"parallelism": 1, "completions": 1, "backoffLimit": 0}
+    # A node that fails takes the others along, which go on together with it or not at all.
+    retries = _RETRIES_OF_A_SHARD if stage is Stage.PREPROCESS else 0
     # Without backoffLimit: over all indexes together it is unlimited then, where a 0 would let the first pod that fails
     # end the Job. An index that is given up ends it, since a dataset is made of all of them.
     return {
         "completionMode": "Indexed",
-        "parallelism": shards,
-        "completions": shards,
-        "backoffLimitPerIndex": _RETRIES_OF_A_SHARD,
+        "parallelism": pods,
+        "completions": pods,
+        "backoffLimitPerIndex": retries,
         "maxFailedIndexes": 0,
     }
 
@@ -177,7 +209,7 @@ def _container(
         "imagePullPolicy": run.spec.image_pull_policy or defaults.image_pull_policy,
         "command": command,
         "workingDir": "/work",
-        "env": _environment(run, attempt, defaults),
+        "env": _environment(run, stage, attempt, defaults),
         "resources": resources,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
@@ -240,6 +272,8 @@ def _pod_spec(run: Run, stage: Stage, attempt: int, template: PodTemplate, conta
         ],
     }
     pod["volumes"].extend(_files_of_the_user(run, stage).values())
+    if stage is Stage.TRAIN and spec.training.nodes > 1:
+        pod["subdomain"] = service_name(run)
     if spec.service_account_name:
         pod["serviceAccountName"] = spec.service_account_name
     if spec.image_pull_secrets:
@@ -269,7 +303,7 @@ def _item(key: str) -> dict[str, str]:
     return {"key": key, "path": key}
 
 
-def _environment(run: Run, attempt: int, defaults: JobDefaults) -> list[dict[str, Any]]:
+def _environment(run: Run, stage: Stage, attempt: int, defaults: JobDefaults) -> list[dict[str, Any]]:
     storage, sse = run.spec.storage, run.spec.storage.sse
     values = {
         "HOME": HOME,
@@ -285,6 +319,9 @@ def _environment(run: Run, attempt: int, defaults: JobDefaults) -> list[dict[str
         "TRAINING_IMAGE": worker_image(run, defaults),
         "TRAINING_TERMINATION_LOG": "/dev/termination-log",
     }
+    if stage is Stage.TRAIN and run.spec.training.nodes > 1:
+        values["TRAINING_NODES"] = str(run.spec.training.nodes)
+        values["MASTER_ADDR"] = f"{job_name(run, stage, attempt)}-0.{service_name(run)}"
     if defaults.gateway_url:
         path = f"/v1/namespaces/{run.namespace}/trainingruns/{run.name}/progress"
         values["TRAINING_PROGRESS_URL"] = defaults.gateway_url.rstrip("/") + path

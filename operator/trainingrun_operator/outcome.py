@@ -13,7 +13,9 @@ from datetime import datetime
 from trainingrun_operator.api import Stage
 from trainingrun_operator.failures import Evidence
 from trainingrun_operator.observed import JobView, PodView
+from trainingrun_operator.termination import read_termination
 
+LOST_CONTACT = "LostContact"  # the worker's word where another node failed
 # FailJob names the pod that met its rule; all others of the Job were stopped for its sake.
 _NAMED = re.compile(r"for pod [^/\s]+/(\S+) failed with exit code \d+ matching FailJob")
 
@@ -44,6 +46,8 @@ def failed(stage: Stage, job: JobView, pods: Sequence[PodView]) -> Evidence:
         culprit = ended[-1] if ended else None
     elif job.complete:
         culprit = _without_result(job, ended)
+    elif stage is Stage.TRAIN:
+        culprit = _first_to_fail(job, ended)
     else:
         culprit = _culprit(job, ended)
     return Evidence.of(stage, job, culprit)
@@ -71,6 +75,20 @@ def _without_result(job: JobView, ended: Sequence[PodView]) -> PodView | None:
     """Of a sharded Job that is complete: none, as long as a shard that went unread may have had the result."""
     done = [pod for pod in ended if pod.exit_code == 0]
     return done[-1] if len({pod.index for pod in done}) >= job.shards else None
+
+
+def _first_to_fail(job: JobView, ended: Sequence[PodView]) -> PodView | None:
+    """Of a training over several nodes: the one that took the others along, which then had lost contact."""
+    named = _NAMED.search(job.failed_message)
+    if named:
+        return next((pod for pod in ended if pod.name == named[1]), None)
+
+    def order(pod: PodView) -> tuple[bool, bool, bool, datetime]:
+        said = read_termination(pod.terminated_message)
+        lost_contact = said is not None and said.reason == LOST_CONTACT
+        return not pod.disruption, pod.deleting, lost_contact, pod.finished_at or pod.created_at
+
+    return min((pod for pod in ended if pod.exit_code != 0), key=order, default=None)
 
 
 def _culprit(job: JobView, ended: Sequence[PodView]) -> PodView | None:

@@ -23,7 +23,7 @@ from trainingrun_operator.api import (
     Status,
 )
 from trainingrun_operator.failures import Diagnosis, Evidence, diagnose, judge, retry_time
-from trainingrun_operator.jobs import build_job, job_name, worker_image
+from trainingrun_operator.jobs import build_job, build_service, job_name, pods_of, worker_image
 from trainingrun_operator.observed import JobView
 from trainingrun_operator.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.progress import finished
@@ -110,14 +110,18 @@ def _begin(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Pla
     if attempt > 1 and status.resume_points:
         resume_from = "auto"
     create: tuple[dict[str, Any], ...] = ()
+    services: tuple[dict[str, Any], ...] = ()
     if existing is None:
+        if stage is Stage.TRAIN and pods_of(run, stage) > 1:
+            services = (build_service(run),)
         try:
             create = (build_job(run, stage, attempt, observed.defaults, resume_from=resume_from),)
         except ValueError as error:
             return _refused(observed, stage, CreateError(job_name=name, message=str(error), permanent=True), now)
     # Who adopts a Job that exists has to look at it at once.
     after = timedelta(0) if existing else RESYNC
-    return _finish(observed, picture, now, create=create, events=(event,), requeue_after=after)
+    plan = _finish(observed, picture, now, create=create, events=(event,), requeue_after=after)
+    return replace(plan, services=services)
 
 
 def _hold_back(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan | None:
@@ -240,13 +244,14 @@ def _failed(observed: Observed, evidence: Evidence, attempt: int, now: datetime)
         limit=run.spec.retry.limit,
         progressed=last is not None and iteration > last.iteration,
     )
-    failure = _last_failure(evidence, diagnosis, attempt, verdict.consecutive, iteration, now)
+    failure = _last_failure(evidence, diagnosis, attempt, now, consecutive=verdict.consecutive, iteration=iteration)
     attempts = status.attempts.model_copy(
         update={"counted": verdict.counted, "disrupted": status.attempts.disrupted + (not diagnosis.counted)}
     )
     progress = None
-    # A shard's last word is of its own share alone.
-    if evidence.said and evidence.said.progress and evidence.pod and evidence.pod.index is None:
+    # A shard's last word is of its own share alone; of a training's nodes the first speaks for all.
+    speakers = (None, 0) if stage is Stage.TRAIN else (None,)
+    if evidence.said and evidence.said.progress and evidence.pod and evidence.pod.index in speakers:
         progress = ProgressUpdate(report=evidence.said.progress, pod_uid=evidence.pod.uid)
     event = Event(
         reason=diagnosis.failure_class,
@@ -273,7 +278,7 @@ def _failed(observed: Observed, evidence: Evidence, attempt: int, now: datetime)
 
 
 def _last_failure(
-    evidence: Evidence, diagnosis: Diagnosis, attempt: int, consecutive: int, iteration: int, now: datetime
+    evidence: Evidence, diagnosis: Diagnosis, attempt: int, now: datetime, *, consecutive: int, iteration: int
 ) -> LastFailure:
     seen = (evidence.pod and evidence.pod.finished_at) or (evidence.job and evidence.job.finished_at) or now
     return LastFailure(

@@ -84,6 +84,7 @@ class Training(Model):
     epochs: int = 20
     demo: bool = False
     seed: int | None = None
+    nodes: int = 1
     gpus_per_node: int = 1
     pod_template: PodTemplate = PodTemplate()
 

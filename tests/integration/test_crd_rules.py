@@ -153,6 +153,8 @@ RULES = [
     Rule("training.configOptions", ["a.0.b=1"], ["a b=1"], "must be name=value"),
     Rule("training.configOptions", ["a=1"] * 32, ["a=1"] * 33, "must have at most 32 items"),
     Rule("training.configOptions", [f"a={'1' * 254}"], [f"a={'1' * 255}"], "more than 256"),
+    Rule("training.nodes", 1, 0, "greater than or equal to 1"),
+    Rule("training.nodes", 16, 17, "less than or equal to 16"),
     Rule("checkpoints.everyEpochs", 1, 0, "greater than or equal to 1"),
     Rule("checkpoints.everyEpochs", 10000, 10001, "less than or equal to 10000"),
     Rule("checkpoints.everyMinutes", 1, 0, "greater than or equal to 1"),

@@ -56,6 +56,8 @@ class Transient(WorkerError):
 class LostContact(Transient):
     """The processes of a training cannot reach each other any more: one of them failed, most likely."""
 
+    reason = "LostContact"
+
 
 class Forbidden(WorkerError):
     """Credentials are missing, wrong, expired, or lack a permission."""

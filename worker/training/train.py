@@ -18,7 +18,7 @@ from training.errors import ConfigError, Failure, Interrupted, NotFound, end_pro
 from training.interrupt import STOP_DEADLINE_S, StopRequest
 from training.options import OptionParser, positive_integer, positive_number, whole_number
 from training.order import RESUME_AUTO, Order
-from training.report import STAGE_TRAIN, Reporter, failed_message, metric_list, write_termination
+from training.report import STAGE_TRAIN, NullSender, Reporter, failed_message, metric_list, write_termination
 from training.storage import open_parent, open_storage
 from training.topology import Topology
 from training.trainset import open_training_set
@@ -233,8 +233,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        reporter = Reporter.from_env(stage=STAGE_TRAIN)
-        Topology.from_env(os.environ, processes=options.processes or 1)  # raises for what contradicts itself
+        topology = Topology.from_env(os.environ, processes=options.processes or 1)
+        reporter = (
+            Reporter.from_env(stage=STAGE_TRAIN) if topology.is_main else Reporter(NullSender(), stage=STAGE_TRAIN)
+        )
         order = prepare(options)
         set_process_defaults(options.work_dir)
         from training import trainer  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
@@ -242,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         manifest = trainer.lead(order, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
         reporter.close()
         if not manifest:
-            write_termination(node_message(Topology.from_env(os.environ, processes=1)))
+            write_termination(node_message(topology))
             return
         message = success_message(
             manifest,

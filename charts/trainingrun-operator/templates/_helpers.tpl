@@ -49,6 +49,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
   resources: [pods]
   verbs: [get, list, watch]
 - apiGroups: [""]
+  resources: [services]
+  verbs: [create]
+- apiGroups: [""]
   resources: [events]
   verbs: [create]
 {{- end }}

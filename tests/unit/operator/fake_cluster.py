@@ -60,6 +60,9 @@ class FakeCluster:
             self.world.created.append(name)
         return copy.deepcopy(self.world.jobs[name])
 
+    async def create_service(self, manifest: Object) -> None:
+        self._called("create_service")
+
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
         self.world.jobs[name]["spec"]["suspend"] = suspend

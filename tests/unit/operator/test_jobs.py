@@ -12,7 +12,7 @@ import yaml
 from tests.unit.operator.world import DEFAULTS, a_run
 from trainingrun_operator.api import Run, Stage
 from trainingrun_operator.commands import checkpoint_prefix
-from trainingrun_operator.jobs import JobDefaults, build_job, job_name
+from trainingrun_operator.jobs import JobDefaults, build_job, build_service, job_name, service_name
 
 GOLDEN = Path(__file__).parent / "golden"
 EVERYTHING: dict[str, Any] = {
@@ -65,6 +65,7 @@ def environment_of(job: dict[str, Any]) -> dict[str, Any]:
 
 
 SHARDED: dict[str, Any] = {"dataset": {"parallelism": 4}}
+NODES: dict[str, Any] = {"training": {"nodes": 3, "gpusPerNode": 2}}
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,7 @@ SHARDED: dict[str, Any] = {"dataset": {"parallelism": 4}}
         (Stage.PREPROCESS, "sharded", SHARDED),
         (Stage.TRAIN, "plain", {}),
         (Stage.TRAIN, "everything", EVERYTHING),
+        (Stage.TRAIN, "nodes", NODES),
     ],
 )
 def test_a_job_is_what_its_golden_file_says(stage: Stage, variant: str, spec: dict[str, Any]) -> None:
@@ -85,8 +87,26 @@ def test_a_job_is_what_its_golden_file_says(stage: Stage, variant: str, spec: di
     assert built == path.read_text()
 
 
-def test_only_preprocess_is_sharded() -> None:
+def test_only_preprocess_is_sharded_and_only_training_has_nodes() -> None:
     assert build(Stage.TRAIN, **SHARDED) == build(Stage.TRAIN)
+    assert build(Stage.PREPROCESS, **NODES) == build(Stage.PREPROCESS)
+
+
+def test_the_nodes_of_a_training_find_the_first_one_by_a_service_of_the_run() -> None:
+    run = Run.parse(a_run(**NODES))
+    job, service = build(Stage.TRAIN, **NODES), build_service(run)
+    name, labels = service["metadata"]["name"], job["spec"]["template"]["metadata"]["labels"]
+    assert pod_of(job)["subdomain"] == name
+    assert environment_of(job)["MASTER_ADDR"] == f"{job['metadata']['name']}-0.{name}"
+    assert environment_of(job)["TRAINING_NODES"] == "3"
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert service["spec"] | {"selector": {}} == {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": {}}
+    assert service["metadata"]["ownerReferences"] == job["metadata"]["ownerReferences"]
+
+
+@pytest.mark.parametrize("name", ["a", "r" * 63])
+def test_the_name_of_the_service_fits(name: str) -> None:
+    assert len(service_name(Run.parse(a_run(name, **NODES)))) <= 63
 
 
 def test_only_the_preprocess_pod_gets_the_passwords() -> None:

@@ -92,6 +92,7 @@ class World:
         self.pods: dict[str, dict[str, Any]] = {}
         self.gone: dict[str, dict[str, Any]] = {}
         self.created: list[str] = []
+        self.services: list[str] = []
         self.events: list[Event] = []
         self.defaults = DEFAULTS
         self.create_error: CreateError | None = None
@@ -141,6 +142,7 @@ class World:
     def visits_once(self, *, dies_before_status: bool = False) -> Plan:
         """One visit of the operator; it may be killed after its Jobs were made and before its status was written."""
         plan = self.last_plan = reconcile(self.observed(), self.now)
+        self.services += [manifest["metadata"]["name"] for manifest in plan.services]
         for manifest in plan.create:
             name = manifest["metadata"]["name"]
             assert name not in self.jobs, "a Job is never made twice"
