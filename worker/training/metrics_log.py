@@ -60,7 +60,7 @@ class ValidationRecord(_Record):
     metrics: dict[str, float]
 
 
-class TestRecord(_Record):
+class FinalTestRecord(_Record):
     """What the test of the finished model said."""
 
     kind: Literal["test"] = "test"
@@ -87,7 +87,7 @@ class EndRecord(_Record):
     message: str = ""
 
 
-Record = StartRecord | IterationRecord | ValidationRecord | TestRecord | CheckpointRecord | EndRecord
+Record = StartRecord | IterationRecord | ValidationRecord | FinalTestRecord | CheckpointRecord | EndRecord
 _PARSER: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
 
@@ -164,7 +164,7 @@ def merge(logs: Iterable[Sequence[Record]]) -> History:
                 validations[record.epoch] = record
             elif isinstance(record, CheckpointRecord):
                 checkpoints[record.iteration] = record
-            elif isinstance(record, TestRecord):
+            elif isinstance(record, FinalTestRecord):
                 test = record.metrics
     return History(
         attempts=attempts,

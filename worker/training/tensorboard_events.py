@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from training.metrics_log import IterationRecord, Record, StartRecord, TestRecord, ValidationRecord
+from training.metrics_log import FinalTestRecord, IterationRecord, Record, StartRecord, ValidationRecord
 
 
 def scalars(record: Record) -> Iterator[tuple[str, float]]:
@@ -20,14 +20,14 @@ def scalars(record: Record) -> Iterator[tuple[str, float]]:
             "time/gpu_memory_bytes": record.gpu_memory_bytes,
         }
         yield from ((name, float(value)) for name, value in found.items() if value is not None)
-    elif isinstance(record, ValidationRecord | TestRecord):
+    elif isinstance(record, ValidationRecord | FinalTestRecord):
         split = "val" if isinstance(record, ValidationRecord) else "test"
         yield from ((f"{split}/{name}", value) for name, value in record.metrics.items())
 
 
 def step(record: Record) -> int | None:
     """The iteration that the record is about, where it is about one."""
-    return None if isinstance(record, TestRecord) else record.iteration
+    return None if isinstance(record, FinalTestRecord) else record.iteration
 
 
 class TensorBoardEvents:

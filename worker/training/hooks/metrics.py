@@ -12,7 +12,7 @@ import torch
 from mmengine.hooks import Hook
 
 from training.metrics import detection_metrics
-from training.metrics_log import IterationRecord, StartRecord, TestRecord, ValidationRecord
+from training.metrics_log import FinalTestRecord, IterationRecord, StartRecord, ValidationRecord
 from training.recorder import Recorder
 
 MAX_ITERATIONS = 2000  # recorded of a whole training, about: a log costs the same however long it is
@@ -107,7 +107,7 @@ class MetricsHook(Hook):
         )
 
     def after_test_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        self._recorder.write(TestRecord(time=now(), metrics=detection_metrics(metrics or {}, self._classes)))
+        self._recorder.write(FinalTestRecord(time=now(), metrics=detection_metrics(metrics or {}, self._classes)))
 
 
 def _number(value: Any) -> float | None:
