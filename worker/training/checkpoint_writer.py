@@ -121,12 +121,13 @@ class CheckpointWriter:
                     what=f"what the validation said of the checkpoint of iteration {checkpoint.iteration}",
                 )
             kept = self._store.prune(self.last) if self.last else []
+            if kept:
+                # Before anybody who waits goes on, to say what there is at the end.
+                self._on_change(kept)
         finally:
             with self._wake:
                 self._busy = False
                 self._wake.notify_all()
-        if kept:
-            self._on_change(kept)
 
     def _commit(self, saved: SavedCheckpoint) -> Checkpoint:
         return self._store.commit(
