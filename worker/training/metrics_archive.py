@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from training.errors import WorkerError
+from training.errors import Transient, WorkerError
 from training.metrics_log import History, Record, encode, merge, parse
 from training.report import Backoff
 from training.storage import Storage
@@ -130,9 +130,10 @@ class MetricsArchive:
     def _failed(self, error: WorkerError, *, urgent: bool) -> float:
         with self._wake:
             self._failures += 1
-            self._changed = True
-            self._urgent = self._urgent or urgent
             closing = self._close_by_s is not None
+            # Only what may heal in seconds is worth their wait at the end.
+            self._changed = self._changed or not closing or isinstance(error, Transient)
+            self._urgent = self._urgent or urgent
         if self._failures == 1:
             logger.warning("the log of the training could not be stored, the training goes on: %s", error)
         if closing:
