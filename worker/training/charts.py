@@ -40,7 +40,7 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Lines over a common x from 0 to `x_end`."""
+    """Lines over a common x from 0 to `x_end`. Zero is always in sight, so that a small change looks small."""
 
     title: str
     lines: Sequence[Line]
@@ -86,7 +86,7 @@ def svg(chart: Chart) -> Iterator[str]:
     x_end = chart.x_end if math.isfinite(chart.x_end) and 0 < chart.x_end < DRAWABLE else 1.0
     x = Scale(0.0, x_end, LEFT, RIGHT)
     if values:
-        marks_y = ticks(min(values), max(values))
+        marks_y = ticks(min(0.0, *values), max(0.0, *values))
         y = Scale(marks_y[0], marks_y[-1], BOTTOM, TOP)
         for value in marks_y:
             yield f'<path class="grid" d="M{LEFT} {y(value):.1f}H{RIGHT}"/>'
@@ -136,14 +136,14 @@ def label(value: float) -> str:
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
-    """A running mean over about a twenty-fifth of the points; the few points of a short series stay as they are."""
-    weight = 2.0 / (max(1.0, len(points) / 25) + 1.0)
-    mean: float | None = None
+    """A mean over about a twenty-fifth of the points around each; the few points of a short series stay as they are."""
+    drawable = _drawable(points)
+    reach = len(points) // 50
     found: list[Point] = []
-    for x, y in _drawable(points):
-        if y is not None:
-            mean = y if mean is None else mean + weight * (y - mean)
-        found.append((x, None if y is None else mean))
+    for index, (x, y) in enumerate(drawable):
+        near = min(reach, index, len(drawable) - 1 - index)  # as far on both sides, so that a slope stays in place
+        values = [value for _, value in drawable[index - near : index + near + 1] if value is not None]
+        found.append((x, None if y is None else sum(values) / len(values)))
     return found
 
 

@@ -108,15 +108,15 @@ def _attempts(attempts: Sequence[Attempt]) -> Iterator[str]:
     yield heading("attempts", "Attempts", len(attempts))
     if len(attempts) > 1:
         yield "<p>Each continued the one before from its last checkpoint: in the charts, at a dashed line.</p>\n"
-    columns = (("", ""), ("started, UTC", ""), ("took", ""), ("iterations", ""), ("on", "words"), ("ended", "words"))
+    columns = (("", ""), ("started, UTC", ""), ("took", ""), ("iterations", ""), ("on", "says"), ("ended", "says"))
     head = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in columns)
     yield f"{scrolled('Attempts')}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
     for attempt in attempts:
         yield (
             f'<tr><th scope="row">{attempt.number}</th><td>{_time(attempt.start.time)}</td>'
-            f"<td>{duration(attempt.seconds)}</td>"
-            f"<td>{number(attempt.start.iteration)}–{number(attempt.last_iteration)}</td>"
-            f'<td class="words">{text(attempt.start.device)}</td><td class="words">{_ending(attempt)}</td></tr>\n'
+            f'<td class="whole">{duration(attempt.seconds)}</td>'
+            f'<td class="whole">{number(attempt.start.iteration)}–{number(attempt.last_iteration)}</td>'
+            f'<td class="says">{text(attempt.start.device)}</td><td class="says">{_ending(attempt)}</td></tr>\n'
         )
     yield "</tbody></table></div>\n"
 
@@ -213,4 +213,4 @@ def _short(value: float) -> str:
 
 
 def _time(value: str) -> str:
-    return f'<span class="time">{text(value.replace("T", " ").replace("Z", ""))}</span>'
+    return f'<span class="whole">{text(value.replace("T", " ").replace("Z", ""))}</span>'

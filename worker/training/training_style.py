@@ -37,8 +37,8 @@ svg .mark text { fill: var(--odd); font-weight: 600; font-size: 10px; }
 .ink1 { stroke: var(--ink1); border-color: var(--ink1); } circle.ink1 { fill: var(--ink1); }
 .ink2 { stroke: var(--ink2); border-color: var(--ink2); } circle.ink2 { fill: var(--ink2); }
 .ink3 { stroke: var(--ink3); border-color: var(--ink3); } circle.ink3 { fill: var(--ink3); }
-.time { white-space: nowrap; }
-td.words, th.words { text-align: left; overflow-wrap: anywhere; min-width: 11rem; }
+.whole { white-space: nowrap; }
+td.says, th.says { text-align: left; overflow-wrap: anywhere; min-width: 11rem; }
 .pages { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 300px), 1fr)); gap: 1rem;
   list-style: none; padding: 0; align-items: start; }
 .pages li { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
