@@ -1,7 +1,7 @@
 """A hook for mmengine that writes down when each training iteration ended, in whatever program trains.
 
-`custom_imports` of a config names this module, ITERATION_CLOCK the file: a line an iteration, seconds of the monotonic
-clock, which all processes of a machine share.
+`custom_imports` of a config names this module, ITERATION_CLOCK the file: a line an iteration, seconds since
+1970.
 """
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
@@ -20,10 +20,10 @@ class IterationClock(Hook):
 
     priority = "LOWEST"
 
-    def before_run(self, runner: Any) -> None:
+    def before_train(self, runner: Any) -> None:
         self._file = open(os.environ["ITERATION_CLOCK"], "w", buffering=1)  # noqa: PTH123, SIM115  as long as it runs
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        self._file.write(f"{time.monotonic()} {runner.epoch}\n")
+        self._file.write(f"{time.time()} {runner.epoch}\n")

@@ -69,7 +69,7 @@ class Bench:
         clock = self.folder / f"{name}.clock"
         path = f"{ROOT / 'worker'}{os.pathsep}{ROOT / 'hack'}"
         environment = {**os.environ, "PYTHONPATH": path, "ITERATION_CLOCK": str(clock), "OMP_NUM_THREADS": "1", **env}
-        started_s = time.monotonic()
+        started_s = time.time()
         return Training.read(measure(command, environment, watch_memory=watch), started_s, clock)
 
     def ours(self, name: str, *more: str, checkpoints: str = "", watch: bool = False) -> Training:

@@ -104,6 +104,7 @@ class CheckpointHook(Hook):
             path.unlink(missing_ok=True)
             raise
         self._saved_iteration = iteration
+        logger.info("wrote the checkpoint of iteration %d in %.2f s", iteration, self._clock() - self._saved_s)
         self._writer.submit(SavedCheckpoint(path=path, epoch=epoch, iteration=iteration, epoch_ended=epoch_ended))
 
     def _save_or_go_on(self, runner: Any, *, epoch_ended: bool) -> None:
