@@ -30,6 +30,7 @@ def test_the_published_model_is_what_its_manifest_says(straight: Place) -> None:
     assert manifest["sha256"] == sha256_file(straight.model)
     assert manifest["sizeBytes"] == straight.model.stat().st_size
     assert manifest["datasetDigest"] == dataset["digest"]
+    assert manifest["datasetManifest"] == str(straight.dataset / "manifest.json")
     assert manifest["configSha256"] == sha256_file(straight.model.with_name("model.pth.config.py"))
     assert manifest["classes"] == ["table", "Cell", "header"]
     assert manifest["epochs"] == 2

@@ -74,9 +74,13 @@ class VerifiedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What was trained on what: together with the run it says whether a published model is this training's."""
+    """What was trained on what: together with the run it says whether a published model is this training's.
+
+    `dataset_manifest` is the address of the dataset's manifest, which the digest, not this, identifies.
+    """
 
     dataset_digest: str
+    dataset_manifest: str
     config_sha256: str
     seed: int
     demo: bool
@@ -186,6 +190,7 @@ def publish(
         "metrics": {split: dict(values) for split, values in metrics.items()},
         "epochs": epochs,
         "datasetDigest": training.dataset_digest,
+        "datasetManifest": training.dataset_manifest,
         "configSha256": training.config_sha256,
         "seed": training.seed,
         "demo": training.demo,

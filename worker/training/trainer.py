@@ -35,6 +35,7 @@ from training.hooks.progress import ProgressHook
 from training.hooks.stop import StopHook
 from training.interrupt import STOP_DEADLINE_S, StopRequest
 from training.limits import container_memory
+from training.manifest import MANIFEST_NAME
 from training.metrics import detection_metrics
 from training.observer import Observer
 from training.order import Order
@@ -271,6 +272,7 @@ def _resolve(loaded: Any, order: Order, topology: Topology, *, base_weights: boo
 def _identity(order: Order, resolved: Any) -> bundle.Training:
     return bundle.Training(
         dataset_digest=order.dataset.digest,
+        dataset_manifest=f"{order.dataset.uri}/{MANIFEST_NAME}",
         config_sha256=config.sha256(resolved),
         seed=order.seed,
         demo=order.demo,

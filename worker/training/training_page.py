@@ -108,15 +108,15 @@ def _attempts(attempts: Sequence[Attempt]) -> Iterator[str]:
     yield heading("attempts", "Attempts", len(attempts))
     if len(attempts) > 1:
         yield "<p>Each continued the one before from its last checkpoint: in the charts, at a dashed line.</p>\n"
-    columns = (("", ""), ("started, UTC", ""), ("took", ""), ("iterations", ""), ("on", "says"), ("ended", "says"))
-    head = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in columns)
+    titles = (("", ""), ("ended", "says"), ("iterations", ""), ("took", ""), ("started, UTC", ""), ("on", "says"))
+    head = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in titles)
     yield f"{scrolled('Attempts')}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
     for attempt in attempts:
         yield (
-            f'<tr><th scope="row">{attempt.number}</th><td>{_time(attempt.start.time)}</td>'
-            f'<td class="whole">{duration(attempt.seconds)}</td>'
+            f'<tr><th scope="row">{attempt.number}</th><td class="says">{_ending(attempt)}</td>'
             f'<td class="whole">{number(attempt.start.iteration)}–{number(attempt.last_iteration)}</td>'
-            f'<td class="says">{text(attempt.start.device)}</td><td class="says">{_ending(attempt)}</td></tr>\n'
+            f'<td class="whole">{duration(attempt.seconds)}</td><td>{_time(attempt.start.time)}</td>'
+            f'<td class="says">{text(attempt.start.device)}</td></tr>\n'
         )
     yield "</tbody></table></div>\n"
 

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 class TrainingSet:
     """`digest` stands for every byte of the dataset as it is; it is the manifest's where nobody edited a COCO file."""
 
+    uri: str
     digest: str
     facts: DatasetFacts
     image_folders: Mapping[str, Path]  # by split
@@ -77,6 +78,7 @@ def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
         raise DataError(f"The train split of {uri} has no annotations: there is nothing to learn.")
     images = {split: len(content["images"]) for split, content in contents.items()}
     return TrainingSet(
+        uri=uri.rstrip("/") if uri.startswith(S3_SCHEME) else str(folder),
         digest=dataset.manifest.digest,
         facts=DatasetFacts(classes=classes.pop(), images=images),
         image_folders={split: folder / split / "images" for split in SPLITS},

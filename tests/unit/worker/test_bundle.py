@@ -15,7 +15,13 @@ from training.storage import sha256_bytes
 
 RUN = bundle.RunIdentity(namespace="ns", name="run", uid="u1", image="worker:1")
 CONFIG = "model = dict()\n"
-TRAINING = bundle.Training(dataset_digest="sha256:d", config_sha256=sha256_bytes(CONFIG.encode()), seed=0, demo=False)
+TRAINING = bundle.Training(
+    dataset_digest="sha256:d",
+    dataset_manifest="ttv/manifest.json",
+    config_sha256=sha256_bytes(CONFIG.encode()),
+    seed=0,
+    demo=False,
+)
 
 
 def place_of(storage: MemoryStorage) -> bundle.Destination:
