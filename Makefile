@@ -52,8 +52,8 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 	hack/images/build.sh
 
 ##@ Benchmarks
-.PHONY: bench bench-preprocess bench-train bench-upload bench-learn
-bench: bench-preprocess bench-train bench-upload bench-learn ## All benchmarks (docs/benchmarks.md)
+.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-learn
+bench: bench-preprocess bench-train bench-upload bench-variants bench-learn ## All benchmarks (docs/benchmarks.md)
 
 bench-preprocess: venv ## Preprocess against the bare renderer and a naive script (BENCH=--quick is short, BENCH=--help lists the options)
 	PYTHONPATH=hack:. .venv/bin/python -m bench.preprocess $(BENCH)
@@ -63,6 +63,9 @@ bench-train: venv ## Training against mmdetection's own entry (BENCH='--repetiti
 
 bench-upload: venv ## What the upload of a 500 MB checkpoint costs the training: minutes
 	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.upload $(BENCH)
+
+bench-variants: venv ## What could make an iteration faster, and whether it does: minutes
+	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.variants $(BENCH)
 
 bench-learn: venv ## What the small config learns from the demo's corpus: ten minutes
 	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.learn $(BENCH)

@@ -123,10 +123,11 @@ def _bound(path: Path, dataset: Path, epochs: int) -> str:
     return config.text(found)
 
 
-def table(runs: Mapping[str, list[Training]], memory: Mapping[str, Training]) -> str:
+def table(runs: Mapping[str, list[Training]], memory: Mapping[str, Training], *, base_name: str = "mmdetection") -> str:
     """Medians over the repetitions, beside the first way's."""
-    head = ["", "ms an iteration, median", "× mmdetection", "mean", "× mmdetection", "between two epochs, s"]
-    head += ["start to first iteration, s", "CPU s", "× mmdetection", "peak MiB"]
+    times = f"× {base_name}"
+    head = ["", "ms an iteration, median", times, "mean", times, "between two epochs, s"]
+    head += ["start to first iteration, s", "CPU s", times, "peak MiB"]
     rows, base = [], next(iter(runs.values()))
 
     def of(trainings: list[Training]) -> tuple[float, float, float]:

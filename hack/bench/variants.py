@@ -1,0 +1,53 @@
+"""Measures what could make an iteration faster, each beside the training as it is: does it help here?
+
+make bench-variants                                       minutes
+make bench-variants BENCH='--update docs/benchmarks.md'   renews the figures of the documentation
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.integration.s3_fixtures import running_s3_server
+
+from bench import figures
+from bench.preprocess import machine_name, say
+from bench.train import CONFIG, Training, prepare, table
+
+VARIANTS = {
+    "AMP in bfloat16": ("optim_wrapper.type=AmpOptimWrapper", "optim_wrapper.dtype=bfloat16"),
+    "channels last": ("custom_hooks.0.channels_last=True",),
+    "a data worker, made anew each epoch": ("train_dataloader.num_workers=1",),
+    "pages that are decoded in no time": ("custom_hooks.0.cached_pages=True",),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--pages", type=int, default=30)
+    parser.add_argument("--update", type=Path, help="Markdown file whose figures are replaced")
+    options = parser.parse_args()
+    runs: dict[str, list[Training]] = {}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, running_s3_server() as server:
+        bench = prepare(Path(name), pages=options.pages, epochs=options.epochs, server=server)
+        for repetition in range(options.repetitions):
+            for number, (title, settings) in enumerate({"as it is": (), **VARIANTS}.items()):
+                say(f"{title}: {repetition + 1} of {options.repetitions}")
+                more = ("--cfg-options", *settings) if settings else ()
+                runs.setdefault(title, []).append(bench.ours(f"{number}", *more))
+    text = (
+        f"{machine_name()}, {CONFIG}, {options.repetitions} repetitions, load average at the end "
+        f"{os.getloadavg()[0]:.1f}; `make bench-variants BENCH='{' '.join(sys.argv[1:])}'`.\n\n"
+        f"{table(runs, {}, base_name='as it is')}"
+    )
+    print(text)
+    if options.update:
+        options.update.write_text(figures.with_figures(options.update.read_text(), text, of="bench-variants"))
+
+
+if __name__ == "__main__":
+    main()
