@@ -66,7 +66,8 @@ def test_every_iteration_is_told_of_with_its_parts_and_times() -> None:
     kept, clock, state = Kept(), Clock(), runner(iteration=5)
     hook = metrics_hook(kept, clock)
     hook.before_train(state)
-    run_epoch(hook, state, clock, {"loss": torch.tensor(1.23456789), "loss_cls": torch.tensor(float("nan")), "acc": 93})
+    parts = {"loss_cls": torch.tensor(float("nan")), "acc": 93, "several": [1, 2], "text": "x"}
+    run_epoch(hook, state, clock, {"loss": torch.tensor(1.23456789), **parts})
     hook.after_val_epoch(state, {"coco/bbox_mAP": 0.5, "coco/table_precision": 0.25})
     hook.after_test_epoch(state, {})
     first, *iterations, validated, tested = kept.records
@@ -80,7 +81,8 @@ def test_every_iteration_is_told_of_with_its_parts_and_times() -> None:
     ]
     seen = iterations[-1]
     assert isinstance(seen, IterationRecord)
-    assert (seen.loss, seen.losses, seen.learning_rate) == (1.23457, {"loss_cls": None, "acc": 93.0}, 0.02)
+    assert (seen.loss, seen.learning_rate) == (1.23457, 0.02)
+    assert seen.losses == {"loss_cls": None, "acc": 93.0, "several": None, "text": None}
     assert (seen.seconds, seen.data_seconds) == (1.25, 0.25)
     assert validated.model_dump(exclude={"time"}) == {
         "kind": "validation",

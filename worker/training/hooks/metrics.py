@@ -111,8 +111,11 @@ class MetricsHook(Hook):
 
 
 def _number(value: Any) -> float | None:
-    """Rounded to what can be told apart in a chart; None for what is no number."""
-    number = float(torch.as_tensor(value).detach())
+    """Rounded to what can be told apart in a chart; None for what is no number, or several."""
+    try:
+        number = float(torch.as_tensor(value).detach())
+    except (TypeError, ValueError, RuntimeError):
+        return None
     return float(f"{number:.6g}") if math.isfinite(number) else None
 
 
