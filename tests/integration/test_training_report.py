@@ -105,7 +105,7 @@ def test_every_chart_shows_both_attempts_and_where_one_continued_the_other(page:
 def test_the_precision_of_each_class_is_that_of_the_manifest(page: Page, watched: tuple[Place, MlflowClient]) -> None:
     metrics = watched[0].manifest()["metrics"]
     text = page.text()
-    assert "split\tall\tall, IoU .5\tall, IoU .75\ttable\tCell\theader\n" in text
+    assert "split\tall\tat .5\tat .75\ttable\tCell\theader\n" in text
     names = ("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "table_mAP", "Cell_mAP", "header_mAP")
     for split, title in (("test", "test"), ("val", f"val, epoch {EPOCHS}")):
         assert "\t".join([title, *(f"{metrics[split][name]:.3f}" for name in names)]) in text

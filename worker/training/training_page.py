@@ -149,7 +149,7 @@ def _precision(content: PageContent) -> Iterator[str]:
     if not rows:
         yield "<p>Nothing is measured yet.</p>\n"
         return
-    titles = ["split", "all", "all, IoU .5", "all, IoU .75", *content.facts.classes]
+    titles = ["split", "all", "at .5", "at .75", *content.facts.classes]
     metrics = [*OVERALL, *(f"{label}_mAP" for label in content.facts.classes)]
     head = "".join(f'<th scope="col">{text(title)}</th>' for title in titles)
     yield f"{scrolled('Average precision')}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
@@ -166,12 +166,18 @@ def _worst(content: PageContent) -> Iterator[str]:
     if not content.pictures:
         yield "<p>Every table and cell was found, and nothing else.</p>\n"
         return
+    meanings = (
+        ("found", "labelled and found"),
+        ("missed", "labelled and missed"),
+        ("right", "right detection"),
+        ("wrong", "wrong detection"),
+    )
+    legend = " ".join(f'<span><i class="area {kind}"></i>{words}</span>' for kind, words in meanings)
     yield (
         "<p>By the F1 of their tables and cells: a detection is right where it covers a labelled box of its class with "
         f"an IoU of at least {_short(MIN_IOU)}. Detections less sure than {_short(MIN_SCORE)} do not count. It may be "
         "the label that is wrong.</p>\n"
-        '<p><i class="area found"></i>labelled and found <i class="area missed"></i>labelled and missed '
-        '<i class="area right"></i>right detection <i class="area wrong"></i>wrong detection</p>\n'
+        f'<p class="legend">{legend}</p>\n'
     )
     yield '<ul class="pages">'
     for page, jpeg in content.pictures:

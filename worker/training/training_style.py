@@ -5,11 +5,10 @@ from training.review_style import STYLE as COMMON_STYLE
 STYLE = (
     COMMON_STYLE
     + """
-:root { --ink0: #0a5fb4; --ink1: #c2410c; --ink2: #1a7f4b; --ink3: #7c3aed; --fault: #d7142a; --missed: #f59600;
-  --right: #145ac8; }
+:root { --ink0: #0a5fb4; --ink1: #c2410c; --ink2: #1a7f4b; --ink3: #7c3aed; --fault: #d7142a; }
 @media (prefers-color-scheme: dark) {
   :root { --ink0: #78b6ff; --ink1: #ffa877; --ink2: #7fd6a0; --ink3: #c4a7ff; }
-  .page img { filter: brightness(.86); } }
+  .pages img { filter: brightness(.86); } }
 .state { font-size: 1.05rem; margin: .2rem 0 .6rem; overflow-wrap: anywhere; }
 .figures { display: flex; flex-wrap: wrap; gap: .7rem; margin: 1.1rem 0; padding: 0; list-style: none; }
 .figures li { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .55rem .95rem;
@@ -44,6 +43,7 @@ td.says, th.says { text-align: left; overflow-wrap: anywhere; min-width: 11rem; 
 .pages li { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
 .pages img { display: block; width: 100%; height: auto; background: #fff; }
 .pages p { margin: 0; padding: .45rem .7rem; font-size: .83rem; overflow-wrap: anywhere; }
+.legend span { white-space: nowrap; margin-right: .6rem; }
 .area { display: inline-block; width: 1em; height: .8em; border-radius: 2px; margin: 0 .25em 0 .1em;
   vertical-align: -.05em; }
 .area.found { background: #2878dc55; } .area.missed { background: #f5960099; }
