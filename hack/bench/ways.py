@@ -62,13 +62,18 @@ class Place:
             shutil.rmtree(path)
 
 
+def server_pid() -> int:
+    """The process of the S3 server that this one has started."""
+    programs = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in process_tree(os.getpid())}
+    (found,) = (pid for pid, command in programs.items() if b"-s3.config=" in command)
+    return found
+
+
 @contextmanager
 def open_place(scratch: Path, *, worker: Path, dpi: int, processes: int) -> Iterator[Place]:
     """Starts the S3 server, and ends it."""
     with running_s3_server() as server:
-        programs = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in process_tree(os.getpid())}
-        (server_pid,) = (pid for pid, command in programs.items() if b"-s3.config=" in command)
-        yield Place(server, server_pid, scratch, worker, dpi, processes)
+        yield Place(server, server_pid(), scratch, worker, dpi, processes)
 
 
 class Bucket:
