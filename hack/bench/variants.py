@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import torch
 from tests.integration.s3_fixtures import running_s3_server
 
 from bench import figures
@@ -17,11 +18,12 @@ from bench.preprocess import machine_name, say
 from bench.train import CONFIG, Training, prepare, table
 
 VARIANTS = {
-    "AMP in bfloat16": ("optim_wrapper.type=AmpOptimWrapper", "optim_wrapper.dtype=bfloat16"),
     "channels last": ("custom_hooks.0.channels_last=True",),
     "a data worker, made anew each epoch": ("train_dataloader.num_workers=1",),
     "pages that are decoded in no time": ("custom_hooks.0.cached_pages=True",),
 }
+
+ON_A_GPU = {"AMP in bfloat16": ("optim_wrapper.type=AmpOptimWrapper", "optim_wrapper.dtype=bfloat16")}
 
 
 def main() -> None:
@@ -31,11 +33,12 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=30)
     parser.add_argument("--update", type=Path, help="Markdown file whose figures are replaced")
     options = parser.parse_args()
+    variants = {"as it is": (), **VARIANTS, **(ON_A_GPU if torch.cuda.is_available() else {})}
     runs: dict[str, list[Training]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name, running_s3_server() as server:
         bench = prepare(Path(name), pages=options.pages, epochs=options.epochs, server=server)
         for repetition in range(options.repetitions):
-            for number, (title, settings) in enumerate({"as it is": (), **VARIANTS}.items()):
+            for number, (title, settings) in enumerate(variants.items()):
                 say(f"{title}: {repetition + 1} of {options.repetitions}")
                 more = ("--cfg-options", *settings) if settings else ()
                 runs.setdefault(title, []).append(bench.ours(f"{number}", *more))
