@@ -56,7 +56,7 @@ def rows_of(log: str, ends_s: list[float]) -> list[list[str]]:
     took longer than others do.
     """
     committed = {int(iteration): timestamp(at) for at, iteration in COMMITTED.findall(log)}
-    steps = [(before, after) for before, after in pairwise(ends_s)]
+    steps = list(pairwise(ends_s))
     writes = [(timestamp(at), int(iteration), float(took)) for at, iteration, took in WRITTEN.findall(log)]
     busy = [(at, committed[iteration]) for at, iteration, _ in writes if iteration in committed]
     free = [

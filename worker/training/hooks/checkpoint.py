@@ -57,12 +57,9 @@ class CheckpointHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        # The last iteration of an epoch is followed by the epoch's own. Gradients that accumulate towards the
-        # optimizer's next step are in no checkpoint.
-        within = batch_idx + 1 < len(runner.train_dataloader)
-        if not within or not runner.optim_wrapper.should_update():
-            return
-        if any_rank(is_main_process() and self._clock() - self._saved_s >= 60.0 * self._interval.minutes):
+        if is_within_epoch(runner, batch_idx) and any_rank(
+            is_main_process() and self._clock() - self._saved_s >= 60.0 * self._interval.minutes
+        ):
             self._save_or_go_on(runner, epoch_ended=False)
 
     def after_train_epoch(self, runner: Any) -> None:
@@ -113,6 +110,15 @@ class CheckpointHook(Hook):
         except Transient as error:
             # The training is worth more than this checkpoint: the next one may get through.
             logger.warning("the checkpoint of epoch %d is lost: %s", runner.epoch + 1, error)
+
+
+def is_within_epoch(runner: Any, batch_idx: int) -> bool:
+    """Whether the state after this iteration can be continued and is not better saved in a moment.
+
+    The last iteration of an epoch is followed by the epoch's own checkpoint. Gradients that accumulate towards the
+    optimizer's next step are in no checkpoint: that step is waited for.
+    """
+    return batch_idx + 1 < len(runner.train_dataloader) and bool(runner.optim_wrapper.should_update())
 
 
 def report_points(reporter: Reporter, store: CheckpointStore, checkpoints: Sequence[Checkpoint]) -> None:

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from training.checkpoint_writer import CheckpointWriter
 from training.distributed import any_rank
 from training.errors import Interrupted
-from training.hooks.checkpoint import CheckpointHook
+from training.hooks.checkpoint import CheckpointHook, is_within_epoch
 from training.interrupt import StopRequest
 
 
@@ -33,10 +33,7 @@ class StopHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        # The last iteration of an epoch is followed by the epoch's own end. Gradients that accumulate towards the
-        # optimizer's next step would be lost: it is waited for.
-        within = batch_idx + 1 < len(runner.train_dataloader)
-        if within and runner.optim_wrapper.should_update() and any_rank(self._stop.requested):
+        if is_within_epoch(runner, batch_idx) and any_rank(self._stop.requested):
             self._checkpoints.save(runner, epoch_ended=False)
             self._end()
 
