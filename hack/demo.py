@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 
 from s3_bucket import ensure_bucket
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORPUS = REPOSITORY / "hack" / "corpus.py"

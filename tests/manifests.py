@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from training.manifest import FileEntry, Manifest, files_digest
+from training.dataset.manifest import FileEntry, Manifest, files_digest
 
 
 def manifest_of(files: Sequence[FileEntry]) -> Manifest:

@@ -103,15 +103,17 @@ def prepare(folder: Path, *, pages: int, epochs: int, server: S3Server) -> Bench
 
 
 def _bound(path: Path, dataset: Path, epochs: int) -> str:
-    from training import config  # noqa: PLC0415
-    from training.split import SPLITS  # noqa: PLC0415
+    from training.dataset import training_set  # noqa: PLC0415
+    from training.dataset.split import SPLITS  # noqa: PLC0415
+    from training.model import config  # noqa: PLC0415
+    from training.train import resolved_config  # noqa: PLC0415
 
     contents = {split: json.loads((dataset / split / f"{split}.json").read_bytes()) for split in SPLITS}
-    facts = config.DatasetFacts(
+    facts = training_set.DatasetFacts(
         classes=tuple(item["name"] for item in contents["train"]["categories"]),
         images={split: len(content["images"]) for split, content in contents.items()},
     )
-    found = config.resolve(config.load(path), facts, config.Choices(epochs=epochs))
+    found = resolved_config.resolve(config.load(path), facts, resolved_config.Choices(epochs=epochs))
     for split in SPLITS:
         loader = found[f"{split}_dataloader"]
         while "dataset" in loader:

@@ -21,7 +21,7 @@ import torch
 
 from tests.e2e.kubernetes_cli import Object, get, items, kubectl, wait_until, worker_processes
 from tests.e2e.workspace import BUCKET, Workspace
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 

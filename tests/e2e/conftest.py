@@ -18,7 +18,7 @@ from tests.e2e.kubernetes_cli import OPERATOR_NAMESPACE, kubectl
 from tests.e2e.workspace import BUCKET, Workspace
 from tests.integration.kube import Kube
 from tests.integration.sessions import session
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENTS = 8

@@ -12,7 +12,7 @@ import torch
 
 from tests.e2e.kubernetes_cli import Object, Watch, condition, get, items, kill_operator, kubectl, wait_until
 from tests.e2e.workspace import BUCKET, Workspace
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.e2e
 EPOCHS = 6

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.kubernetes_cli import get, items, kubectl
 from tests.e2e.workspace import BUCKET, Workspace
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.e2e
 EPOCHS = 2

@@ -15,7 +15,7 @@ from corpus import draw_corpus
 from faults import PASSWORD
 from tests.e2e.kubernetes_cli import Object, get, items, kubectl, wait_until, worker_processes
 from tests.e2e.workspace import BUCKET, Workspace
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.e2e
 SHARDS = 4

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.annotate import LabelledBox
 from training.geometry import Box
-from training.inference import PageDetector
-from training.predictions import Detection
+from training.infer.pipeline import PageDetector
+from training.labels.categories import LabelledBox
+from training.model.detections import Detection
 
 Labels = Mapping[tuple[str, int], list[LabelledBox]]  # by document and page
 

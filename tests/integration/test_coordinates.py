@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.integration.test_preprocess import REAL_DOCUMENTS, run_preprocess
-from training.split import SPLITS
+from training.dataset.split import SPLITS
 
 pytestmark = [
     pytest.mark.integration,

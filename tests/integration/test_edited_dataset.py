@@ -18,11 +18,13 @@ from tests.integration.s3_fixtures import S3Server
 from tests.integration.test_preprocess import run_preprocess, tree, upload
 from tests.integration.training_place import Place
 from tests.unit.worker.coco_annotator import CocoAnnotator
-from training import config, train
+from training.dataset.split import SPLITS
+from training.dataset.training_set import TrainingSet, open_training_set
 from training.errors import DataError
-from training.split import SPLITS
-from training.storage import open_storage
-from training.trainset import TrainingSet, open_training_set
+from training.model import config
+from training.storage.uri import open_storage
+from training.train import bound_config, resolved_config
+from training.train import command as train
 
 pytestmark = pytest.mark.integration
 
@@ -94,9 +96,9 @@ def boxes_that_train(training_set: TrainingSet, work_dir: Path) -> dict[str, dic
     """The same as mmdet's dataset of the tiny config gives them to the network, by split."""
     register_all_modules(init_default_scope=True)
     loaded = config.load(config.find("config_3_cls_tiny.py", download_to=work_dir))
-    bound = config.bind(
-        config.resolve(loaded, training_set.facts, config.Choices(epochs=1)),
-        config.Placement(
+    bound = bound_config.bind(
+        resolved_config.resolve(loaded, training_set.facts, resolved_config.Choices(epochs=1)),
+        bound_config.Placement(
             work_dir=work_dir,
             image_folders=training_set.image_folders,
             annotation_files=training_set.annotation_files,

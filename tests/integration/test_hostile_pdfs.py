@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from faults import draw_faults
-from training import poppler
-from training.cpus import available_cpus
-from training.documents import DocumentTask, PageOptions, PreparedPart, prepare_part
-from training.limits import MIN_MEMORY_BYTES, limit_process, memory_share
-from training.pool import DocumentPool
-from training.poppler import PdfFile
-from training.quarantine import DocumentError, QuarantinedDocument, Reason
-from training.render import RenderOptions, page_sizes
+from training.documents import poppler
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason
+from training.documents.render import RenderOptions, page_sizes
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.process.container import available_cpus
+from training.process.limits import MIN_MEMORY_BYTES, limit_process, memory_share
+from training.process.pool import DocumentPool
 
 pytestmark = pytest.mark.integration
 
@@ -195,7 +195,7 @@ def test_a_password_is_in_no_message_and_no_repr(tmp_path: Path, monkeypatch: py
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr("training.render.PROGRAM_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("training.documents.render.PROGRAM_TIMEOUT_S", 0.2)
     with pytest.raises(DocumentError) as caught:
         page_sizes(file)
     assert "sesame" not in str(caught.value)

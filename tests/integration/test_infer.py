@@ -17,12 +17,12 @@ from faults import PASSWORD, draw_faults
 from tests.integration.predicting import Labels, TruthfulDetector, files, prepare, read_json
 from tests.integration.s3_fixtures import S3Server
 from tests.integration.training_place import Place
-from training import infer
-from training.annotate import CELL, HEADER, TABLE
-from training.inference import PageDetector
-from training.predictions import Detection
-from training.render import PAGES_PER_CHUNK
-from training.storage import open_storage
+from training.documents.render import PAGES_PER_CHUNK
+from training.infer import command as infer
+from training.infer.pipeline import PageDetector
+from training.labels.categories import CELL, HEADER, TABLE
+from training.model.detections import Detection
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.integration
 
@@ -319,6 +319,6 @@ def test_each_document_is_told_of_in_the_log(
 ) -> None:
     caplog.set_level(logging.INFO, logger="training")
     assert predict(corpus, tmp_path / "out", straight.model, detector) == 0
-    lines = [record.getMessage() for record in caplog.records if record.name == "training.inference"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "training.infer.pipeline"]
     assert len(lines) == DOCUMENTS
     assert lines[0].startswith(f"1/{DOCUMENTS} document-0001: 2 pages, ")

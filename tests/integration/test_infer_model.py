@@ -14,10 +14,11 @@ import torch
 from corpus import draw_corpus
 from tests.integration.predicting import read_json
 from tests.integration.training_place import Place
-from training import bundle, infer
-from training.detector import Detector
 from training.errors import ConfigError, DataError, WorkerError
-from training.storage import sha256_file
+from training.infer import command as infer
+from training.model import bundle
+from training.model.detector import Detector
+from training.storage.files import sha256_file
 
 pytestmark = pytest.mark.integration
 

@@ -16,9 +16,10 @@ from pypdf import PdfReader, PdfWriter
 
 from corpus import draw_corpus
 from tests.integration.s3_fixtures import S3Server, worker_environment
-from training.dataset import download_dataset, verify_dataset
+from training.dataset.verify import download_dataset, verify_dataset
 from training.errors import DataError, NotFound
-from training.storage import Storage, open_storage
+from training.storage.base import Storage
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.integration
 

@@ -16,8 +16,8 @@ from corpus import draw_corpus
 from faults import PASSWORD
 from tests.integration.s3_fixtures import S3Server
 from tests.integration.test_preprocess import run_preprocess, tree, upload
-from training.dataset import verify_dataset
-from training.storage import open_storage
+from training.dataset.verify import verify_dataset
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.integration
 

@@ -10,10 +10,10 @@ from corpus import draw_corpus
 from faults import draw_faults
 from tests.integration.s3_fixtures import S3Server
 from tests.integration.test_preprocess import run_preprocess, tree
-from training.dataset import verify_dataset
-from training.quarantine import Reason
-from training.source import file_stem
-from training.storage import open_storage
+from training.dataset.verify import verify_dataset
+from training.documents.names import file_stem
+from training.documents.quarantine import Reason
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.integration
 

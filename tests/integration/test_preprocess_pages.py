@@ -12,14 +12,15 @@ from pypdf.generic import RectangleObject
 from reportlab.pdfgen.canvas import Canvas
 
 from corpus import draw_corpus
-from training import render
-from training.annotate import CELL, LabelledBox
-from training.documents import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.documents import render, text_layer
+from training.documents.ink import ink_box, is_blank
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import DocumentError, QuarantinedDocument
+from training.documents.render import RenderOptions, check_page_pixels, page_sizes, render_pages
+from training.documents.text_layer import page_words
 from training.geometry import Box, union
-from training.ink import ink_box, is_blank
-from training.poppler import PdfFile
-from training.quarantine import DocumentError, QuarantinedDocument
-from training.render import RenderOptions, check_page_pixels, page_sizes, page_words, render_pages
+from training.labels.categories import CELL, LabelledBox
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
 
 pytestmark = pytest.mark.integration
 
@@ -274,7 +275,7 @@ def test_the_texts_of_a_page_are_those_of_its_words_as_they_are_read(tmp_path: P
     canvas.showPage()
     canvas.save()
     pdf, options = PdfFile(tmp_path / "texts.pdf"), RenderOptions()
-    texts = render.page_texts(pdf, [0, 1], options)
+    texts = text_layer.page_texts(pdf, [0, 1], options)
     assert sorted(texts[0].values()) == sorted(["a<b", "R&D", '"quoted"', "&lt;", "größe", "bold"])
     assert texts[1] == {}
     assert {number: set(found) for number, found in texts.items()} == {

@@ -14,7 +14,7 @@ from corpus import draw_corpus
 from faults import draw_faults
 from tests.integration.s3_fixtures import S3Server
 from tests.integration.test_preprocess import run_preprocess, tree, upload
-from training.storage import open_storage
+from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.integration
 

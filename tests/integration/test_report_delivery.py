@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from training.report import MAX_REPORT_BYTES, DeliveryError, GatewaySender, Reporter
+from training.progress.reporter import Reporter
+from training.progress.senders import MAX_REPORT_BYTES, DeliveryError, GatewaySender
 
 pytestmark = pytest.mark.integration
 

@@ -18,8 +18,9 @@ import pytest
 from tests.integration.s3_fixtures import READER_KEY, READER_SECRET, S3Server, worker_environment
 from tests.integration.training_data import write_dataset
 from training.errors import ConfigError, Forbidden, NotFound, Transient
-from training.s3 import MULTIPART_THRESHOLD_BYTES
-from training.storage import open_parent, open_storage, sha256_file
+from training.storage.files import sha256_file
+from training.storage.s3 import MULTIPART_THRESHOLD_BYTES
+from training.storage.uri import open_parent, open_storage
 
 pytestmark = pytest.mark.integration
 

@@ -11,12 +11,15 @@ from mmdet.apis import init_detector
 from mmdet.utils import register_all_modules
 from mmengine.runner import Runner
 
-import training.loop  # noqa: F401  registers what a bound config names
+import training.train.loop  # noqa: F401  registers what a bound config names
 from tests.integration.training_data import write_dataset
 from tests.integration.training_place import ITERATIONS_PER_EPOCH, PAGES, Place, differing
-from training import config, train
-from training.split import SPLITS
-from training.storage import sha256_file
+from training.dataset import training_set
+from training.dataset.split import SPLITS
+from training.model import config
+from training.storage.files import sha256_file
+from training.train import bound_config, resolved_config
+from training.train import command as train
 from trainingrun_operator.api import Stage
 from trainingrun_operator.termination import read_termination
 
@@ -187,8 +190,8 @@ def test_a_loss_that_is_no_number_ends_the_training_and_names_the_iteration(plac
 def test_the_default_network_builds_and_learns_for_an_iteration(place: Place, dataset: Path) -> None:
     register_all_modules(init_default_scope=False)
     loaded = config.load(config.find(config.DEFAULT_CONFIG, download_to=place.root))
-    facts = config.DatasetFacts(classes=("table", "Cell", "header"), images=PAGES)
-    resolved = config.resolve(loaded, facts, config.Choices(epochs=1))
+    facts = training_set.DatasetFacts(classes=("table", "Cell", "header"), images=PAGES)
+    resolved = resolved_config.resolve(loaded, facts, resolved_config.Choices(epochs=1))
     assert resolved.model.backbone.norm_eval is False
     resolved.train_dataloader.dataset.pipeline = [
         {"type": "LoadImageFromFile"},
@@ -196,9 +199,9 @@ def test_the_default_network_builds_and_learns_for_an_iteration(place: Place, da
         {"type": "Resize", "scale": (64, 96), "keep_ratio": True},
         {"type": "PackDetInputs"},
     ]
-    bound = config.bind(
+    bound = bound_config.bind(
         resolved,
-        config.Placement(
+        bound_config.Placement(
             work_dir=place.root,
             image_folders={split: dataset / split / "images" for split in SPLITS},
             annotation_files={split: dataset / split / f"{split}.json" for split in SPLITS},

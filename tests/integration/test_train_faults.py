@@ -11,8 +11,9 @@ import pytest
 from tests.integration.faulty_s3 import BREAK, PASS, Fault, FaultyS3, faulty_s3
 from tests.integration.s3_fixtures import S3Server, worker_environment
 from tests.integration.training_place import ITERATIONS_PER_EPOCH, Place, differing
-from training import train
-from training.storage import Storage, open_storage
+from training.storage.base import Storage
+from training.storage.uri import open_storage
+from training.train import command as train
 
 pytestmark = pytest.mark.integration
 

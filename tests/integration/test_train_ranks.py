@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tests.integration.training_place import ITERATIONS_PER_EPOCH, Place, differing
-from training import train
+from training.train import command as train
 
 pytestmark = pytest.mark.integration
 

@@ -17,12 +17,14 @@ import pytest
 import torch
 from mmengine.runner import Runner, loops
 
-import training.loop  # noqa: F401  registers what a bound config names
+import training.train.loop  # noqa: F401  registers what a bound config names
 from tests.integration.s3_fixtures import READER_KEY, READER_SECRET, S3Server, worker_environment
 from tests.integration.training_place import ITERATIONS_PER_EPOCH, REPOSITORY, Place, differing
-from training import config, train
-from training.hooks.progress import ProgressHook
-from training.storage import open_storage, sha256_file
+from training.model import config
+from training.storage.files import sha256_file
+from training.storage.uri import open_storage
+from training.train import command as train
+from training.train.hooks.progress import ProgressHook
 
 pytestmark = pytest.mark.integration
 

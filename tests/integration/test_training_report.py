@@ -21,8 +21,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.integration.browser import Browser, Page, running_browser
 from tests.integration.test_train_resume import sigterm_in_iteration
 from tests.integration.training_place import ITERATIONS_PER_EPOCH, Place, differing
-from training import train
-from training.metrics_log import merge, parse
+from training.tracking.events import parse
+from training.tracking.history import merge
+from training.train import command as train
 
 pytestmark = pytest.mark.integration
 

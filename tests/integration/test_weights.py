@@ -9,8 +9,8 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from training import weights
 from training.errors import ConfigError, DataError
+from training.model import weights
 
 pytestmark = pytest.mark.integration
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from tests.manifests import manifest_of
-from training.manifest import MANIFEST_NAME, FileEntry
-from training.storage import sha256_file
+from training.dataset.layout import MANIFEST_NAME
+from training.dataset.manifest import FileEntry
+from training.storage.files import sha256_file
 
 CLASSES = ("table", "Cell", "header")
 Box = tuple[int, int, int, int, int]  # category id, left, top, right, bottom

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-from dataclasses import dataclass
 from typing import NoReturn
 
 from training.errors import ConfigError
@@ -66,35 +65,3 @@ def _integer(text: str, *, least: int) -> int:
     if value < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return value
-
-
-@dataclass(frozen=True)
-class Allowance:
-    """How many of a total may fail: a count, or a percentage of the total."""
-
-    count: int | None = None
-    percent: float | None = None
-
-    def limit(self, total: int) -> int:
-        """The number that may fail out of `total`."""
-        if self.count is not None:
-            return self.count
-        return int(total * (self.percent or 0.0) / 100)
-
-    def __str__(self) -> str:
-        return str(self.count) if self.count is not None else f"{self.percent:g}%"
-
-
-def allowance(text: str) -> Allowance:
-    """`3` or `10%`. Raises ArgumentTypeError for others."""
-    word = text.strip()
-    try:
-        if word.endswith("%"):
-            percent = float(word[:-1])
-            if 0 <= percent <= 100:
-                return Allowance(percent=percent)
-        elif int(word) >= 0:
-            return Allowance(count=int(word))
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a number such as 3 nor a percentage such as 10%")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.errors import NotFound
-from training.storage import StoredObject
+from training.storage.base import StoredObject
 
 
 class MemoryStorage:

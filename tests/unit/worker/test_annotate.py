@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotate import CELL, HEADER, TABLE, LabelledBox, cell_content, label_page
-from training.badgerdoc import Page
-from training.geometry import Box
-from training.quarantine import DocumentError
-from training.words import Words
+from training.annotations.badgerdoc import Page
+from training.documents.quarantine import DocumentError
+from training.geometry import Box, Words
+from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
+from training.labels.labelling import cell_content, label_page
 
 
 def no_ink(_: Box) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.worker.annotation_pages import read_annotations
-from training.annotations import MAX_JSON_BYTES
-from training.quarantine import DocumentError, Reason
+from training.annotations.reader import MAX_JSON_BYTES
+from training.documents.quarantine import DocumentError, Reason
 
 PAGE = {"page_num": 1, "size": {"width": 600, "height": 800}}
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests.unit.worker.annotation_pages import read_annotations
-from training.badgerdoc import check_page_numbers
-from training.quarantine import DocumentError
+from training.annotations.badgerdoc import check_page_numbers
+from training.documents.quarantine import DocumentError
 
 BOX = {"left": 1, "top": 2, "height": 3, "width": 4}
 CELL = {"row": 0, "column": 0, "rowspan": 1, "colspan": 1, "bbox": BOX, "text": "x"}

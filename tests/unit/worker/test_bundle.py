@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests.unit.worker.memory_storage import MemoryStorage
-from training import bundle
 from training.errors import ConfigError, Transient
-from training.storage import sha256_bytes
+from training.model import bundle
+from training.process import run_identity
+from training.storage.files import sha256_bytes
 
-RUN = bundle.RunIdentity(namespace="ns", name="run", uid="u1", image="worker:1")
+RUN = run_identity.RunIdentity(namespace="ns", name="run", uid="u1", image="worker:1")
 CONFIG = "model = dict()\n"
 TRAINING = bundle.Training(
     dataset_digest="sha256:d",
@@ -117,7 +118,7 @@ def test_a_demo_does_not_replace_a_model_that_appeared_while_it_trained(tmp_path
     [
         (TRAINING, RUN, True),
         (TRAINING, dataclasses.replace(RUN, uid="u2"), False),
-        (TRAINING, bundle.RunIdentity(), False),
+        (TRAINING, run_identity.RunIdentity(), False),
         (dataclasses.replace(TRAINING, dataset_digest="sha256:e"), RUN, False),
         (dataclasses.replace(TRAINING, config_sha256="0"), RUN, False),
         (dataclasses.replace(TRAINING, demo=True), RUN, False),
@@ -125,7 +126,7 @@ def test_a_demo_does_not_replace_a_model_that_appeared_while_it_trained(tmp_path
     ids=["same run", "another run", "a laptop", "another dataset", "another config", "a demo"],
 )
 def test_only_the_model_of_this_very_run_counts_as_published(
-    tmp_path: Path, training: bundle.Training, run: bundle.RunIdentity, found: bool
+    tmp_path: Path, training: bundle.Training, run: run_identity.RunIdentity, found: bool
 ) -> None:
     storage = MemoryStorage()
     publish(storage, tmp_path)

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from training.cell_text import read_cells
 from training.geometry import Box
+from training.infer.cell_text import read_cells
 
 CELL = Box(100, 100, 200, 140)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.charts import HEIGHT, MAX_POINTS, WIDTH, Chart, Line, Mark, figure, label, smoothed, svg, ticks
+from training.reports.charts import HEIGHT, MAX_POINTS, WIDTH, Chart, Line, Mark, figure, label, smoothed, svg, ticks
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True)
 POINTS = st.lists(st.tuples(NUMBERS, st.none() | NUMBERS), max_size=50)

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.worker.memory_storage import MemoryStorage
-from training.checkpoint_writer import CheckpointWriter, SavedCheckpoint
-from training.checkpoints import Checkpoint, CheckpointStore
 from training.errors import Forbidden, Transient, WorkerError
-from training.report import Backoff
+from training.process.backoff import Backoff
+from training.train.checkpoints.checkpoint import Checkpoint
+from training.train.checkpoints.store import CheckpointStore
+from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
 
 AT_ONCE = Backoff(first_s=0.001, most_s=0.001)
 LONG_S = 20.0

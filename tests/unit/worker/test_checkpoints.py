@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.worker.memory_storage import MemoryStorage
-from training.checkpoints import Checkpoint, CheckpointStore, Retention, parse_manifest
 from training.errors import DataError, Transient
+from training.train.checkpoints.checkpoint import Checkpoint, Retention, parse_manifest
+from training.train.checkpoints.store import CheckpointStore
 
 DATASET = "sha256:d1"
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotate import LabelledBox
-from training.coco import CocoDataset, LabelledPage, PackedBoxes, lint
+from training.dataset.coco import CocoDataset
+from training.dataset.coco_lint import lint
 from training.errors import DataError
+from training.labels.categories import LabelledBox
+from training.labels.labelled_page import LabelledPage, PackedBoxes
 
 BOXES = st.builds(
     LabelledBox, st.integers(1, 3), st.integers(0, 50), st.integers(0, 50), st.integers(1, 50), st.integers(1, 50)

@@ -4,12 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotate import LabelledBox, label_page
-from training.badgerdoc import Block, Cell, Page, PixelBox
-from training.coordinates import AUTO, Coordinates
+from training.annotations.badgerdoc import Block, Cell, Page, PixelBox
+from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
 from training.geometry import Box
-from training.quarantine import DocumentError, Reason
+from training.labels.categories import LabelledBox
+from training.labels.labelling import label_page
+from training.labels.scale import AUTO, Coordinates
 
 WIDTH, HEIGHT, DPI = 1000, 1400, 120
 WORDS = [Box(110, 105, 190, 125), Box(210, 105, 290, 125)]

@@ -7,10 +7,10 @@ import pytest
 
 from tests.manifests import manifest_of
 from tests.unit.worker.memory_storage import MemoryStorage
-from training.dataset import Dataset, verify_dataset
+from training.dataset.manifest import FileEntry, Manifest
+from training.dataset.verify import Dataset, verify_dataset
 from training.errors import DataError, NotFound
-from training.manifest import FileEntry, Manifest
-from training.storage import sha256_bytes
+from training.storage.files import sha256_bytes
 
 FILES = {
     "train/train.json": b"{}",

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageColor
 
-from training.annotate import CELL, HEADER, TABLE, LabelledBox
-from training.coco import COLOURS
-from training.draw import draw_page
+from training.labels.categories import CELL, COLOURS, HEADER, TABLE, LabelledBox
+from training.labels.draw import draw_page
 
 WIDTH, HEIGHT = 600, 800
 LABELS = [

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from training.drawn_pages import DrawnPage, DrawnRun, DrawTask, drawn_runs
-from training.pool import ProcessKilledError
-from training.poppler import PdfFile
-from training.quarantine import DocumentError, QuarantinedDocument, Reason
-from training.render import RenderedPage, RenderOptions
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason
+from training.documents.render import RenderedPage, RenderOptions
+from training.infer.render_ahead import DrawnPage, DrawnRun, DrawTask, drawn_runs
+from training.process.pool import ProcessKilledError
 
 PAGES = 3  # in as many runs
 

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.worker.coco_annotator import CocoAnnotator
-from training.annotate import CELL, HEADER, TABLE, LabelledBox
-from training.coco import CocoDataset, LabelledPage, PackedBoxes
-from training.edited import EditedSplit, read_edited_split
+from training.dataset.coco import CocoDataset
+from training.dataset.edited import EditedSplit, read_edited_split
 from training.errors import DataError
+from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
+from training.labels.labelled_page import LabelledPage, PackedBoxes
 
 WHERE = "s3://b/ttv/train/train.json"
 SIZES = {"a_0.jpg": (200, 100), "a_10.jpg": (100, 200), "a_2.jpg": (100, 100)}

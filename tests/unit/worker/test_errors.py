@@ -4,6 +4,7 @@ import errno
 
 import pytest
 
+from training.documents.quarantine import DocumentError, Reason
 from training.errors import (
     ConfigError,
     CudaOOM,
@@ -16,9 +17,8 @@ from training.errors import (
     Transient,
     WorkerError,
     describe_failure,
-    run_command,
 )
-from training.quarantine import DocumentError, Reason
+from training.process.exit import run_command
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from training.errors import ConfigError
-from training.infer import parse_options, summary
-from training.inference import Outcome, State
+from training.infer.command import parse_options, summary
+from training.infer.pipeline import Outcome, State
 
 BOTH = {"CASCADE_MODEL_PATH": "models/m.pth", "CASCADE_CONFIG_PATH": "models/c.py"}
 

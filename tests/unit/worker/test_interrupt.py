@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from training.errors import Interrupted
-from training.interrupt import StopRequest
+from training.process.signals import StopRequest
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_a_deferred_signal_is_remembered_and_raised_when_asked(stop: StopRequest
 def test_what_does_not_end_within_the_deadline_is_ended_with_143_and_its_last_word() -> None:
     code = """
 import os, signal, time
-from training.interrupt import StopRequest
+from training.process.signals import StopRequest
 with StopRequest(deadline_s=0.2, on_failure=lambda failure: print(failure.reason, flush=True)) as stop:
     stop.defer()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotations import page_texts
-from training.json_pages import split_pages
-from training.page_file import PageFile
+from training.annotations.json_stream import split_pages
+from training.annotations.page_index import PageFile
+from training.annotations.reader import page_texts
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.leakage import Content, Leak, find_leaks
+from training.dataset.leakage import Content, Leak, find_leaks
 
 
 @pytest.mark.parametrize(

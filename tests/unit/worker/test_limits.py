@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from training.limits import MAX_MEMORY_BYTES, MIN_MEMORY_BYTES, memory_share
+from training.process.limits import MAX_MEMORY_BYTES, MIN_MEMORY_BYTES, memory_share
 
 MEBIBYTE = 1 << 20
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from training.cpus import available_cpus
+from training.dataset.manifest import FileEntry, InputDigest, Manifest, files_digest, inputs_digest
 from training.errors import DataError
-from training.manifest import FileEntry, InputDigest, Manifest, files_digest, inputs_digest
+from training.process.container import available_cpus
 
 A, B = "a" * 64, "b" * 64
 FILES = (FileEntry(path="val/val.json", size_bytes=2, sha256=B), FileEntry(path="train/x.jpg", size_bytes=1, sha256=A))

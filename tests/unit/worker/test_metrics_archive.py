@@ -10,9 +10,10 @@ import pytest
 from tests.unit.worker.memory_storage import MemoryStorage
 from tests.unit.worker.test_metrics_log import end, iteration, start, validation
 from training.errors import Transient, WorkerError
-from training.metrics_archive import MetricsArchive, log_key, read_logs
-from training.metrics_log import History, encode, parse
-from training.report import Backoff
+from training.process.backoff import Backoff
+from training.tracking.archive import MetricsArchive, log_key, read_logs
+from training.tracking.events import encode, parse
+from training.tracking.history import History
 
 AT_ONCE = Backoff(first_s=0.001, most_s=0.001)
 LONG_S = 20.0

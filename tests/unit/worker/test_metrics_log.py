@@ -6,9 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.metrics_log import (
-    LOST,
-    RUNNING,
+from training.tracking.events import (
     CheckpointRecord,
     EndRecord,
     FinalTestRecord,
@@ -17,9 +15,9 @@ from training.metrics_log import (
     StartRecord,
     ValidationRecord,
     encode,
-    merge,
     parse,
 )
+from training.tracking.history import LOST, RUNNING, merge
 
 PER_EPOCH = 4
 

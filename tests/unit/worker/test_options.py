@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from training.errors import ConfigError
-from training.options import OptionParser, allowance, boolean, positive_integer
+from training.options import OptionParser, boolean, positive_integer
+from training.preprocess.parameters import allowance
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus import draw_document
-from training.annotate import CELL, HEADER, TABLE, LabelledBox, label_page
-from training.badgerdoc import Page
+from training.annotations.badgerdoc import Page
 from training.geometry import Box
-from training.outliers import MAX_FINDINGS, OVERLAP_PART, find_outliers
+from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
+from training.labels.labelling import label_page
+from training.labels.outliers import MAX_FINDINGS, OVERLAP_PART, find_outliers
 
 WIDTH, HEIGHT = 1000, 1400
 A_TABLE = LabelledBox(TABLE, 100, 100, 600, 400)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from training.documents.passwords import Passwords
 from training.errors import ConfigError, NotFound
-from training.passwords import Passwords
 
 
 def test_a_document_has_its_own_password_or_that_of_all_others(tmp_path: Path) -> None:

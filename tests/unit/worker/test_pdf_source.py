@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import DataError, NotFound
-from training.pdf_source import find_pdfs, name_documents
+from training.infer.pdfs import find_pdfs, name_documents
 
 
 def make(folder: Path, *names: str) -> Path:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.worker.annotation_pages import read_annotations
-from training.badgerdoc import Block, Page, PixelBox
-from training.quarantine import DocumentError, Reason
+from training.annotations.badgerdoc import Block, Page, PixelBox
+from training.documents.quarantine import DocumentError, Reason
 
 TABLE = {"id": 1, "type": "table", "category": "7", "bbox": [100, 100, 300, 220]}
 TEXT = {"id": 2, "type": "text", "category": "paragraph", "bbox": [110, 110, 150, 120], "text": "x"}

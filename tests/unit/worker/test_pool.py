@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import Transient
-from training.pool import DocumentPool, ProcessKilledError
+from training.process.pool import DocumentPool, ProcessKilledError
 
 
 def nothing() -> None:

@@ -5,11 +5,13 @@ import random
 
 import pytest
 
-from training.annotate import CELL, HEADER, TABLE, label_page
-from training.badgerdoc import Page
+from training.annotations.badgerdoc import Page
+from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
-from training.predictions import Detection, labels, page_json, predict_page
-from training.quarantine import DocumentError, Reason
+from training.infer.tables import labels, page_json, predict_page
+from training.labels.categories import CELL, HEADER, TABLE
+from training.labels.labelling import label_page
+from training.model.detections import Detection
 
 WIDTH, HEIGHT = 600, 800
 TABLE_BOX = Box(50, 100, 450, 220)

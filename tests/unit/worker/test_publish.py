@@ -6,15 +6,15 @@ import pytest
 
 from tests.manifests import manifest_of
 from tests.unit.worker.memory_storage import MemoryStorage
-from training.assemble import AssembledDataset, Inputs
-from training.coco import LabelledPage, PackedBoxes
+from training.dataset.layout import MANIFEST_KEY, annotation_key, image_key
+from training.dataset.manifest import FileEntry, InputDigest
+from training.dataset.prepared_document import PreparedDocument, PreparedPage
+from training.dataset.split import SPLITS, Assignment
 from training.errors import Transient
-from training.layout import MANIFEST_KEY, annotation_key, image_key
-from training.manifest import FileEntry, InputDigest
-from training.prepared import PreparedDocument, PreparedPage
-from training.publish import Target
-from training.split import SPLITS, Assignment
-from training.storage import sha256_bytes
+from training.labels.labelled_page import LabelledPage, PackedBoxes
+from training.preprocess.assemble import AssembledDataset, Inputs
+from training.preprocess.publish import Target
+from training.storage.files import sha256_bytes
 
 IMAGE = b"image"
 DOCUMENT = PreparedDocument(

@@ -8,11 +8,11 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.unit.worker.test_metrics_log import end, iteration, start, validation
-from training.metrics_log import FinalTestRecord, Record, encode, parse
-from training.mlflow_run import MlflowRun, Point
-from training.recorder import MetricsFile, Recorder
-from training.report import Backoff
-from training.tensorboard_events import TensorBoardEvents
+from training.process.backoff import Backoff
+from training.tracking.events import FinalTestRecord, Record, encode, parse
+from training.tracking.mlflow import MlflowRun, Point
+from training.tracking.recorder import MetricsFile, Recorder
+from training.tracking.tensorboard import TensorBoardEvents
 
 AT_ONCE = Backoff(first_s=0.001, most_s=0.001)
 

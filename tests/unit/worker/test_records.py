@@ -5,11 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from training.annotate import CELL, TABLE
-from training.coco import LabelledPage, PackedBoxes
-from training.manifest import InputDigest
-from training.prepared import PreparedDocument, PreparedPage
-from training.records import PageRecord, RecordFolder, read_pages, read_record, record_key, write_record
+from training.dataset.manifest import InputDigest
+from training.dataset.prepared_document import (
+    PageRecord,
+    PreparedDocument,
+    PreparedPage,
+    RecordFolder,
+    read_pages,
+    read_record,
+    record_key,
+    write_record,
+)
+from training.labels.categories import CELL, TABLE
+from training.labels.labelled_page import LabelledPage, PackedBoxes
 
 A, B = "a" * 64, "b" * 64
 BOXES = array("i", [TABLE, 1, 2, 30, 40, CELL, 5, 6, 7, 8])

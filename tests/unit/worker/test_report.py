@@ -10,15 +10,11 @@ from typing import Any
 
 import pytest
 
-from training.report import (
-    MAX_TERMINATION_BYTES,
-    Backoff,
-    DeliveryError,
-    Reporter,
-    fit_termination,
-    metric_list,
-    write_termination,
-)
+from training.process.backoff import Backoff
+from training.progress.report import metric_list
+from training.progress.reporter import Reporter
+from training.progress.senders import DeliveryError
+from training.progress.termination import MAX_TERMINATION_BYTES, fit_termination, write_termination
 
 
 class FakeSender:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from training.errors import ConfigError
-from training.resume import Settings, position
+from training.train.resume_position import Settings, position
 
 SETTINGS = Settings(seed=0, demo=False, batch_size=2, iterations_per_epoch=10)
 

@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from training import contact_sheet
-from training.annotate import CELL, TABLE, LabelledBox
-from training.coco import LabelledPage, PackedBoxes
-from training.manifest import (
+from training.dataset.manifest import (
     Category,
     DocumentEntry,
     InputDigest,
@@ -21,9 +18,11 @@ from training.manifest import (
     QuarantinedEntry,
     SplitSummary,
 )
-from training.prepared import PreparedDocument, PreparedPage
-from training.records import PageRecord, RecordFolder, write_record
-from training.review import MAX_ODD_PAGES_SHOWN, review_html, write_review
+from training.dataset.prepared_document import PageRecord, PreparedDocument, PreparedPage, RecordFolder, write_record
+from training.labels.categories import CELL, TABLE, LabelledBox
+from training.labels.labelled_page import LabelledPage, PackedBoxes
+from training.reports import contact_sheet
+from training.reports.dataset_report import MAX_ODD_PAGES_SHOWN, review_html, write_review
 
 SHA = "0" * 64
 NAUGHTY = "<script>alert('1')<!-- \"quoted\" & ü 東京"  # all that a file's name may hold

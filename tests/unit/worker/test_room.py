@@ -3,7 +3,7 @@
 import pytest
 
 from training.errors import ConfigError
-from training.room import MEBIBYTE, Need, check_room, optimizer_states
+from training.train.capacity import MEBIBYTE, Need, check_room, optimizer_states
 
 NEED = Need(weight_bytes=100 * MEBIBYTE, states=1)
 

@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.worker.memory_storage import MemoryStorage
+from training.dataset.layout import document_record_key
+from training.dataset.manifest import InputDigest
+from training.dataset.prepared_document import PreparedDocument, RecordFolder, write_record
+from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import Transient
-from training.layout import document_record_key
-from training.manifest import InputDigest
-from training.prepared import PreparedDocument
-from training.preparing import Prepared
-from training.quarantine import QuarantinedDocument, Reason
-from training.records import RecordFolder, write_record
-from training.shards import Notes, shares
-from training.source import Pair, Pairing
-from training.storage import StoredObject
+from training.preprocess.corpus import Pair, Pairing
+from training.preprocess.prepare import Prepared
+from training.preprocess.shards import Notes, shares
+from training.storage.base import StoredObject
 
 A = "a" * 64
 DIGEST = InputDigest(A, A)

@@ -2,10 +2,11 @@
 
 import pytest
 
+from training.documents.names import MAX_FILE_STEM_BYTES, file_stem
+from training.documents.quarantine import Reason
 from training.errors import DataError
-from training.quarantine import Reason
-from training.source import MAX_FILE_STEM_BYTES, file_stem, pair_documents
-from training.storage import StoredObject
+from training.preprocess.corpus import pair_documents
+from training.storage.base import StoredObject
 
 SOURCE = "s3://tables/demo"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.dataset.split import SPLITS, SplitWeights, assign_splits, position
 from training.errors import ConfigError, DataError
-from training.split import SPLITS, SplitWeights, assign_splits, position
 
 NAMES = st.lists(st.text(min_size=1, max_size=12), min_size=3, max_size=60, unique=True)
 CLASSES = ("table", "Cell", "header")

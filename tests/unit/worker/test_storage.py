@@ -10,9 +10,12 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from training.errors import ConfigError, Forbidden, NotFound, Transient, WorkerError
-from training.s3 import S3Settings, S3Storage
-from training.s3_errors import Place, typed_error
-from training.storage import LocalStorage, check_key, open_parent, open_storage, sha256_bytes, sha256_file
+from training.storage.base import check_key
+from training.storage.files import sha256_bytes, sha256_file
+from training.storage.local import LocalStorage
+from training.storage.s3 import S3Settings, S3Storage
+from training.storage.s3_errors import Place, typed_error
+from training.storage.uri import open_parent, open_storage
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from training.errors import ConfigError
-from training.topology import Topology
+from training.train.distributed.topology import Topology
 
 POD = {"TRAINING_NODES": "2", "JOB_COMPLETION_INDEX": "1", "MASTER_ADDR": "run-0.run"}
 TORCHRUN = {

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from training import config
-from training.config import Choices, DatasetFacts, Placement
+from training.dataset.split import SPLITS
+from training.dataset.training_set import DatasetFacts
 from training.errors import ConfigError, NotFound
-from training.split import SPLITS
+from training.model import config
+from training.train import bound_config, resolved_config
+from training.train.bound_config import Placement
+from training.train.resolved_config import Choices
 
 FACTS = DatasetFacts(classes=("table", "Cell", "header"), images={"train": 100, "val": 10, "test": 10})
 MEBIBYTE = 1024 * 1024
@@ -41,7 +44,7 @@ def minimal() -> dict[str, Any]:
 def test_a_resolved_config_knows_classes_files_epochs_and_seed_and_leaves_its_source_alone() -> None:
     source = minimal()
     before = copy.deepcopy(source)
-    resolved = config.resolve(source, FACTS, Choices(epochs=10, seed=7))
+    resolved = resolved_config.resolve(source, FACTS, Choices(epochs=10, seed=7))
     assert source == before
     assert resolved["train_dataloader"]["dataset"]["metainfo"]["classes"] == ["table", "Cell", "header"]
     assert resolved["val_dataloader"]["dataset"]["ann_file"] == "val/val.json"
@@ -56,19 +59,19 @@ def test_classes_are_evaluated_one_by_one_unless_the_config_says_otherwise(
     given: dict[str, bool], classwise: bool
 ) -> None:
     source = {**minimal(), "val_evaluator": [{"type": "CocoMetric", "metric": "bbox", **given}]}
-    evaluator = config.resolve(source, FACTS, Choices())["val_evaluator"][0]
+    evaluator = resolved_config.resolve(source, FACTS, Choices())["val_evaluator"][0]
     assert evaluator["classwise"] is classwise
     assert evaluator["ann_file"] == "val/val.json"
 
 
 def test_nothing_is_fetched_from_the_network() -> None:
-    resolved = config.resolve(minimal(), FACTS, Choices())
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices())
     assert resolved["model"]["backbone"]["init_cfg"] is None
 
 
 @pytest.mark.parametrize(("base_weights", "norm_eval"), [(True, True), (False, False)])
 def test_statistics_are_kept_only_where_base_weights_bring_them(base_weights: bool, norm_eval: bool) -> None:
-    resolved = config.resolve(minimal(), FACTS, Choices(base_weights=base_weights))
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(base_weights=base_weights))
     assert resolved["model"]["backbone"]["norm_eval"] is norm_eval
 
 
@@ -76,14 +79,14 @@ def test_statistics_are_kept_only_where_base_weights_bring_them(base_weights: bo
     ("epochs", "steps"), [(1, [1, 2]), (2, [2, 3]), (5, [4, 5]), (8, [6, 8]), (20, [16, 19]), (100, [80, 95])]
 )
 def test_the_learning_rate_falls_at_80_and_95_percent_of_the_epochs(epochs: int, steps: list[int]) -> None:
-    resolved = config.resolve(minimal(), FACTS, Choices(epochs=epochs))
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(epochs=epochs))
     assert resolved["param_scheduler"][1]["milestones"] == steps
     assert resolved["param_scheduler"][1]["end"] == epochs
 
 
 @pytest.mark.parametrize(("epochs", "warm_up"), [(1, 8), (20, 166), (100, 500)])
 def test_the_warm_up_takes_a_third_of_a_short_training_at_most(epochs: int, warm_up: int) -> None:
-    resolved = config.resolve(minimal(), FACTS, Choices(epochs=epochs))
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(epochs=epochs))
     assert resolved["param_scheduler"][0]["end"] == warm_up
 
 
@@ -116,7 +119,7 @@ def test_a_config_that_does_not_fit_is_refused_in_a_sentence(change: Any, senten
     source = minimal()
     change(source)
     with pytest.raises(ConfigError) as refused:
-        config.resolve(source, FACTS, Choices())
+        resolved_config.resolve(source, FACTS, Choices())
     assert sentence in str(refused.value)
 
 
@@ -134,9 +137,9 @@ def placement(**changes: Any) -> Placement:
 
 
 def test_a_bound_config_trains_here_with_the_exact_loop() -> None:
-    resolved = config.resolve(minimal(), FACTS, Choices())
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices())
     before = copy.deepcopy(resolved)
-    bound = config.bind(resolved, placement())
+    bound = bound_config.bind(resolved, placement())
     assert resolved == before
     assert bound["train_cfg"]["type"] == "ExactEpochLoop"
     assert bound["train_dataloader"]["dataset"]["type"] == "SeededDataset"
@@ -159,7 +162,7 @@ def test_a_bound_config_trains_here_with_the_exact_loop() -> None:
 def test_data_workers_leave_a_core_free_and_need_shared_memory(
     cpus: int, shared_memory_bytes: int, workers: int
 ) -> None:
-    assert config.data_workers(cpus=cpus, shared_memory_bytes=shared_memory_bytes) == workers
+    assert bound_config.data_workers(cpus=cpus, shared_memory_bytes=shared_memory_bytes) == workers
 
 
 def test_a_config_is_found_by_name_with_or_without_its_suffix_or_by_path(tmp_path: Path) -> None:

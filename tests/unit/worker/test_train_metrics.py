@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from training.metrics import detection_metrics
+from training.model.metrics import detection_metrics
 
 ZEROS = {"bbox_mAP": 0.0, "bbox_mAP_50": 0.0, "bbox_mAP_75": 0.0}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import ConfigError
-from training.train import parse_options
+from training.train.command import parse_options
 
 REQUIRED = ("data/ttv", "work", "--model_output", "s3://bucket/m.pth")
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 
 from tests.unit.worker.test_recorder import Kept
-from training.hooks.metrics import MAX_ITERATIONS, MetricsHook
-from training.hooks.terminal import TerminalHook
-from training.metrics_log import IterationRecord, StartRecord
-from training.recorder import Recorder
-from training.report import NullSender, Reporter
-from training.status_line import CLEAR, StatusLine, status_text
+from training.progress.reporter import Reporter
+from training.progress.senders import NullSender
+from training.tracking.events import IterationRecord, StartRecord
+from training.tracking.recorder import Recorder
+from training.tracking.terminal import CLEAR, StatusLine, status_text
+from training.train.hooks.metrics import MAX_ITERATIONS, MetricsHook
+from training.train.hooks.terminal import TerminalHook
 
 PER_EPOCH = 4
 

@@ -7,9 +7,10 @@ import pytest
 
 from tests.unit.worker.test_metrics_log import end, iteration, start, validation
 from tests.unit.worker.test_worst_pages import judged_page
-from training.metrics_log import CheckpointRecord, FinalTestRecord, History, Record, merge
-from training.training_charts import continuations
-from training.training_page import PageContent, TrainingFacts, best_validation, duration, training_html
+from training.reports.training_charts import continuations
+from training.reports.training_report import PageContent, TrainingFacts, best_validation, duration, training_html
+from training.tracking.events import CheckpointRecord, FinalTestRecord, Record
+from training.tracking.history import History, merge
 
 NAUGHTY = '<script>alert("x")</script>'
 FACTS = TrainingFacts(name=NAUGHTY, classes=("table", "Cell"), settings={"config": NAUGHTY, "seed": 3})

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from tests.unit.worker.memory_storage import MemoryStorage
-from training import bundle
 from training.errors import ConfigError, DataError, NotFound, WorkerError
-from training.storage import sha256_bytes, sha256_file
+from training.model import bundle
+from training.process import run_identity
+from training.storage.files import sha256_bytes, sha256_file
 
 CONFIG = b"model = dict()\n"
 CLASSES = ("table", "Cell", "header")
@@ -32,7 +33,7 @@ def published(tmp_path: Path) -> MemoryStorage:
             seed=0,
             demo=True,
         ),
-        run=bundle.RunIdentity(),
+        run=run_identity.RunIdentity(),
         classes=CLASSES,
         metrics={},
         epochs=1,

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.geometry import Box
-from training.words import Words
+from training.geometry import Box, Words
 
 BOXES = st.builds(
     lambda left, top, width, height: Box(left, top, left + width, top + height),

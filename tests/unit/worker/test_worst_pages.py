@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from training.annotate import CELL, HEADER, TABLE
 from training.geometry import Box
-from training.hooks.worst_pages import WorstPagesHook
-from training.page_picture import LONG_SIDE, draw_judged
-from training.worst_pages import FoundBox, JudgedPage, TruePage, judge, read_truth, worst
+from training.labels.categories import CELL, HEADER, TABLE
+from training.model.detections import Detection
+from training.model.worst_pages import JudgedPage, TruePage, judge, read_truth, worst
+from training.reports.worst_pages import LONG_SIDE, draw_judged
+from training.train.hooks.worst_pages import WorstPagesHook
 
 TABLE_BOX, CELL_BOX, OTHER_CELL = Box(10, 10, 110, 110), Box(20, 20, 40, 30), Box(60, 60, 80, 70)
 
@@ -30,12 +31,12 @@ def page(*boxes: tuple[int, Box], name: str = "a_0.jpg") -> TruePage:
 def test_a_detection_is_right_where_it_meets_a_label_of_its_class_once() -> None:
     truth = page((TABLE, TABLE_BOX), (CELL, CELL_BOX), (CELL, OTHER_CELL))
     found = [
-        FoundBox(TABLE, 0.9, TABLE_BOX.shifted(10, 0)),  # IoU .82
-        FoundBox(CELL, 0.8, CELL_BOX),
-        FoundBox(CELL, 0.7, CELL_BOX.shifted(1, 0)),  # again
-        FoundBox(TABLE, 0.6, OTHER_CELL),  # of another class
-        FoundBox(CELL, 0.29, OTHER_CELL),  # not sure enough
-        FoundBox(HEADER, 0.9, CELL_BOX),
+        Detection(TABLE, 0.9, TABLE_BOX.shifted(10, 0)),  # IoU .82
+        Detection(CELL, 0.8, CELL_BOX),
+        Detection(CELL, 0.7, CELL_BOX.shifted(1, 0)),  # again
+        Detection(TABLE, 0.6, OTHER_CELL),  # of another class
+        Detection(CELL, 0.29, OTHER_CELL),  # not sure enough
+        Detection(HEADER, 0.9, CELL_BOX),
     ]
     judged = judge(truth, found)
     assert judged.found == [TABLE_BOX, CELL_BOX]
@@ -47,7 +48,7 @@ def test_a_detection_is_right_where_it_meets_a_label_of_its_class_once() -> None
 
 def test_a_page_without_anything_is_perfect_and_one_of_false_alarms_is_not() -> None:
     assert judge(page(), []).f1 == 1.0
-    assert judge(page(), [FoundBox(TABLE, 0.9, TABLE_BOX)]).f1 == 0.0
+    assert judge(page(), [Detection(TABLE, 0.9, TABLE_BOX)]).f1 == 0.0
     assert judge(page((TABLE, TABLE_BOX)), []).f1 == 0.0
 
 
@@ -60,19 +61,19 @@ BOXES = st.tuples(st.sampled_from((TABLE, CELL)), st.integers(0, 90), st.integer
 def test_every_box_is_counted_once_and_their_order_does_not_matter(
     labels: list[tuple[int, Box]], detected: list[tuple[tuple[int, Box], float]], seed: int
 ) -> None:
-    found = [FoundBox(category, score, box) for (category, box), score in detected]
+    found = [Detection(category, score, box) for (category, box), score in detected]
     judged = judge(page(*labels), found)
     assert len(judged.found) == len(judged.right)
     assert sorted([*judged.found, *judged.missed]) == sorted(box for _, box in labels)
     assert sorted([*judged.right, *judged.wrong]) == sorted(item.box for item in found if item.score >= 0.3)
     random.Random(seed).shuffle(found)
     assert judge(page(*labels), found) == judged
-    assert judge(page(*labels), [FoundBox(category, 1.0, box) for category, box in labels]).missed == []
+    assert judge(page(*labels), [Detection(category, 1.0, box) for category, box in labels]).missed == []
 
 
 def test_boxes_that_are_no_numbers_or_turned_inside_out_do_no_harm() -> None:
     odd = [Box(math.nan, 0, 1, 1), Box(0, 0, math.inf, 1), Box(50, 50, 10, 10)]
-    judged = judge(page((TABLE, TABLE_BOX)), [FoundBox(TABLE, 0.9, box) for box in odd])
+    judged = judge(page((TABLE, TABLE_BOX)), [Detection(TABLE, 0.9, box) for box in odd])
     assert judged.wrong == [odd[2]]
 
 

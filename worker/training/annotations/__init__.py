@@ -1,0 +1,1 @@
+"""What annotators wrote, in either format, page by page."""

@@ -1,0 +1,130 @@
+"""Reads the BadgerDoc JSON of one document: what the table extractor wrote and annotators corrected.
+
+    Document = {"doc_name", "pages": [Page]}
+    Page     = {"page_num": 0-based, "bbox": Box, "blocks": [Block]}
+    Box      = {"left", "top", "height", "width"}     pixels of the page as it was rendered then, origin top-left
+    Block    = {"type": "table", "bbox", "header": [Cell], "cells": [Cell]}   header cells are not repeated in cells
+             | {"type": "text_block", "bbox", "text"}
+    Cell     = {"row", "column", "rowspan", "colspan", "bbox", "text"}        0-based
+
+Files that people have lack some of this. What is missing without loss is filled in; what would change the meaning is an
+error that names the field.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from training.documents.quarantine import DocumentError, Reason
+
+MAX_ERRORS_SHOWN = 3
+
+
+def _list_or_empty(value: Any) -> Any:
+    return [] if value is None else value
+
+
+_LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, **_LENIENT)
+
+
+# Slots, since a document of a thousand pages has a hundred thousand of these two.
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class PixelBox:
+    """A rectangle in the pixels of the page that the annotators saw."""
+
+    left: float
+    top: float
+    height: float = Field(ge=0)
+    width: float = Field(ge=0)
+
+
+@dataclass(frozen=True, slots=True, config=_LENIENT)
+class Cell:
+    """One cell; `row` and `column` count from 0 and name its first row and column."""
+
+    bbox: PixelBox
+    row: int = Field(ge=0)
+    column: int = Field(ge=0, validation_alias=AliasChoices("column", "col"))
+    rowspan: int = Field(default=1, ge=1)
+    colspan: int = Field(default=1, ge=1)
+
+    @property
+    def last_column(self) -> int:
+        return self.column + self.colspan - 1
+
+
+Cells = Annotated[tuple[Cell, ...], BeforeValidator(_list_or_empty)]
+
+
+class Block(_Model):
+    """Anything on a page. Only tables have cells."""
+
+    type: str | None = None
+    bbox: PixelBox | None = None
+    header: Cells = ()
+    cells: Cells = ()
+
+    @property
+    def is_table(self) -> bool:
+        """A block without a type is a table if it has cells, since nothing else has."""
+        if self.type is None:
+            return bool(self.header or self.cells)
+        return self.type.strip().lower() == "table"
+
+    @property
+    def all_cells(self) -> tuple[Cell, ...]:
+        return self.header + self.cells
+
+
+class Page(_Model):
+    """A page that somebody looked at; without tables it is a negative example."""
+
+    page_num: int = Field(ge=0)
+    bbox: PixelBox | None = None
+    blocks: Annotated[tuple[Block, ...], BeforeValidator(_list_or_empty)] = ()
+
+    @property
+    def tables(self) -> tuple[Block, ...]:
+        return tuple(block for block in self.blocks if block.is_table)
+
+
+def check_unique(numbers: Sequence[int]) -> None:
+    """Raises DocumentError (schema) where the JSON has no pages (`numbers` are their page_num), or one twice."""
+    if not numbers:
+        raise DocumentError(Reason.SCHEMA, "The JSON has no pages; export the document again.")
+    twice = [number for number, count in Counter(numbers).items() if count > 1]
+    if twice:
+        raise DocumentError(Reason.SCHEMA, f"The JSON holds page_num {min(twice)} more than once; merge these pages.")
+
+
+def check_page_numbers(numbers: Sequence[int], page_count: int) -> None:
+    """Raises DocumentError (page_missing) where one of the JSON's page_num is beyond a PDF of `page_count` pages."""
+    if max(numbers) < page_count:
+        return
+    if min(numbers) >= 1 and max(numbers) == page_count:
+        raise DocumentError(
+            Reason.PAGE_MISSING,
+            f"The JSON counts pages from 1 to {page_count}, but page_num counts from 0; subtract 1.",
+        )
+    raise DocumentError(
+        Reason.PAGE_MISSING,
+        f"The JSON has page_num {max(numbers)}, but the PDF has {page_count} pages; are they a pair?",
+    )
+
+
+def explain(error: ValidationError, where: str) -> str:
+    """The first faults as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the path's beginning."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    shown = [
+        f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}"
+        for fault in faults[:MAX_ERRORS_SHOWN]
+    ]
+    more = f" and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
+    return "; ".join(shown) + more

@@ -1,0 +1,220 @@
+"""Reads the annotations that the later BadgerDoc platform writes, as the pages that `badgerdoc.py` describes.
+
+    Document = {"pages": [Page]}
+    Page     = {"page_num": 1-based, "size": {"width", "height"}, "objs": [Object]}
+    Object   = {"id", "type", "category", "bbox": [x1, y1, x2, y2], "children": [id], "data": {"row", "col", ...}, ...}
+
+Coordinates are in units of the page's size, origin top-left. A table is an object whose category or type says so. Its
+cells are those of its children that are cells (type `table_cell`): the platform lists whatever else lies in a table
+there, too. Where none is, they are the cells that lie in it. https://github.com/epam/badgerdoc
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+)
+
+from training.annotations.badgerdoc import Block, Cell, Page, PixelBox, explain
+
+_TABLE = {"table"}
+_HEADER = {"header", "table_header", "header_cell", "th"}
+_CELL = {"cell", "table_cell", "td"} | _HEADER
+RULE_OVERLAP = 0.05  # of a cell's side, at both ends: reaching into the next cell by less is none
+Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
+T = TypeVar("T")
+
+
+def _or_empty(value: Any) -> Any:
+    return () if value is None else value
+
+
+def _or_one(value: Any) -> Any:
+    """The platform writes 0 for the span of a cell that was split, and leaves out that of one that never had any."""
+    return 1 if value is None or value == 0 else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class _Size(_Model):
+    """The platform writes 0 x 0 where it does not know the size."""
+
+    width: float = Field(ge=0)
+    height: float = Field(ge=0)
+
+
+_Span = Annotated[int, BeforeValidator(_or_one), Field(ge=1)]
+
+
+class _Place(_Model):
+    """What a cell may say of its place in the grid, from 0."""
+
+    row: int | None = Field(None, ge=0)
+    column: int | None = Field(None, ge=0, validation_alias=AliasChoices("col", "column"))
+    rowspan: _Span = 1
+    colspan: _Span = 1
+
+
+class _Object(_Model):
+    """Anything on a page; `bbox` and `data` are checked where they are a table's or a cell's.
+
+    The platform writes null for an id that is no number.
+    """
+
+    id: int | str | None = None
+    type: str | None = None
+    category: str | int | None = None
+    bbox: Any = None
+    children: Annotated[tuple[int | str | None, ...], BeforeValidator(_or_empty)] = ()
+    data: Any = None
+
+    def is_a(self, words: set[str]) -> bool:
+        """Whether its category or its type is one of the words; `te-cell` is the platform's own name of a cell."""
+        named = (str(word).strip().lower() for word in (self.category, self.type) if word is not None)
+        return any(word.replace("-", "_").removeprefix("te_") in words for word in named)
+
+    @property
+    def is_cell(self) -> bool:
+        return self.is_a(_CELL) and not self.is_a(_TABLE)
+
+
+_CORNERS: TypeAdapter[Corners] = TypeAdapter(Corners)
+_PLACE = TypeAdapter(_Place)
+
+
+class PlatformPage(_Model):
+    """One page of the platform's JSON."""
+
+    page_num: int = Field(ge=1)
+    size: _Size | None = None
+    objs: Annotated[tuple[_Object, ...], BeforeValidator(_or_empty)] = ()
+
+    def page(self, where: str) -> Page:
+        """The same in the extractor's terms; `where` is the page's path. Raises ValueError with that of a fault."""
+        box = PixelBox(left=0, top=0, width=self.size.width, height=self.size.height) if self.size else None
+        objects = _Objects(self.objs, where)
+        blocks = tuple(objects.table(number) for number, item in enumerate(self.objs) if item.is_a(_TABLE))
+        return Page(page_num=self.page_num - 1, bbox=box, blocks=blocks)
+
+
+class _Objects:
+    """A page's objects, found by their ids and by their places."""
+
+    def __init__(self, objects: Sequence[_Object], where: str) -> None:
+        self._objects = objects
+        self._where = where
+        # Several can have one id: the platform takes it from the clock.
+        self._by_id: dict[int | str, list[int]] = defaultdict(list)
+        for number, item in enumerate(objects):
+            if item.id is not None:
+                self._by_id[item.id].append(number)
+        self._by_middle: list[tuple[float, float, int]] | None = None
+
+    def table(self, number: int) -> Block:
+        """The table that is the `number`th object. Raises ValueError."""
+        item = self._objects[number]
+        corners = None if item.bbox is None else self._corners(number)
+        found = self._children(item)
+        if not found and corners is not None:
+            found = self._cells_in(corners)
+        cells = self._placed(found)
+        return Block(
+            type="table",
+            bbox=None if corners is None else _pixel_box(corners),
+            header=tuple(cell for number, cell in cells if self._objects[number].is_a(_HEADER)),
+            cells=tuple(cell for number, cell in cells if not self._objects[number].is_a(_HEADER)),
+        )
+
+    def _children(self, table: _Object) -> list[int]:
+        numbers = {number for child in table.children if child is not None for number in self._by_id.get(child, ())}
+        return sorted(number for number in numbers if self._objects[number].is_cell)
+
+    def _cells_in(self, table: Corners) -> list[int]:
+        """The cells whose middle lies in the table."""
+        if self._by_middle is None:
+            self._by_middle = []
+            for number, item in enumerate(self._objects):
+                if item.is_cell:
+                    left, top, right, bottom = self._corners(number)
+                    self._by_middle.append(((top + bottom) / 2, (left + right) / 2, number))
+            self._by_middle.sort()
+        left, top, right, bottom = table
+        first = bisect_left(self._by_middle, (top,))
+        last = bisect_right(self._by_middle, (bottom, math.inf))
+        return sorted(number for _, x, number in self._by_middle[first:last] if left <= x <= right)
+
+    def _placed(self, numbers: Sequence[int]) -> list[tuple[int, Cell]]:
+        """The cells of a table. Where one of them does not say its row and column, all have them by where they lie."""
+        corners = [self._corners(number) for number in numbers]
+        places = [self._place(number) for number in numbers]
+        if any(place.row is None or place.column is None for place in places):
+            rows = _positions([(top, bottom) for _, top, _, bottom in corners])
+            columns = _positions([(left, right) for left, _, right, _ in corners])
+        else:
+            rows = [(place.row or 0, place.rowspan) for place in places]
+            columns = [(place.column or 0, place.colspan) for place in places]
+        return [
+            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=_pixel_box(box)))
+            for number, box, (row, rowspan), (column, colspan) in zip(numbers, corners, rows, columns, strict=True)
+        ]
+
+    def _place(self, number: int) -> _Place:
+        data = self._objects[number].data
+        return _checked(_PLACE, data if isinstance(data, dict) else {}, f"{self._where}.objs.{number}.data")
+
+    def _corners(self, number: int) -> Corners:
+        where = f"{self._where}.objs.{number}.bbox"
+        if self._objects[number].bbox is None:
+            raise ValueError(f"{where}: Field required")
+        corners = _checked(_CORNERS, self._objects[number].bbox, where)
+        left, top, right, bottom = corners
+        if not (0 <= right - left < math.inf and 0 <= bottom - top < math.inf):
+            raise ValueError(f"{where}: {list(corners)} should be left, top, right, bottom")
+        return corners
+
+
+def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise ValueError(explain(error, where)) from None
+
+
+def _pixel_box(corners: Corners) -> PixelBox:
+    left, top, right, bottom = corners
+    return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
+
+
+def _positions(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+    """The first row (or column) of each interval, and how many it covers.
+
+    There are as many rows as it takes marks to leave no interval without one, each in the middle of what the intervals
+    that need it share. An interval covers the rows whose marks lie in it: cells of a row need not line up, then.
+    """
+    shared: list[tuple[float, float]] = []
+    # Cells that touch may overlap by the width of a rule.
+    inner = [(start + RULE_OVERLAP * (end - start), end - RULE_OVERLAP * (end - start)) for start, end in intervals]
+    for start, end in sorted(inner, key=lambda interval: interval[1]):
+        if not shared or start > shared[-1][1]:
+            shared.append((start, end))
+        else:
+            shared[-1] = (max(start, shared[-1][0]), shared[-1][1])
+    marks = [start / 2 + end / 2 for start, end in shared]
+    found = []
+    for start, end in intervals:
+        first = bisect_left(marks, start)
+        found.append((first, bisect_right(marks, end) - first))
+    return found

@@ -1,0 +1,1 @@
+"""The COCO dataset: its layout, manifest and splits; verified, edited, as training needs it."""

@@ -1,0 +1,176 @@
+"""A split's COCO file that people edited after preprocess, as COCO Annotator and other tools export it. Pure.
+
+They number things anew, in another order, write boxes with fractions, add fields, leave pages out, and may delete or
+draw any annotation. What is taken: images by the names of their files, categories by their names in any case (as COCO
+Annotator finds them), annotations by their `bbox`, in whole pixels around it. The outline is looked at only where the
+bbox is empty: every tool keeps the bbox in step with what it draws, not all do so with the outline.
+
+COCO Annotator lists no page without annotations. One that had none after preprocess either stays in, as an example of
+no table. Any other that is not listed is not trained on: its labels may have been deleted, but the export also stops at
+the first page without annotations, and to take for empty what follows would teach that a table is none.
+https://github.com/jsbroks/coco-annotator/issues/342
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from training.dataset.coco_lint import lint
+from training.errors import DataError
+from training.geometry import Box
+from training.labels.categories import CATEGORIES, LabelledBox
+from training.labels.labelled_page import LabelledPage, PackedBoxes
+
+EDGE_TOLERANCE_PX = 2.0  # how far a box may reach over its page's edge: it is cut there
+FAR_PX = 1e9  # coordinates beyond are no pixels
+_IDS = {name.casefold(): number for number, name in CATEGORIES.items()}
+_ADVICE = "export it again, or delete the file and run preprocess again"
+
+
+@dataclass(frozen=True)
+class EditedSplit:
+    """The pages to train on, ordered as the split's images. `left_out` names those that were labelled and are missing.
+
+    `repeated` counts the annotations that were there twice, and count once.
+    """
+
+    pages: tuple[LabelledPage, ...]
+    left_out: tuple[str, ...]
+    repeated: int
+
+
+def read_edited_split(
+    data: bytes, where: str, sizes: Mapping[str, tuple[int, int]], unlabelled: Iterable[str] = ()
+) -> EditedSplit:
+    """The edited file `data`, checked.
+
+    Args:
+        where: what messages call the file.
+        sizes: width and height in pixels of each image of the split, by the name of its file.
+        unlabelled: names of those on which nothing was labelled after preprocess.
+
+    Raises:
+        DataError: something in it cannot be used; the message names the image and the annotation, and what to do.
+    """
+    content = _content(data, where)
+    images = [_image(item, where, sizes) for item in content["images"]]
+    by_id = {image["id"]: image for image in images if type(image["id"]) is int}
+    categories = _categories(content["categories"], where)
+    annotations = [_annotation(item, where, by_id, categories) for item in content["annotations"]]
+    unique = {(item["file_name"], item["category_id"], *item["bbox"]): item for item in annotations}
+    lint(images, unique.values(), there=sizes, edited=where)
+    boxes: dict[str, list[LabelledBox]] = {name: [] for name in unlabelled}
+    boxes |= {image["file_name"]: [] for image in images}
+    for item in unique.values():
+        boxes[item["file_name"]].append(LabelledBox(item["category_id"], *item["bbox"]))
+    return EditedSplit(
+        pages=tuple(
+            LabelledPage(name, width, height, PackedBoxes(sorted(boxes[name])))
+            for name, (width, height) in sizes.items()
+            if name in boxes
+        ),
+        left_out=tuple(name for name in sizes if name not in boxes),
+        repeated=len(annotations) - len(unique),
+    )
+
+
+def _content(data: bytes, where: str) -> dict[str, list[Any]]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where} is no JSON ({error}); {_ADVICE}.") from None
+    for name in ("images", "annotations", "categories"):
+        items = content.get(name) if isinstance(content, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise DataError(f"{where} is no COCO file: {name} must be a list of objects; {_ADVICE}.")
+    return dict(content)
+
+
+def _categories(items: list[dict[str, Any]], where: str) -> dict[int, str]:
+    """Names by the file's ids."""
+    names: dict[int, str] = {}
+    for item in items:
+        identifier, name = item.get("id"), item.get("name")
+        if type(identifier) is not int or not isinstance(name, str):
+            raise DataError(f"{where}: a category has the id {identifier!r} and the name {name!r}; {_ADVICE}.")
+        if names.setdefault(identifier, name) != name:
+            raise DataError(f"{where}: {names[identifier]} and {name} share the category id {identifier}; {_ADVICE}.")
+    return names
+
+
+def _image(item: dict[str, Any], where: str, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+    """The image with the size that its file has."""
+    written = str(item.get("file_name") or item.get("path") or "")
+    # Some tools write the whole path.
+    endings = (written, written.rpartition("/")[2], written.rpartition("\\")[2])
+    name = next((ending for ending in endings if ending in sizes), written)
+    width, height = sizes.get(name, (0, 0))
+    stated = (item.get("width", width), item.get("height", height))
+    if name in sizes and stated != (width, height):
+        raise DataError(
+            f"{where}: the image {name} is {stated[0]} x {stated[1]} there, but its file has {width} x {height} "
+            f"pixels, so that the boxes are of another image; annotate the images of this dataset, or delete the file "
+            "and run preprocess again."
+        )
+    return {"id": item.get("id"), "file_name": name, "width": width, "height": height}
+
+
+def _annotation(
+    item: dict[str, Any], where: str, images: Mapping[int, dict[str, Any]], categories: Mapping[int, str]
+) -> dict[str, Any]:
+    """The annotation as lint takes it, with the name of its image's file; an empty one where it names no image."""
+    image_id, category_id = item.get("image_id"), item.get("category_id")
+    image = images.get(image_id) if type(image_id) is int else None
+    what = f"{where}: annotation {item.get('id')} on {image['file_name'] if image else f'the image {image_id}'}"
+    category = categories.get(category_id) if type(category_id) is int else None
+    number = _IDS.get((category or "").strip().casefold())
+    if number is None:
+        names = ", ".join(CATEGORIES.values())
+        raise DataError(f"{what} is of the category {category or category_id}; make it one of {names}, or delete it.")
+    if item.get("iscrowd"):
+        raise DataError(f"{what} is marked as a crowd (iscrowd); draw a box around each, or delete it.")
+    box = _box(item)
+    if box is None:
+        raise DataError(f"{what} has no bbox [left, top, width, height] and no polygon; draw it again, or delete it.")
+    if image is not None:
+        box = _cut(box, Box(0, 0, image["width"], image["height"]))
+    outer = box.rounded_out()
+    bbox = [int(outer.left), int(outer.top), int(outer.width), int(outer.height)]
+    return {
+        "id": item.get("id"),
+        "image_id": image_id,
+        "file_name": image["file_name"] if image else "",
+        "category_id": number,
+        "bbox": bbox,
+        "area": bbox[2] * bbox[3],
+    }
+
+
+def _cut(box: Box, page: Box) -> Box:
+    """Without what reaches a little over the page's edge."""
+    inside = box.intersection(page)
+    reach = max(abs(edge - other) for edge, other in zip(box, inside, strict=True))
+    return inside if reach <= EDGE_TOLERANCE_PX else box
+
+
+def _box(item: Mapping[str, Any]) -> Box | None:
+    bbox = _numbers(item.get("bbox"))
+    if len(bbox) == 4 and bbox[2] > 0 and bbox[3] > 0:
+        return Box(bbox[0], bbox[1], bbox[0] + bbox[2], bbox[1] + bbox[3])
+    polygons = item.get("segmentation")
+    if isinstance(polygons, list):  # a run-length encoded mask is no list
+        points = [_numbers(polygon) for polygon in polygons]
+        xs = [x for polygon in points for x in polygon[::2]]
+        ys = [y for polygon in points for y in polygon[1::2]]
+        if xs and ys:
+            return Box(min(xs), min(ys), max(xs), max(ys))
+    return Box(bbox[0], bbox[1], bbox[0], bbox[1]) if len(bbox) == 4 else None
+
+
+def _numbers(value: Any) -> list[float]:
+    """The numbers of a list; none where it holds anything else."""
+    if not isinstance(value, list) or not all(type(item) in (int, float) for item in value):
+        return []
+    # Also false for what is not a number.
+    return [float(item) for item in value] if all(abs(item) < FAR_PX for item in value) else []

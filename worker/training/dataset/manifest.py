@@ -1,0 +1,135 @@
+"""The data set's manifest, `ttv/manifest.json`: what is in it, from what it was made. Pure.
+
+It is written last, which makes it the commit point: without it the folder is no data set, and with it every file must
+have the size and SHA-256 that it names. It holds no time: the same input and parameters give the same bytes. The format
+is a contract (docs/architecture.md, "The dataset in S3").
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from training.dataset.layout import MANIFEST_NAME
+from training.errors import DataError
+
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Category(_Model):
+    id: int
+    name: str
+
+
+class SplitSummary(_Model):
+    """Counts of one split; annotations per class name. `unlabelled` are the images that nothing is labelled on."""
+
+    documents: int
+    images: int
+    annotations: dict[str, int]
+    unlabelled: tuple[str, ...] = ()
+
+
+class DocumentEntry(_Model):
+    """A document that was prepared; `pages` is the number of its images."""
+
+    name: str
+    split: str
+    pages: int
+    pdf_sha256: Sha256 = Field(alias="pdfSha256")
+    json_sha256: Sha256 = Field(alias="jsonSha256")
+
+
+class QuarantinedEntry(_Model):
+    """A document that was set aside, and why."""
+
+    name: str
+    reason: str
+    message: str
+
+
+class MoveEntry(_Model):
+    """A document that was moved into a split that would have been empty, or without one of the classes."""
+
+    document: str
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+
+
+class LeakEntry(_Model):
+    """The same PDF, or the same page with labels, in more than one split."""
+
+    sha256: Sha256
+    documents: tuple[str, ...]
+    splits: tuple[str, ...]
+
+
+class FileEntry(_Model):
+    """A file of the data set; `path` is relative to `ttv/`."""
+
+    path: str
+    size_bytes: int
+    sha256: Sha256
+
+
+class Manifest(_Model):
+    """The whole of `manifest.json`."""
+
+    version: Literal[1] = 1
+    kind: Literal["Dataset"] = "Dataset"
+    digest: str
+    input_digest: str
+    parameters: dict[str, Any]
+    categories: tuple[Category, ...]
+    splits: dict[str, SplitSummary]
+    moved: tuple[MoveEntry, ...] = ()
+    leaks: tuple[LeakEntry, ...] = ()
+    documents: tuple[DocumentEntry, ...]
+    quarantined: tuple[QuarantinedEntry, ...] = ()
+    ignored: tuple[str, ...] = ()
+    files: tuple[FileEntry, ...]
+
+    def to_json(self) -> bytes:
+        """The bytes of `manifest.json`."""
+        return (json.dumps(self.model_dump(by_alias=True), ensure_ascii=False, indent=1) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Manifest":
+        """Raises DataError where `data` is no manifest of this version, or its digest does not fit its files."""
+        try:
+            manifest = cls.model_validate_json(data)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in fault["loc"])
+            raise DataError(f"{MANIFEST_NAME} is not valid ({where}: {fault['msg']}); run preprocess again.") from None
+        if manifest.digest != files_digest(manifest.files):
+            raise DataError(f"{MANIFEST_NAME} was changed: its digest does not fit its files; run preprocess again.")
+        return manifest
+
+
+def files_digest(files: Iterable[FileEntry]) -> str:
+    """`sha256:…` over the lines `<sha256>  <path>` sorted by path: changes with any byte of the data set."""
+    lines = (f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
+    return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class InputDigest:
+    """The SHA-256 of a document's two files."""
+
+    pdf_sha256: str
+    json_sha256: str
+
+
+def inputs_digest(inputs: Mapping[str, InputDigest]) -> str:
+    """`sha256:…` over all documents, those set aside included: changes with any byte of the input."""
+    lines = (f"{digest.pdf_sha256} {digest.json_sha256}  {name}\n" for name, digest in sorted(inputs.items()))
+    return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()

@@ -1,0 +1,120 @@
+"""A prepared data set in a Storage: reading, checking and downloading it. What `training.train` starts from.
+
+Its images must be what the manifest says. Its COCO files may have been edited since: then they are what trains, and the
+data set has another digest, that of its files as they are.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.dataset.layout import MANIFEST_NAME
+from training.dataset.manifest import FileEntry, Manifest, files_digest
+from training.dataset.split import SPLITS
+from training.errors import DataError, NotFound
+from training.process.threads import TRANSFER_THREADS, thread_pool
+from training.storage.base import Storage, check_key
+from training.storage.files import sha256_file
+from training.storage.local import LocalStorage, sha256_object
+from training.storage.uri import open_storage
+
+_ADVICE = "delete it and run preprocess again, which makes anew what is missing"
+ANNOTATION_FILES: Mapping[str, str] = {f"{split}/{split}.json": split for split in SPLITS}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as it is: `manifest` holds the entries of the edited COCO files as they are, and the digest of all."""
+
+    manifest: Manifest
+    edited: tuple[str, ...]
+
+    @classmethod
+    def of(cls, written: Manifest, actual: Mapping[str, FileEntry]) -> "Dataset":
+        """`written` is the manifest in the storage, `actual` the entries of the COCO files by path."""
+        changed = {path: entry for path, entry in actual.items() if entry not in written.files}
+        if not changed:
+            return cls(written, ())
+        files = tuple(changed.get(file.path, file) for file in written.files)
+        manifest = written.model_copy(update={"files": files, "digest": files_digest(files)})
+        return cls(manifest, tuple(split for path, split in ANNOTATION_FILES.items() if path in changed))
+
+
+def read_manifest(storage: Storage) -> Manifest:
+    """The manifest of the data set in `storage` (a `ttv` folder). Raises NotFound, DataError."""
+    try:
+        data = storage.read_bytes(MANIFEST_NAME)
+    except NotFound as error:
+        raise NotFound(
+            f"{storage.uri()} holds no finished data set: {MANIFEST_NAME} is missing; run preprocess, and name its ttv "
+            f"folder. ({error})"
+        ) from error
+    manifest = Manifest.from_json(data)
+    for file in manifest.files:
+        check_key(file.path)
+    return manifest
+
+
+def verify_dataset(storage: Storage) -> Dataset:
+    """The data set in `storage`, whose images all have the size and the SHA-256 that its manifest names.
+
+    Raises NotFound without a manifest, DataError where files are missing or images changed.
+    """
+    manifest = read_manifest(storage)
+    sizes = {found.key: found.size_bytes for found in storage.list_objects()}
+
+    def actual(file: FileEntry) -> FileEntry:
+        if file.path not in sizes:
+            raise _missing(storage, file.path)
+        if sizes[file.path] == file.size_bytes or file.path in ANNOTATION_FILES:
+            found = FileEntry(path=file.path, size_bytes=sizes[file.path], sha256=sha256_object(storage, file.path))
+            if found == file or file.path in ANNOTATION_FILES:
+                return found
+        raise _changed(storage, file.path)
+
+    with thread_pool(TRANSFER_THREADS, "verify") as threads:
+        entries = list(threads.map(actual, manifest.files))
+    return Dataset.of(manifest, {entry.path: entry for entry in entries if entry.path in ANNOTATION_FILES})
+
+
+def download_dataset(uri: str, folder: Path) -> Dataset:
+    """Brings `folder` in line with the data set at `uri`, fetching only what differs, and verifies every file.
+
+    The manifest is written to the folder last. Raises what `verify_dataset` raises.
+    """
+    source = open_storage(uri)
+    manifest = read_manifest(source)
+    target = LocalStorage(folder)
+    target.check_writable()
+    target.delete(MANIFEST_NAME)
+
+    def fetch(file: FileEntry) -> FileEntry:
+        path = target.path(file.path)
+        # What people edit is fetched always: the copy here may be of an earlier attempt.
+        if file.path not in ANNOTATION_FILES and path.is_file() and _entry(file.path, path) == file:
+            return file
+        try:
+            source.download_file(file.path, path)
+        except NotFound as error:
+            raise _missing(source, file.path) from error
+        found = _entry(file.path, path)
+        if found != file and file.path not in ANNOTATION_FILES:
+            raise _changed(source, file.path)
+        return found
+
+    with thread_pool(TRANSFER_THREADS, "download") as threads:
+        entries = [future.result() for future in [threads.submit(fetch, file) for file in manifest.files]]
+    target.write_bytes(MANIFEST_NAME, manifest.to_json())
+    return Dataset.of(manifest, {entry.path: entry for entry in entries if entry.path in ANNOTATION_FILES})
+
+
+def _entry(name: str, path: Path) -> FileEntry:
+    return FileEntry(path=name, size_bytes=path.stat().st_size, sha256=sha256_file(path))
+
+
+def _missing(storage: Storage, path: str) -> DataError:
+    return DataError(f"{storage.uri(path)} is missing; run preprocess again, which makes it anew.")
+
+
+def _changed(storage: Storage, path: str) -> DataError:
+    return DataError(f"{storage.uri(path)} does not fit its manifest; {_ADVICE}.")

@@ -1,0 +1,1 @@
+"""PDF documents: named, opened, rendered, read; and why one is set aside."""

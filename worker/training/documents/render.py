@@ -1,0 +1,164 @@
+"""PDF pages as images, by poppler: which pages there are, how large they are, how they are drawn.
+
+Words come from `pdftotext -bbox` and images from pdf2image (`pdftoppm`): one library, one page box (the MediaBox, with
+the page's rotation applied), so that a word's coordinates times dpi / 72 are its pixels. Another text library would
+disagree on pages that are rotated, cropped or have an origin other than (0, 0).
+"""
+
+import math
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from pdf2image.exceptions import PDFPopplerTimeoutError
+from PIL import Image
+
+from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
+from training.documents.quarantine import DocumentError, Reason
+from training.documents.rasterize import draw_to_files
+
+POINTS_PER_INCH = 72
+PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
+MAX_PAGES = 20_000
+MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
+FURTHER_PAGE_TIMEOUT_S = 2  # beside page_timeout_s for each page that one call draws
+IMAGE_FORMATS = ("jpeg", "png")
+_PAGES = re.compile(rb"^Pages: +(\d+)", re.MULTILINE)
+_SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)", re.MULTILINE)
+_ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do."""
+
+    dpi: int = 120
+    image_format: str = "jpeg"  # of IMAGE_FORMATS
+    page_timeout_s: float = 60
+
+    def timeout_s(self, pages: int) -> float:
+        """For one call that draws so many pages."""
+        return self.page_timeout_s + FURTHER_PAGE_TIMEOUT_S * pages
+
+
+@dataclass(frozen=True)
+class PageSize:
+    """The size of the rendered page in points: the MediaBox after rotation."""
+
+    width_pt: float
+    height_pt: float
+
+    def pixels(self, dpi: int) -> tuple[int, int]:
+        """Width and height of the image, as pdftoppm rounds them."""
+        return math.ceil(self.width_pt * dpi / POINTS_PER_INCH), math.ceil(self.height_pt * dpi / POINTS_PER_INCH)
+
+
+@dataclass(frozen=True)
+class RenderedPage:
+    """An image file of one page; `number` counts from 0."""
+
+    number: int
+    path: Path
+    width: int
+    height: int
+
+
+def page_sizes(pdf: PdfFile) -> list[PageSize]:
+    """The size of every page, without drawing any. Raises DocumentError (encrypted, corrupt, too_large, timeout)."""
+    # All boxes: the page size that pdfinfo prints by default is the CropBox, which pdftoppm does not draw by.
+    command = ["pdfinfo", "-box", "-f", "1", "-l", str(MAX_PAGES), str(pdf.path)]
+    answer = run_poppler(command, pdf, timeout_s=PROGRAM_TIMEOUT_S)
+    count = _PAGES.search(answer)
+    if count is not None and int(count[1]) > MAX_PAGES:
+        raise DocumentError(Reason.TOO_LARGE, f"The PDF has {int(count[1])} pages, more than {MAX_PAGES:,}; split it.")
+    rotations = {int(page): int(angle) for page, angle in _ROTATION.findall(answer)}
+    sizes: dict[int, PageSize] = {}
+    for page, *edges in _SIZE.findall(answer):
+        left, bottom, right, top = (float(edge) for edge in edges)
+        width, height = abs(right - left), abs(top - bottom)
+        turned = rotations.get(int(page), 0) % 180 == 90
+        sizes[int(page)] = PageSize(height, width) if turned else PageSize(width, height)
+    if not sizes or sorted(sizes) != list(range(1, len(sizes) + 1)):
+        raise DocumentError(Reason.CORRUPT, "The PDF has no readable pages; export it again.")
+    return [sizes[page] for page in sorted(sizes)]
+
+
+def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], dpi: int) -> None:
+    """Raises DocumentError (too_large) for pages whose image would take too much memory, before any is drawn."""
+    for number in numbers:
+        width, height = sizes[number].pixels(dpi)
+        if width * height > MAX_PAGE_PIXELS:
+            raise DocumentError(
+                Reason.TOO_LARGE,
+                f"Page {number} would be {width} x {height} pixels at {dpi} dpi, more than {MAX_PAGE_PIXELS:,}; "
+                "lower --dpi or scale the page down.",
+            )
+
+
+def render_pages(
+    pdf: PdfFile, numbers: Sequence[int], sizes: Sequence[PageSize], options: RenderOptions, *, folder: Path
+) -> Iterator[RenderedPage]:
+    """Draws the pages as image files in `folder`, in order. `numbers` count from 0 and are sorted.
+
+    Raises DocumentError (corrupt, too_large, timeout): a renderer that dies yields fewer pages without an error, and a
+    page that it cannot draw an image of 1 x 1, so both are checked.
+    """
+    for first, last in page_runs(numbers):
+        paths = _render_run(pdf, first, last, options, folder)
+        if len(paths) != last - first + 1:
+            raise _why_not_drawn(pdf, first + len(paths), options)
+        for number, path in zip(range(first, last + 1), paths, strict=True):
+            with Image.open(path) as image:
+                width, height = image.size
+            expected_width, expected_height = sizes[number].pixels(options.dpi)
+            # pdfinfo prints hundredths of a point: one pixel of doubt.
+            if abs(width - expected_width) > 1 or abs(height - expected_height) > 1:
+                raise DocumentError(
+                    Reason.CORRUPT,
+                    f"Page {number} was drawn {width} x {height} pixels large instead of "
+                    f"{expected_width} x {expected_height}; export the PDF again.",
+                )
+            yield RenderedPage(number, path, width, height)
+
+
+def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of consecutive numbers, at most PAGES_PER_CHUNK long: gaps are not drawn."""
+    if not numbers:
+        return
+    first = numbers[0]
+    for number, following in pairwise(numbers):
+        if following != number + 1 or following - first >= PAGES_PER_CHUNK:
+            yield first, number
+            first = following
+    yield first, numbers[-1]
+
+
+def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
+    timeout_s = options.timeout_s(last - first + 1)
+    try:
+        return draw_to_files(
+            pdf, first, last, dpi=options.dpi, fmt=options.image_format, folder=folder, timeout_s=timeout_s
+        )
+    except PDFPopplerTimeoutError:
+        raise DocumentError(
+            Reason.TIMEOUT,
+            f"Pages {first} to {last} were not drawn in {timeout_s:g} s; simplify the PDF or raise --page_timeout.",
+        ) from None
+
+
+def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentError:
+    """Draws the first page that is missing once more, to hear the complaint that pdf2image keeps to itself."""
+    number = str(page + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["pdftoppm", "-r", str(options.dpi), "-f", number, "-l", number, "-gray", str(pdf.path)]
+        try:
+            run_poppler([*command, f"{folder}/page"], pdf, timeout_s=options.timeout_s(1))
+        except DocumentError as error:
+            return error
+    return DocumentError(Reason.CORRUPT, f"Page {page} could not be drawn; export the PDF again.")
+
+
+MIN_DPI, MAX_DPI = 36, 600

@@ -1,0 +1,1 @@
+"""`python3 -m training.infer`: PDFs -> tables, as BadgerDoc JSON."""

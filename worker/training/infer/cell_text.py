@@ -1,0 +1,53 @@
+"""The words of the text layer that are in each detected cell. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from training.geometry import Box, Words, union
+
+IN_CELL = 0.5  # a word is of the cell that holds most of it, where that is more than this part of its area
+SAME_LINE = 0.5  # words of which one shares this part of its height with the other stand in one line
+
+
+class CellText(NamedTuple):
+    """A cell's box, grown to hold its words, and their text: lines parted by line breaks, words by spaces."""
+
+    box: Box
+    text: str
+
+
+def read_cells(cells: Sequence[Box], texts: Mapping[Box, str]) -> list[CellText]:
+    """The text of each cell, in their order; `texts` are a page's words by their boxes.
+
+    A word that sticks out of its cell makes the cell larger: a cell that cuts a word does not contain it for those who
+    read the result.
+    """
+    words = Words(texts)
+    owners: dict[Box, tuple[float, int]] = {}
+    for index, cell in enumerate(cells):
+        for word in words.touching(cell):
+            part = word.intersection(cell).area / word.area
+            if part > max(IN_CELL, owners.get(word, (0.0, 0))[0]):
+                owners[word] = (part, index)
+    of_cell: list[list[Box]] = [[] for _ in cells]
+    for word, (_, index) in owners.items():
+        of_cell[index].append(word)
+    return [
+        CellText(union([cell, *found]), "\n".join(" ".join(texts[word] for word in line) for line in _lines(found)))
+        for cell, found in zip(cells, of_cell, strict=True)
+    ]
+
+
+def _lines(words: Sequence[Box]) -> list[list[Box]]:
+    """The words line by line, from left to right."""
+    lines: list[tuple[Box, list[Box]]] = []  # with the box around each
+    for word in sorted(words, key=lambda word: (word.top + word.bottom, word.left)):
+        if lines:
+            around, line = lines[-1]
+            shared = min(around.bottom, word.bottom) - max(around.top, word.top)
+            if shared > SAME_LINE * min(around.height, word.height):
+                line.append(word)
+                lines[-1] = union([around, word]), line
+                continue
+        lines.append((word, [word]))
+    return [sorted(line, key=lambda word: word.left) for _, line in lines]

@@ -1,0 +1,215 @@
+"""`python3 -m training.infer`: PDFs in, BadgerDoc JSON out, predicted by a trained model.
+
+    python3 -m training.infer INPUT OUTPUT --model MODEL
+    CASCADE_CONFIG_PATH=CONFIG CASCADE_MODEL_PATH=MODEL python3 -m training.infer INPUT OUTPUT
+
+The output holds `json/`, `pdfs/` and, to look at, `draw/`: what `training.preprocess` takes as its source once people
+have corrected it. What can be known early is checked here, before torch is imported.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.documents.passwords import Passwords
+from training.documents.render import MAX_DPI, MIN_DPI, RenderOptions
+from training.errors import ConfigError, DataError, Failure
+from training.infer import render_ahead
+from training.infer.pdfs import find_pdfs
+from training.infer.pipeline import Order, Outcome, PageDetector, State, predict_documents
+from training.labels.categories import CATEGORIES
+from training.model import bundle
+from training.options import OptionParser, positive_integer
+from training.process.exit import run_command
+from training.process.limits import limit_process
+from training.process.pool import DocumentPool, warm_up
+from training.process.signals import StopRequest
+from training.storage.uri import open_storage
+
+logger = logging.getLogger(__name__)
+MODEL_VARIABLE, CONFIG_VARIABLE = "CASCADE_MODEL_PATH", "CASCADE_CONFIG_PATH"
+DEVICES = ("auto", "cpu", "cuda")
+STOP_DEADLINE_S = 20.0  # of a pod's grace period of 30 s
+LoadDetector = Callable[[bundle.VerifiedModel, str, int], PageDetector]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line and the two variables, checked."""
+
+    source: str
+    target: str
+    model: bundle.Destination
+    config_uri: str | None  # None: the one beside the model
+    device: str
+    score: float
+    batch_size: int
+    render: RenderOptions
+    passwords: Path | None
+    copy_pdfs: bool
+    force: bool
+    verbose: bool
+
+
+def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Options:
+    """Raises ConfigError for options that are wrong, SystemExit for --help."""
+    parser = OptionParser(
+        prog="python3 -m training.infer", description="Predicts the tables of PDFs, as BadgerDoc JSON."
+    )
+    parser.add_argument("source", metavar="INPUT", help="a PDF, or a folder of PDFs or with pdfs/: a path or s3://")
+    parser.add_argument("target", metavar="OUTPUT", help="folder for json/, pdfs/ and draw/: a path or s3://")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="the .pth that training.train published, beside its config, which is executed as Python, and its "
+        f"manifest: a path or s3:// (default: {MODEL_VARIABLE}, with {CONFIG_VARIABLE})",
+    )
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="auto: the GPU where there is one (auto)")
+    parser.add_argument(
+        "--score", type=_probability, default=0.3, help="how sure a detection must be, from 0 to 1 (0.3)"
+    )
+    parser.add_argument(
+        "--batch_size", type=positive_integer, default=1, help="pages that the network gets at once (1)"
+    )
+    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution that pages are drawn in (120)")
+    parser.add_argument(
+        "--page_timeout", type=positive_integer, default=60, help="seconds after which a page fails its document (60)"
+    )
+    parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
+    parser.add_boolean("--copy_pdfs", default=True, description="copy the PDFs to the output (True)")
+    parser.add_boolean("--force", description="predict again what is there, also where people have changed it")
+    parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
+    parsed = parser.parse_args(list(arguments))
+    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
+        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
+    model, config_uri = _model(parsed.model, environ)
+    return Options(
+        source=parsed.source,
+        target=parsed.target,
+        model=bundle.destination(model),
+        config_uri=config_uri,
+        device=parsed.device,
+        score=parsed.score,
+        batch_size=parsed.batch_size,
+        render=RenderOptions(parsed.dpi, page_timeout_s=parsed.page_timeout),
+        passwords=parsed.passwords,
+        copy_pdfs=parsed.copy_pdfs,
+        force=parsed.force,
+        verbose=parsed.verbose,
+    )
+
+
+def _model(given: str | None, environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """The addresses of the model and, where that is not the one beside it, of its config."""
+    if given:
+        return given, None
+    model, config = environ.get(MODEL_VARIABLE, ""), environ.get(CONFIG_VARIABLE, "")
+    if not model or not config:
+        raise ConfigError(
+            f"No model is named; give --model, or set {MODEL_VARIABLE} and {CONFIG_VARIABLE}, both of them."
+        )
+    return model, config if "://" in config else str(Path(config).absolute())
+
+
+def _probability(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Order:
+    """The cheap checks, the cheapest first. Raises the typed errors."""
+    passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
+    source = find_pdfs(options.source)
+    target = open_storage(options.target)
+    target.check_writable()
+    model = bundle.download_verified(options.model, scratch, config_uri=options.config_uri)
+    if model.classes != tuple(CATEGORIES.values()):
+        raise ConfigError(
+            f"The model {model.uri} knows the classes {', '.join(model.classes)}; name one that was trained on "
+            f"{', '.join(CATEGORIES.values())}."
+        )
+    if model.demo:
+        logger.warning("%s is a demo's model, trained on a handful of pages: its predictions mean nothing", model.uri)
+    return Order(
+        source=source,
+        target=target,
+        model=model,
+        load_detector=lambda: load_detector(model, options.device, options.batch_size),
+        render=options.render,
+        score=options.score,
+        passwords=passwords,
+        copy_pdfs=options.copy_pdfs,
+        force=options.force,
+        scratch=scratch,
+    )
+
+
+def load_network(model: bundle.VerifiedModel, device: str, batch_size: int) -> PageDetector:
+    """The real detector."""
+    from training.model.detector import Detector  # noqa: PLC0415  torch takes seconds to import, only now is it needed
+
+    return Detector(model, device=device, batch_size=batch_size)
+
+
+def run(options: Options, load_detector: LoadDetector) -> None:
+    """Predict on all documents. Raises DataError, which names them, where some failed."""
+    warm_up(render_ahead.__name__)
+    with tempfile.TemporaryDirectory(prefix="infer-") as folder:
+        # The root file system is read-only in a pod, and so may the home be.
+        os.environ.setdefault("MPLCONFIGDIR", f"{folder}/matplotlib")
+        order = prepare(options, Path(folder), load_detector)
+        with DocumentPool(1, initialize=limit_process, preload=render_ahead.__name__) as pool:
+            outcomes = predict_documents(order, pool)
+    print(summary(outcomes, order.target.uri()), flush=True)
+    failed = [outcome.name for outcome in outcomes if outcome.state is State.FAILED]
+    if failed:
+        raise DataError(
+            f"{len(failed)} of {len(outcomes)} documents could not be predicted: {', '.join(failed)}; the log says why "
+            f"of each."
+        )
+
+
+def summary(outcomes: Sequence[Outcome], target: str) -> str:
+    """What a person wants to know at the end."""
+    counts = Counter(outcome.state for outcome in outcomes)
+    words = {
+        State.PREDICTED: "predicted",
+        State.UP_TO_DATE: "predicted before",
+        State.KEPT: "kept as people changed them",
+        State.FAILED: "failed",
+    }
+    parts = [f"{counts[state]} {text}" for state, text in words.items() if counts[state]]
+    return f"{target}: {len(outcomes)} documents, {', '.join(parts)}"
+
+
+def main(arguments: Sequence[str] | None = None, *, load_detector: LoadDetector = load_network) -> int:
+    """Run the command; returns the exit code of docs/architecture.md."""
+    verbose = False
+
+    def command() -> None:
+        nonlocal verbose
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+        verbose = options.verbose
+        logging.basicConfig(
+            level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        run(options, load_detector)
+
+    def on_failure(_: Failure) -> None:
+        """Nobody reads a termination message of this command."""
+
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure):
+        return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)

@@ -1,0 +1,232 @@
+"""The documents' way from PDFs to predictions: draw, detect, write; a document's JSON comes last.
+
+A document that fails is told of, and the others go on. One whose JSON is the very prediction that would be made is not
+predicted again, and one whose JSON somebody has changed is left alone.
+"""
+
+import enum
+import logging
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from training.documents.names import JSON_FOLDER, PDF_FOLDER
+from training.documents.page_image import PageImage
+from training.documents.passwords import Passwords
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import DocumentError
+from training.documents.render import RenderOptions
+from training.errors import one_line
+from training.infer.pdfs import PdfDocument, PdfSource
+from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
+from training.infer.render_ahead import DrawnPage, DrawTask, drawn_runs
+from training.infer.tables import PredictedPage, labels, page_json, predict_page
+from training.labels.draw import draw_page
+from training.model.bundle import VerifiedModel
+from training.model.detections import Detection
+from training.process.pool import DocumentPool
+from training.process.threads import TRANSFER_THREADS, thread_pool
+from training.storage.base import Storage
+from training.storage.files import sha256_file
+from training.storage.local import LocalStorage, local_file
+
+logger = logging.getLogger(__name__)
+DRAWING_FOLDER = "draw/"
+
+
+class PageDetector(Protocol):
+    """A network that looks at pages."""
+
+    def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
+        """What it detects on each of the page images, in pixels of theirs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is to be predicted, with what, and where it goes. `scratch` takes a folder for each document."""
+
+    source: PdfSource
+    target: Storage
+    model: VerifiedModel
+    load_detector: Callable[[], PageDetector]
+    render: RenderOptions
+    score: float
+    passwords: Passwords
+    copy_pdfs: bool
+    force: bool
+    scratch: Path
+
+
+class State(enum.Enum):
+    """What became of a document."""
+
+    PREDICTED = enum.auto()
+    UP_TO_DATE = enum.auto()
+    KEPT = enum.auto()  # since somebody has changed it
+    FAILED = enum.auto()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the document of that name, in words for people, too."""
+
+    name: str
+    state: State
+    message: str
+
+
+def predict_documents(order: Order, pool: DocumentPool) -> list[Outcome]:
+    """Predicts on all documents, one after the other. The first fault that is not a document's own ends it all."""
+    outcomes = [
+        Outcome(document.name, State.FAILED, f"{document.reason}: {document.message}")
+        for document in order.source.unusable
+    ]
+    for outcome in outcomes:
+        _log(outcome, "")
+    work = _Work(order, pool)
+    for index, document in enumerate(order.source.documents, 1):
+        outcome = work.one(index, document)
+        _log(outcome, f"{index}/{len(order.source.documents)} ")
+        outcomes.append(outcome)
+    return outcomes
+
+
+class _Work:
+    """What is done for each document."""
+
+    def __init__(self, order: Order, pool: DocumentPool) -> None:
+        self._order = order
+        self._pool = pool
+
+    def one(self, index: int, document: PdfDocument) -> Outcome:
+        """Brings one document's predictions to the target, unless they are there."""
+        order = self._order
+        # Numbered, not named: a document's name may be anything.
+        folder = order.scratch / f"{index:06d}"
+        folder.mkdir()
+        try:
+            pdf = local_file(order.source.storage, document.key, folder / "document.pdf")
+            origin = Origin(
+                pdf_sha256=sha256_file(pdf),
+                model_sha256=order.model.sha256,
+                config_sha256=order.model.config_sha256,
+                dpi=order.render.dpi,
+                score=order.score,
+            )
+            found = None if order.force else self._find(document, origin)
+            if found is Found.SAME:
+                return Outcome(document.name, State.UP_TO_DATE, "was predicted already")
+            if found is Found.CHANGED:
+                where = order.target.uri(self._json_key(document))
+                return Outcome(
+                    document.name, State.KEPT, f"{where} is not as it was predicted and is kept; --force replaces it"
+                )
+            return Outcome(document.name, State.PREDICTED, self._predict(document, pdf, origin, folder))
+        except DocumentError as error:
+            return Outcome(document.name, State.FAILED, one_line(f"{error.cause}: {error}"))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _find(self, document: PdfDocument, origin: Origin) -> Found | None:
+        """What is in the place of the document's predictions; None where nothing is, or not all."""
+        target = self._order.target
+        if target.stat(self._json_key(document)) is None:
+            return None
+        found = recognise(target.read_bytes(self._json_key(document)), origin)
+        if found is Found.SAME and self._copies(document) and target.stat(PDF_FOLDER + document.file_name) is None:
+            return Found.OTHER
+        return found
+
+    def _predict(self, document: PdfDocument, pdf: Path, origin: Origin, folder: Path) -> str:
+        order = self._order
+        path = folder / "prediction.json"
+        task = DrawTask(document.name, PdfFile(pdf, order.passwords.of(document.name)), folder, order.render)
+        pages = tables = cells = 0
+        runs = drawn_runs(self._pool, task)
+        doc_name = document.key.rpartition("/")[2]
+        with PredictionFile(path, doc_name, origin, model_uri=order.model.uri) as file:
+            try:
+                for run in runs:
+                    predicted = self._predict_run(run.pages)
+                    self._store_drawings(document, run.pages, predicted, folder)
+                    for page in predicted:
+                        file.add(page_json(page))
+                        tables += len(page.tables)
+                        cells += sum(len(table.cells) for table in page.tables)
+                    pages += len(predicted)
+                    logger.debug("%s: %d of %d pages", document.name, pages, run.pages_in_all)
+            except DocumentError:
+                runs.close()
+                raise
+            except BaseException:
+                # It is over, so that nobody waits for a page that takes minutes.
+                self._pool.kill()
+                raise
+        self._delete_drawings(document, pages)
+        if self._copies(document):
+            order.target.upload_file(pdf, PDF_FOLDER + document.file_name)
+        order.target.upload_file(path, self._json_key(document))
+        return f"{pages} pages, {tables} tables, {cells} cells"
+
+    def _predict_run(self, pages: Sequence[DrawnPage]) -> list[PredictedPage]:
+        detected = self._detector.detect([page.image.path for page in pages])
+        return [
+            predict_page(
+                page.image.number,
+                page.image.width,
+                page.image.height,
+                [found for found in detections if found.score >= self._order.score],
+                page.texts,
+            )
+            for page, detections in zip(pages, detected, strict=True)
+        ]
+
+    @cached_property
+    def _detector(self) -> PageDetector:
+        # Only when the first page is there is it known to be needed.
+        return self._order.load_detector()
+
+    def _store_drawings(
+        self, document: PdfDocument, pages: Sequence[DrawnPage], predicted: Sequence[PredictedPage], folder: Path
+    ) -> None:
+        def store(page: DrawnPage, prediction: PredictedPage) -> None:
+            path = folder / f"draw-{prediction.number}.jpg"
+            draw_page(PageImage(page.image.path).small, page.image.width, labels(prediction), path)
+            self._order.target.upload_file(path, self._drawing_key(document, prediction.number))
+            path.unlink()
+
+        with thread_pool(TRANSFER_THREADS, "drawing") as threads:
+            for future in [threads.submit(store, *pair) for pair in zip(pages, predicted, strict=True)]:
+                future.result()
+
+    def _delete_drawings(self, document: PdfDocument, pages: int) -> None:
+        """Of pages that an earlier PDF of that name had."""
+        target = self._order.target
+        keep = {self._drawing_key(document, number) for number in range(pages)}
+        for found in list(target.list_objects(f"{DRAWING_FOLDER}{document.file_stem}/")):
+            if found.key not in keep:
+                target.delete(found.key)
+
+    def _copies(self, document: PdfDocument) -> bool:
+        """Whether the PDF goes to the target, where it may be already: source and target can be one folder."""
+        source, target = self._order.source.storage, self._order.target
+        copy_key = PDF_FOLDER + document.key.rpartition("/")[2]
+        if isinstance(source, LocalStorage) and isinstance(target, LocalStorage):
+            is_there = source.path(document.key).resolve() == target.path(copy_key).resolve()
+        else:
+            is_there = source.uri(document.key) == target.uri(copy_key)
+        return self._order.copy_pdfs and not is_there
+
+    def _json_key(self, document: PdfDocument) -> str:
+        return f"{JSON_FOLDER}{document.file_stem}.json"
+
+    def _drawing_key(self, document: PdfDocument, page: int) -> str:
+        return f"{DRAWING_FOLDER}{document.file_stem}/{page}.jpg"
+
+
+def _log(outcome: Outcome, progress: str) -> None:
+    level = logging.INFO if outcome.state in (State.PREDICTED, State.UP_TO_DATE) else logging.WARNING
+    logger.log(level, "%s%s: %s", progress, outcome.name, outcome.message)

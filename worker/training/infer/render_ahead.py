@@ -1,0 +1,114 @@
+"""A PDF's pages as images with their words, for the network: drawn in a process of the pool, a run at a time.
+
+The process is bounded as those of preprocess are, and draws the next run while the network looks at this one. Memory
+and disk hold two runs, however long the document is.
+"""
+
+import shutil
+from collections.abc import Generator
+from concurrent.futures import Future, wait
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import DocumentError, QuarantinedDocument, killed, set_aside_faults
+from training.documents.render import (
+    PageSize,
+    RenderedPage,
+    RenderOptions,
+    check_page_pixels,
+    page_runs,
+    page_sizes,
+    render_pages,
+)
+from training.documents.text_layer import page_texts
+from training.geometry import Box
+from training.process.pool import DocumentPool, ProcessKilledError
+
+
+@dataclass(frozen=True)
+class DrawTask:
+    """What to draw. `folder` takes a folder for each run of pages."""
+
+    name: str
+    pdf: PdfFile
+    folder: Path
+    options: RenderOptions
+
+
+@dataclass(frozen=True)
+class DrawnPage:
+    """A page's image, and its words by their boxes in the image's pixels."""
+
+    image: RenderedPage
+    texts: dict[Box, str]
+
+
+@dataclass(frozen=True)
+class DrawnRun:
+    """Consecutive pages, whose images are in `folder`; `pages_in_all` are those of the document."""
+
+    folder: Path
+    pages: tuple[DrawnPage, ...]
+    pages_in_all: int
+
+
+def drawn_runs(pool: DocumentPool, task: DrawTask) -> Generator[DrawnRun, None, None]:
+    """All pages, run by run; a run's images are deleted when the next one is asked for.
+
+    Close it where not all are asked for. Raises DocumentError (encrypted, corrupt, too_large, timeout, unexpected).
+    """
+    number = 0
+    future = pool.submit(draw_run, task, number)
+    try:
+        while True:
+            run = _result(pool, future, task, number)
+            if isinstance(run, QuarantinedDocument):
+                raise DocumentError(run.reason, run.message)
+            number += 1
+            is_last = run.pages[-1].image.number + 1 == run.pages_in_all
+            if not is_last:
+                future = pool.submit(draw_run, task, number)
+            yield run
+            shutil.rmtree(run.folder)
+            if is_last:
+                return
+    finally:
+        # Not before it has ended is the folder that it writes to deleted.
+        if not future.cancel():
+            wait([future])
+
+
+def draw_run(task: DrawTask, number: int) -> DrawnRun | QuarantinedDocument:
+    """Draws one run of pages. Runs in a process of the pool; never raises for a fault of the document."""
+    return set_aside_faults(task.name, lambda: _draw(task, number))
+
+
+def _result(
+    pool: DocumentPool, future: "Future[DrawnRun | QuarantinedDocument]", task: DrawTask, number: int
+) -> DrawnRun | QuarantinedDocument:
+    try:
+        return pool.result(future, draw_run, task, number)
+    except ProcessKilledError:
+        return killed(task.name)
+
+
+def _draw(task: DrawTask, number: int) -> DrawnRun:
+    sizes = _checked_sizes(task)
+    first, last = list(page_runs(range(len(sizes))))[number]
+    pages = range(first, last + 1)
+    folder = task.folder / f"run-{number}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed over it
+    folder.mkdir(parents=True)
+    texts = page_texts(task.pdf, pages, task.options)
+    images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
+    return DrawnRun(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
+
+
+# Of the document that is being drawn: each process looks into it once, however many runs it draws.
+@lru_cache(maxsize=1)
+def _checked_sizes(task: DrawTask) -> list[PageSize]:
+    sizes = page_sizes(task.pdf)
+    check_page_pixels(sizes, range(len(sizes)), task.options.dpi)
+    return sizes

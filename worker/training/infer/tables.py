@@ -1,0 +1,140 @@
+"""What the network detected on a page -> the page's tables, as BadgerDoc JSON and as labels to draw. Pure.
+
+The JSON is the first of the formats that `training.preprocess` reads (`training.annotations.badgerdoc`), in pixels of
+the page as it was drawn.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from training.documents.quarantine import DocumentError, Reason
+from training.geometry import Box
+from training.infer.cell_text import read_cells
+from training.infer.table_structure import MOSTLY, GridCell, distinct, find_structure, share
+from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
+from training.labels.labelling import MAX_ON_PAGE
+from training.model.detections import Detection
+
+
+class PredictedCell(NamedTuple):
+    """A cell in its place, and the text of the PDF in it."""
+
+    place: GridCell
+    text: str
+
+
+@dataclass(frozen=True)
+class PredictedTable:
+    """A table, its headers and its cells in reading order; all boxes are whole pixels within the page."""
+
+    box: Box
+    headers: tuple[Box, ...]
+    cells: tuple[PredictedCell, ...]
+
+
+@dataclass(frozen=True)
+class PredictedPage:
+    """A page, numbered from 0, of `width` x `height` pixels, and its tables from the top down."""
+
+    number: int
+    width: int
+    height: int
+    tables: tuple[PredictedTable, ...]
+
+
+def predict_page(
+    number: int, width: int, height: int, detections: Iterable[Detection], texts: Mapping[Box, str]
+) -> PredictedPage:
+    """The tables that the detections make; `texts` are the page's words by their boxes.
+
+    A cell or header that lies in no table is left out. The order of the detections does not matter. Raises
+    DocumentError (too_large) for a page with more words than preprocess takes.
+    """
+    if len(texts) > MAX_ON_PAGE:
+        raise DocumentError(
+            Reason.TOO_LARGE, f"Page {number} has {len(texts):,} words, more than {MAX_ON_PAGE:,}; split it."
+        )
+    page = Box(0, 0, width, height)
+    found: dict[int, list[Box]] = {TABLE: [], CELL: [], HEADER: []}
+    for category, _, box in sorted(detections, key=lambda item: (-item.score, item)):
+        outer = box.rounded_out().intersection(page)
+        if not outer.is_empty:
+            found[category].append(outer)
+    tables = distinct(found[TABLE])
+    cells = _by_table(distinct(found[CELL]), tables)
+    headers = _by_table(distinct(found[HEADER]), tables)
+    predicted = (
+        _table(box, of_table, in_table, texts, page)
+        for box, of_table, in_table in zip(tables, cells, headers, strict=True)
+    )
+    return PredictedPage(number, width, height, tuple(sorted(predicted, key=lambda table: (table.box.top, table.box))))
+
+
+def page_json(page: PredictedPage) -> dict[str, Any]:
+    """The page as BadgerDoc writes it."""
+    return {
+        "page_num": page.number,
+        "bbox": _box_json(Box(0, 0, page.width, page.height)),
+        "blocks": [
+            {
+                "type": "table",
+                "bbox": _box_json(table.box),
+                "header": [_cell_json(cell) for cell in table.cells if cell.place.is_header],
+                "cells": [_cell_json(cell) for cell in table.cells if not cell.place.is_header],
+            }
+            for table in page.tables
+        ],
+    }
+
+
+def labels(page: PredictedPage) -> list[LabelledBox]:
+    """What is to be drawn on the page."""
+    found = []
+    for table in page.tables:
+        found.append(_label(TABLE, table.box))
+        found += [_label(CELL, cell.place.box) for cell in table.cells]
+        found += [_label(HEADER, header) for header in table.headers]
+    return found
+
+
+def _table(
+    box: Box, cells: Sequence[Box], headers: Sequence[Box], texts: Mapping[Box, str], page: Box
+) -> PredictedTable:
+    read = read_cells(cells, texts)
+    # Two cells that grew to hold the same words are one.
+    text_of = {cell.rounded_out().intersection(page): text for cell, text in reversed(read)}
+    places = find_structure(list(text_of), headers)
+    return PredictedTable(
+        box, tuple(sorted(headers)), tuple(PredictedCell(place, text_of[place.box]) for place in places)
+    )
+
+
+def _by_table(boxes: Iterable[Box], tables: Sequence[Box]) -> list[list[Box]]:
+    """Those of the boxes that lie mostly in each of the tables, each in the one that holds most of it."""
+    of_table: list[list[Box]] = [[] for _ in tables]
+    for box in boxes:
+        part, index = max(((share(box, table), -index) for index, table in enumerate(tables)), default=(0.0, 0))
+        if part > MOSTLY:
+            of_table[-index].append(box)
+    return of_table
+
+
+def _cell_json(cell: PredictedCell) -> dict[str, Any]:
+    place = cell.place
+    return {
+        "row": place.row,
+        "column": place.column,
+        "rowspan": place.rowspan,
+        "colspan": place.colspan,
+        "bbox": _box_json(place.box),
+        "text": cell.text,
+    }
+
+
+def _box_json(box: Box) -> dict[str, int]:
+    return {"left": int(box.left), "top": int(box.top), "height": int(box.height), "width": int(box.width)}
+
+
+def _label(category: int, box: Box) -> LabelledBox:
+    return LabelledBox(category, int(box.left), int(box.top), int(box.width), int(box.height))

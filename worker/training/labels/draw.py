@@ -1,0 +1,35 @@
+"""A page with its labels drawn on it, for people to check before they train: `pdfs/<document>/draw_ann/<page>.jpg`."""
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from training.labels.categories import CELL, COLOURS, HEADER, TABLE, LabelledBox
+
+QUALITY = 80
+LINE_WIDTHS = {TABLE: 3, CELL: 1, HEADER: 2}
+DRAW_ORDER = (TABLE, HEADER, CELL)
+THUMBNAIL_REDUCTION = 3
+THUMBNAIL_QUALITY = 60
+
+
+def draw_page(picture: Image.Image, width: int, boxes: Iterable[LabelledBox], target: Path) -> bytes:
+    """Draws the outlines of `boxes` in their classes' colours on `picture` and writes it to `target` as JPEG.
+
+    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the data set, which the boxes
+    are in. Returns a JPEG of a third of the picture's size.
+    """
+    scale = picture.width / width
+    canvas = ImageDraw.Draw(picture)
+    for category, left, top, box_width, height in sorted(boxes, key=lambda box: DRAW_ORDER.index(box.category)):
+        canvas.rectangle(
+            (left * scale, top * scale, (left + box_width) * scale, (top + height) * scale),
+            outline=COLOURS[category],
+            width=LINE_WIDTHS[category],
+        )
+    picture.save(target, "JPEG", quality=QUALITY)
+    content = io.BytesIO()
+    picture.reduce(THUMBNAIL_REDUCTION).save(content, "JPEG", quality=THUMBNAIL_QUALITY)
+    return content.getvalue()

@@ -1,0 +1,132 @@
+"""Labels that look wrong, for people to look at: nothing is left out for them. Pure."""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from training.geometry import Box
+from training.labels.categories import CATEGORIES, CELL, TABLE, LabelledBox
+
+OUTSIDE_PART = 0.1  # of a cell's area that may lie outside its table
+OVERLAP_PART = 0.2  # of the smaller box's area that two cells, or two tables, may share
+DUPLICATE_PART = 0.9  # of what two boxes cover together, shared by both: they are the same thing, labelled twice
+GIANT_CELL_PART = 0.8  # of its table's area
+GIANT_TABLE_PART = 0.95  # of the page's area
+TINY_AREA_PX = 9  # a speck of dirt; the ink of a dash has more
+TINY_TABLE_PART = 0.001  # of the page's area
+MAX_FINDINGS = 100  # on a page: one with more is wrong as a whole
+MAX_COMPARED = 64  # boxes that one is compared with, so that no page takes minutes
+CELL_OUTSIDE = "cell outside its table"
+OVERLAPPING_CELLS = "overlapping cells"
+OVERLAPPING_TABLES = "overlapping tables"
+DUPLICATE = "duplicate box"
+WITHOUT_CELLS = "table without cells"
+GIANT = "giant box"
+TINY = "tiny box"
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """One finding: `kind` is what findings are counted by, `box` where it is, in pixels of the page's image."""
+
+    kind: str
+    box: Box
+    message: str
+
+
+def find_outliers(labels: Sequence[LabelledBox], width: int, height: int) -> tuple[Outlier, ...]:
+    """What is odd about a page's labels, which are in the order of `label_page`: each table before its cells.
+
+    Returns at most MAX_FINDINGS, and of each cell at most one that it overlaps.
+    """
+    return tuple(islice(_find(labels, width * height), MAX_FINDINGS))
+
+
+def _find(labels: Sequence[LabelledBox], page_area: int) -> Iterator[Outlier]:
+    tables = _tables(labels)
+    for number, (table, cells) in enumerate(tables, 1):
+        area = table.width * table.height
+        if area > GIANT_TABLE_PART * page_area:
+            yield Outlier(GIANT, _box(table), f"Table {number} covers the whole page.")
+        elif area < TINY_TABLE_PART * page_area:
+            size = f"{table.width} x {table.height} pixels"
+            yield Outlier(TINY, _box(table), f"Table {number} has only {size}.")
+        if not cells:
+            yield Outlier(WITHOUT_CELLS, _box(table), f"Table {number} has no cell with content.")
+        yield from _cells(number, table, cells)
+    for first, second, kind in _overlapping([table for table, _ in tables], OVERLAPPING_TABLES):
+        what = "are nearly the same" if kind == DUPLICATE else "overlap"
+        yield Outlier(kind, _box(second), f"The tables at {_place(first)} and {_place(second)} {what}.")
+    for label in labels:
+        if label.category != TABLE and label.width * label.height <= TINY_AREA_PX:
+            name = CATEGORIES[label.category].lower()
+            size = f"{label.width} x {label.height} pixels"
+            yield Outlier(TINY, _box(label), f"The {name} at {_place(label)} has only {size}.")
+
+
+def _cells(number: int, table: LabelledBox, cells: Sequence[LabelledBox]) -> Iterator[Outlier]:
+    left, top, right, bottom = _box(table)
+    giant_area = GIANT_CELL_PART * table.width * table.height
+    for cell in cells:
+        _, cell_left, cell_top, cell_width, cell_height = cell
+        area = cell_width * cell_height
+        inside_x = min(right, cell_left + cell_width) - max(left, cell_left)
+        inside_y = min(bottom, cell_top + cell_height) - max(top, cell_top)
+        if max(0, inside_x) * max(0, inside_y) < (1 - OUTSIDE_PART) * area:
+            yield Outlier(CELL_OUTSIDE, _box(cell), f"The cell at {_place(cell)} lies outside table {number}.")
+        elif area > giant_area and len(cells) > 1:
+            yield Outlier(GIANT, _box(cell), f"The cell at {_place(cell)} covers table {number}.")
+    for first, second, kind in _overlapping(cells, OVERLAPPING_CELLS):
+        what = "are nearly the same" if kind == DUPLICATE else "overlap"
+        message = f"The cells at {_place(first)} and {_place(second)} of table {number} {what}."
+        yield Outlier(kind, _box(second), message)
+
+
+def _tables(labels: Sequence[LabelledBox]) -> list[tuple[LabelledBox, list[LabelledBox]]]:
+    """Each table with its cells."""
+    tables: list[tuple[LabelledBox, list[LabelledBox]]] = []
+    for label in labels:
+        if label.category == TABLE:
+            tables.append((label, []))
+        elif label.category == CELL and tables:
+            tables[-1][1].append(label)
+    return tables
+
+
+def _overlapping(boxes: Sequence[LabelledBox], kind: str) -> Iterator[tuple[LabelledBox, LabelledBox, str]]:
+    """Each box that covers much of one above or beside it, that one first, and `kind` or DUPLICATE.
+
+    Goes down the page and keeps the boxes that it is still in, by their left edges: an ordinary one meets its
+    neighbours alone.
+    """
+    widest = max((box.width for box in boxes), default=0)
+    current: list[tuple[int, int, LabelledBox]] = []  # left, bottom, box
+    prune_at = 32
+    for box in sorted(boxes, key=lambda box: (box.top, box.left)):
+        _, left, top, width, height = box
+        if len(current) > prune_at:
+            current = [entry for entry in current if entry[1] > top]
+            prune_at = 2 * len(current) + 32
+        last = bisect_left(current, (left + width,))
+        for at in range(last - 1, max(-1, last - 1 - MAX_COMPARED), -1):
+            other_left, other_bottom, other = current[at]
+            if other_left + widest <= left:
+                break
+            shared_x = min(left + width, other_left + other.width) - max(left, other_left)
+            shared_y = min(top + height, other_bottom) - top
+            if shared_x <= 0 or shared_y <= 0:
+                continue
+            shared, area, other_area = shared_x * shared_y, width * height, other.width * other.height
+            if shared > OVERLAP_PART * min(area, other_area):
+                yield other, box, DUPLICATE if shared > DUPLICATE_PART * (area + other_area - shared) else kind
+                break
+        insort(current, (left, top + height, box))
+
+
+def _box(label: LabelledBox) -> Box:
+    return Box(label.left, label.top, label.left + label.width, label.top + label.height)
+
+
+def _place(label: LabelledBox) -> str:
+    return f"({label.left}, {label.top})"

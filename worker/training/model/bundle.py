@@ -1,0 +1,248 @@
+"""The published model: weights, the resolved config beside them, and the manifest, written last, that ties them
+together.
+
+`--model_output s3://bucket/path/model.pth` makes `model.pth`, `model.pth.config.py` and `model.pth.manifest.json`
+(docs/architecture.md, "The model"). A model without its manifest, or unlike it, is not a model. While a model is being
+published its manifest is of the kind UnfinishedModel, which vouches for nothing and says whether it will be a demo's.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.errors import ConfigError, DataError, NotFound, Transient
+from training.process.run_identity import RunIdentity
+from training.storage.base import Storage
+from training.storage.files import sha256_bytes, sha256_file
+from training.storage.uri import open_parent, open_storage
+
+DEFAULT_NAME = "model.pth"
+KIND, UNFINISHED_KIND = "Model", "UnfinishedModel"  # of a manifest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Where a model goes: a storage and the keys of its three objects."""
+
+    storage: Storage
+    key: str
+
+    @property
+    def config_key(self) -> str:
+        return f"{self.key}.config.py"
+
+    @property
+    def manifest_key(self) -> str:
+        return f"{self.key}.manifest.json"
+
+    @property
+    def uri(self) -> str:
+        return self.storage.uri(self.key)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifiedModel:
+    """A published model on this machine: weights and config are those that its manifest names."""
+
+    uri: str
+    weights: Path
+    config: Path
+    sha256: str  # of the weights
+    config_sha256: str
+    classes: tuple[str, ...]
+    demo: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What was trained on what: together with the run it says whether a published model is this training's.
+
+    `dataset_manifest` is the address of the dataset's manifest, which the digest, not this, identifies.
+    """
+
+    dataset_digest: str
+    dataset_manifest: str
+    config_sha256: str
+    seed: int
+    demo: bool
+
+
+def destination(output: str) -> Destination:
+    """The destination that `--model_output` names; a folder, written with a closing slash, gets `model.pth`."""
+    if output.endswith("/") or ("://" not in output and Path(output).is_dir()):
+        return Destination(
+            storage=open_storage(output.rstrip("/") if "://" in output else Path(output).absolute()), key=DEFAULT_NAME
+        )
+    storage, key = open_parent(output if "://" in output else Path(output).absolute())
+    return Destination(storage=storage, key=key)
+
+
+def check_destination(place: Destination, *, demo: bool) -> None:
+    """Write and delete a probe there, and refuse to put a demo in the place of a model.
+
+    Raises Forbidden, NotFound or Transient where it cannot be written, ConfigError for the demo.
+    """
+    place.storage.check_writable()
+    if demo:
+        _refuse_to_replace_a_model(place)
+
+
+def _refuse_to_replace_a_model(place: Destination) -> None:
+    if place.storage.stat(place.key) is not None and _read_either_manifest(place).get("demo") is not True:
+        raise ConfigError(f"--demo would overwrite {place.uri}, which is no demo's model; name another --model_output.")
+
+
+def read_manifest(place: Destination) -> dict[str, Any] | None:
+    """The manifest at a destination; None where there is none of a finished model."""
+    content = _read_either_manifest(place)
+    return content if content.get("kind") == KIND else None
+
+
+def _read_either_manifest(place: Destination) -> dict[str, Any]:
+    """Of a finished or an unfinished model; empty where there is neither."""
+    try:
+        content: Any = json.loads(place.storage.read_bytes(place.manifest_key))
+    except (NotFound, ValueError):
+        return {}
+    known = isinstance(content, dict) and content.get("kind") in (KIND, UNFINISHED_KIND)
+    return content if known else {}
+
+
+def _write_manifest(place: Destination, content: Mapping[str, Any]) -> None:
+    place.storage.write_bytes(place.manifest_key, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def find_published(place: Destination, training: Training, run: RunIdentity, *, scratch: Path) -> dict[str, Any] | None:
+    """The manifest of the model that this very run has published already, if the model is what it says.
+
+    A pod can die between the last write and the end of its process; its successor has nothing to do.
+    """
+    manifest = read_manifest(place)
+    if not run.uid or manifest is None:
+        return None
+    same = (
+        manifest.get("run", {}).get("uid") == run.uid
+        and manifest.get("datasetDigest") == training.dataset_digest
+        and manifest.get("configSha256") == training.config_sha256
+        and manifest.get("demo") is training.demo
+    )
+    stored = place.storage.stat(place.key)
+    if not same or stored is None or stored.size_bytes != manifest.get("sizeBytes"):
+        return None
+    return manifest if _stored_sha256(place, scratch) == manifest.get("sha256") else None
+
+
+def publish(
+    place: Destination,
+    weights: Path,
+    *,
+    config_text: str,
+    training: Training,
+    run: RunIdentity,
+    classes: tuple[str, ...],
+    metrics: Mapping[str, Mapping[str, float]],
+    epochs: int,
+    versions: Mapping[str, str],
+    scratch: Path,
+) -> dict[str, Any]:
+    """Write model and config, read the model back, write the manifest. Returns the manifest.
+
+    An unfinished manifest replaces an older one first: that must not vouch for what replaces its model, and a demo that
+    is killed on the way can be told from a model when it is tried again. Raises Transient where the stored model is not
+    the one written, ConfigError where a model appeared in the place of a demo.
+    """
+    if sha256_bytes(config_text.encode()) != training.config_sha256:
+        raise ValueError("the config's text is not the one that was trained")
+    if training.demo:
+        _refuse_to_replace_a_model(place)
+    _write_manifest(place, {"version": 1, "kind": UNFINISHED_KIND, "demo": training.demo})
+    place.storage.upload_file(weights, place.key)
+    place.storage.write_bytes(place.config_key, config_text.encode())
+    sha256 = sha256_file(weights)
+    if _stored_sha256(place, scratch) != sha256:
+        raise Transient(f"{place.uri} was not stored as it was written; the run is tried again.")
+    manifest = {
+        "version": 1,
+        "kind": KIND,
+        "uri": place.uri,
+        "sha256": sha256,
+        "sizeBytes": weights.stat().st_size,
+        "classes": list(classes),
+        "metrics": {split: dict(values) for split, values in metrics.items()},
+        "epochs": epochs,
+        "datasetDigest": training.dataset_digest,
+        "datasetManifest": training.dataset_manifest,
+        "configSha256": training.config_sha256,
+        "seed": training.seed,
+        "demo": training.demo,
+        "versions": dict(versions),
+        "run": {"namespace": run.namespace, "name": run.name, "uid": run.uid},
+        "image": run.image,
+    }
+    _write_manifest(place, manifest)
+    return manifest
+
+
+def download_verified(place: Destination, folder: Path, *, config_uri: str | None = None) -> VerifiedModel:
+    """Copy a published model into a folder and compare it with its manifest, which must lie beside it.
+
+    The config is the one beside the model, too, or the object at `config_uri`. Raises NotFound where one of the three
+    is missing, DataError where the manifest vouches for no model or for another one, ConfigError for another config.
+    """
+    manifest = _read_complete_manifest(place)
+    config_storage, config_key = (place.storage, place.config_key) if config_uri is None else open_parent(config_uri)
+    config = config_storage.read_bytes(config_key)
+    if sha256_bytes(config) != manifest["configSha256"]:
+        raise ConfigError(
+            f"The config {config_storage.uri(config_key)} is not the one that {place.uri} was trained with; take "
+            f"the {place.config_key} that was published with it."
+        )
+    stored = place.storage.stat(place.key)
+    if stored is None:
+        raise NotFound(f"{place.uri} does not exist, although its manifest does; copy the model there again.")
+    weights = folder / DEFAULT_NAME
+    if stored.size_bytes == manifest["sizeBytes"]:
+        place.storage.download_file(place.key, weights)
+    if stored.size_bytes != manifest["sizeBytes"] or sha256_file(weights) != manifest["sha256"]:
+        raise DataError(
+            f"{place.uri} is not the model that its manifest names; copy both again from where they were published."
+        )
+    config_file = folder / f"{DEFAULT_NAME}.config.py"
+    config_file.write_bytes(config)
+    return VerifiedModel(
+        uri=place.uri,
+        weights=weights,
+        config=config_file,
+        sha256=manifest["sha256"],
+        config_sha256=manifest["configSha256"],
+        classes=tuple(manifest["classes"]),
+        demo=bool(manifest["demo"]),
+    )
+
+
+def _read_complete_manifest(place: Destination) -> dict[str, Any]:
+    """The manifest of a finished model, which has all that identifies it. Raises NotFound and DataError."""
+    uri = place.storage.uri(place.manifest_key)
+    if place.storage.stat(place.manifest_key) is None:
+        raise NotFound(
+            f"{place.uri} has no manifest {uri}, so that nothing tells what it is; copy there the manifest that "
+            "training.train published with it."
+        )
+    manifest = _read_either_manifest(place)
+    if manifest.get("kind") == UNFINISHED_KIND:
+        raise DataError(f"{place.uri} was not published to its end; wait for its training, or run that again.")
+    needed = {"sha256", "sizeBytes", "configSha256", "classes", "demo"}
+    if manifest.get("version") != 1 or not needed <= manifest.keys():
+        raise DataError(f"{uri} is no manifest of a model; copy there the one that training.train published.")
+    return manifest
+
+
+def _stored_sha256(place: Destination, scratch: Path) -> str:
+    copy = scratch / "model.readback"
+    try:
+        place.storage.download_file(place.key, copy)
+        return sha256_file(copy)
+    finally:
+        copy.unlink(missing_ok=True)

@@ -1,0 +1,99 @@
+"""A published model, loaded: page images in, detections out. Importing it takes seconds, since torch comes along."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.utils import register_all_modules
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.model import revert_sync_batchnorm
+from mmengine.registry import init_default_scope
+
+from training.errors import ConfigError, DataError, WorkerError
+from training.model import config, weights
+from training.model.bundle import VerifiedModel
+from training.model.detections import Detection, from_mmdetection
+from training.process.container import available_cpus
+
+logger = logging.getLogger(__name__)
+
+
+class Detector:
+    """The network on its device."""
+
+    def __init__(self, model: VerifiedModel, *, device: str, batch_size: int) -> None:
+        """Execute the model's config, build the network and fill it; `device` is auto, cpu or cuda.
+
+        Raises ConfigError where there is no such device or the config builds no network, DataError where the weights
+        are not that network's.
+        """
+        self._device = _find_device(device)
+        self._batch_size = batch_size
+        register_all_modules(init_default_scope=False)
+        loaded = config.load(model.config)
+        config.check_classes(loaded, model.classes)
+        init_default_scope(loaded.get("default_scope", "mmdet"))
+        content = weights.read(model.weights, what=f"The model {model.uri}")
+        named = content.get("meta", {}).get("dataset_meta", {}).get("classes")
+        if named is None or tuple(named) != model.classes:
+            raise DataError(
+                f"The model {model.uri} holds other classes than its manifest ({', '.join(model.classes)}); copy both "
+                "again from where they were published."
+            )
+        try:
+            self._network = revert_sync_batchnorm(MODELS.build(loaded["model"]))
+            self._pipeline = Compose(_test_pipeline(loaded))
+        except WorkerError:
+            raise
+        except Exception as error:  # whatever the config asks mmdetection for
+            raise ConfigError(
+                f"The config of {model.uri} builds no network here ({type(error).__name__}: {error}); use the image "
+                "that it was trained with."
+            ) from error
+        _fill(self._network, weights.state_of(content), what=model.uri)
+        self._network.to(self._device).eval()
+
+    def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
+        """What the network detects on each page, in pixels of its image, by batches."""
+        found: list[list[Detection]] = []
+        for start in range(0, len(images), self._batch_size):
+            batch = images[start : start + self._batch_size]
+            samples = [self._pipeline({"img_path": str(path), "img_id": start + i}) for i, path in enumerate(batch)]
+            with torch.inference_mode():
+                results = self._network.test_step(pseudo_collate(samples))
+            found += [from_mmdetection(result.pred_instances) for result in results]
+        return found
+
+
+def _find_device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: no GPU is visible; check the driver and the pod's resources, or use cpu.")
+    if name == "cpu" or not torch.cuda.is_available():
+        threads = int(os.environ.get("OMP_NUM_THREADS") or available_cpus())
+        torch.set_num_threads(threads)
+        logger.warning("predicting on the CPU with %d threads", threads)
+        return torch.device("cpu")
+    logger.info("predicting on %s", torch.cuda.get_device_name())
+    return torch.device("cuda")
+
+
+def _test_pipeline(loaded: Any) -> list[Any]:
+    """How the config prepares a page for the network, less what reads labels."""
+    dataset = loaded["test_dataloader"]["dataset"]
+    while "dataset" in dataset:
+        dataset = dataset["dataset"]
+    return [step for step in dataset["pipeline"] if "LoadAnnotations" not in str(step["type"])]
+
+
+def _fill(network: Any, state: dict[str, torch.Tensor], *, what: str) -> None:
+    """Raises DataError where the weights are not exactly those of the network."""
+    wanted = network.state_dict()
+    if set(state) != set(wanted) or len(weights.fitting(state, wanted)) != len(wanted):
+        raise DataError(
+            f"The weights {what} are not those of its config's network; publish the model again with training.train."
+        )
+    network.load_state_dict(state)

@@ -1,0 +1,1 @@
+"""`python3 -m training.preprocess`: corrected documents -> a dataset, from storage to storage."""

@@ -1,0 +1,157 @@
+"""A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
+
+A part is a run of pages that one call of the renderer draws, so that a long document keeps all processes busy. Whatever
+is wrong with a document sets aside this document alone.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from training.annotations.badgerdoc import Page, check_page_numbers
+from training.annotations.page_index import PageFile
+from training.annotations.reader import page_texts
+from training.dataset.prepared_document import PageRecord, PreparedPage
+from training.documents.page_image import PageImage
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, set_aside_faults
+from training.documents.render import (
+    PageSize,
+    RenderedPage,
+    RenderOptions,
+    check_page_pixels,
+    page_runs,
+    page_sizes,
+    render_pages,
+)
+from training.documents.text_layer import page_words
+from training.geometry import Box
+from training.labels.draw import draw_page
+from training.labels.labelled_page import LabelledPage, PackedBoxes
+from training.labels.labelling import label_page
+from training.labels.scale import AUTO, Coordinates
+from training.storage.files import sha256_file
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """How pages are read and drawn."""
+
+    render: RenderOptions = field(default_factory=RenderOptions)
+    annotation_format: str = "auto"
+    coordinates: Coordinates = AUTO
+
+
+@dataclass(frozen=True)
+class DocumentTask:
+    """What to prepare. `folder` takes a folder for each part; files of the data set are named by `file_stem`."""
+
+    name: str
+    file_stem: str
+    pdf: PdfFile
+    json: Path
+    folder: Path
+    options: PageOptions
+
+
+@dataclass(frozen=True)
+class PreparedPart:
+    """A part's pages, by number, whose files are in `folder`; `parts` is how many the whole document has."""
+
+    folder: Path
+    pages: tuple[PreparedPage, ...]
+    parts: int
+
+    @property
+    def images(self) -> Path:
+        return self.folder / "images"
+
+    @property
+    def drawings(self) -> Path:
+        return self.folder / "draw_ann"
+
+    @property
+    def record_lines(self) -> Path:
+        """The pages' lines of the document's record."""
+        return self.folder / "record-lines"
+
+    def image(self, page: PreparedPage) -> Path:
+        """The page's image."""
+        return self.images / page.labelled.file_name
+
+    def drawing(self, page: PreparedPage) -> Path:
+        """The page with its labels drawn on it."""
+        return self.drawings / f"{page.number}.jpg"
+
+
+def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedDocument:
+    """Renders and labels one part's pages; those that only the PDF has were not annotated: left out.
+
+    Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
+    """
+    return set_aside_faults(task.name, lambda: _prepare(task, number))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A document whose pages were checked, before any is drawn: the annotated ones, and the size of every one."""
+
+    pages: PageFile
+    sizes: list[PageSize]
+
+
+# Of the document that is being prepared: each process reads its annotations once, however many parts it gets.
+@lru_cache(maxsize=1)
+def _open(task: DocumentTask) -> _Opened:
+    texts = page_texts(task.json.read_bytes(), task.options.annotation_format)
+    pages = PageFile(task.folder / f"annotations-{os.getpid()}", texts)
+    sizes = page_sizes(task.pdf)
+    check_page_numbers(pages.numbers, len(sizes))
+    check_page_pixels(sizes, pages.numbers, task.options.render.dpi)
+    return _Opened(pages, sizes)
+
+
+def _prepare(task: DocumentTask, number: int) -> PreparedPart:
+    opened = _open(task)
+    runs = list(page_runs(opened.pages.numbers))
+    first, last = runs[number]
+    annotated = {number: opened.pages.read(number) for number in range(first, last + 1)}
+    part = PreparedPart(task.folder / f"part-{number}", (), len(runs))
+    shutil.rmtree(part.folder, ignore_errors=True)  # of a process that was killed over it
+    part.images.mkdir(parents=True)
+    part.drawings.mkdir()
+    with_tables = [number for number, page in annotated.items() if page.tables]
+    options = task.options.render
+    words = page_words(task.pdf, with_tables, options)
+    pages = []
+    with part.record_lines.open("wb") as lines:
+        for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=part.folder):
+            image = PageImage(rendered.path)
+            labelled = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), task)
+            page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
+            thumbnail = draw_page(image.small, rendered.width, labelled.boxes, part.drawing(page))
+            rendered.path.replace(part.image(page))
+            lines.write(PageRecord.of(page, thumbnail).to_line())
+            pages.append(page)
+    return replace(part, pages=tuple(pages))
+
+
+def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:
+    if page.tables and not words and image.is_blank:
+        raise DocumentError(
+            Reason.CORRUPT,
+            f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
+        )
+    boxes = label_page(
+        page,
+        rendered.width,
+        rendered.height,
+        words,
+        image.ink,
+        dpi=task.options.render.dpi,
+        coordinates=task.options.coordinates,
+    )
+    name = f"{task.file_stem}_{rendered.number}{rendered.path.suffix}"
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))

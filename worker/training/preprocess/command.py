@@ -1,0 +1,290 @@
+"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO data set to train on.
+
+    python3 -m training.preprocess --source SOURCE --working_dir TARGET
+    python3 -m training.preprocess --s3_bucket BUCKET --s3_source_folder SOURCE --s3_target_folder TARGET
+
+The source holds `pdfs/` and `json/`; the target gets `ttv/` and, to look at, `report.html` and
+`pdfs/<document>/draw_ann/`.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.annotations.reader import FORMATS
+from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
+from training.dataset.manifest import Manifest
+from training.dataset.split import SplitWeights
+from training.documents.passwords import Passwords
+from training.documents.render import IMAGE_FORMATS, MAX_DPI, MIN_DPI, RenderOptions
+from training.errors import ConfigError, Failure
+from training.labels.scale import Coordinates
+from training.options import OptionParser, positive_integer
+from training.preprocess import chunk
+from training.preprocess.chunk import PageOptions
+from training.preprocess.parameters import Allowance, Parameters, allowance
+from training.preprocess.pipeline import Outcome, ShareDone, preprocess
+from training.preprocess.prepare import Progress
+from training.preprocess.shards import Shard
+from training.process.container import available_cpus
+from training.process.exit import run_command
+from training.process.pool import warm_up
+from training.process.signals import StopRequest
+from training.progress.reporter import Reporter
+from training.progress.termination import failed_message, write_termination
+from training.storage.base import Storage
+from training.storage.files import local_errors
+from training.storage.uri import open_storage
+
+logger = logging.getLogger("training.preprocess")
+STAGE = "preprocess"
+STOP_DEADLINE_S = 20.0  # of the pod's grace period of 30 s
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line, checked."""
+
+    source: str
+    target: str
+    scratch_parent: Path | None
+    parameters: Parameters
+    passwords: Path | None
+    shard: Shard
+    workers: int
+    verbose: bool
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Raises ConfigError for anything contradictory or incomplete."""
+    parser = OptionParser(prog="python3 -m training.preprocess", description=__doc__ or "")
+    parser.add_argument("--working_dir", help="local folder for the result; with S3, for temporary files")
+    parser.add_argument("--source", help="local folder with pdfs/ and json/")
+    parser.add_argument("--s3_bucket", help="S3 bucket of source and target")
+    parser.add_argument("--s3_source_folder", help="folder in the bucket with pdfs/ and json/")
+    parser.add_argument("--s3_target_folder", help="folder in the bucket for the result")
+    parser.add_argument("--format", default="auto", choices=FORMATS, help="how annotations are written (auto)")
+    parser.add_argument(
+        "--coordinates",
+        default="auto",
+        help="unit of the annotations' boxes: auto, points, or 400dpi and the like (auto)",
+    )
+    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution of the images (120)")
+    parser.add_argument(
+        "--image_format", default="jpeg", choices=IMAGE_FORMATS, help="png is exact, and takes 10 times as long (jpeg)"
+    )
+    parser.add_argument("--split", default="80,10,10", help="shares of train,val,test (80,10,10)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed shares the documents out differently (0)")
+    parser.add_argument(
+        "--max_failed_documents",
+        type=allowance,
+        default=Allowance(percent=10),
+        help="how many documents may be unusable, as a number or a percentage (10%%)",
+    )
+    parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
+    parser.add_argument(
+        "--page_timeout",
+        type=positive_integer,
+        default=60,
+        help="seconds after which a page sets its document aside (60)",
+    )
+    parser.add_argument("--shards", type=positive_integer, default=1, help="processes that share the work (1)")
+    parser.add_argument("--shard_index", type=int, help="which of them this is, from 0 (JOB_COMPLETION_INDEX)")
+    parser.add_argument("--workers", type=positive_integer, help="processes that draw pages (all CPUs)")
+    parser.add_boolean("--verbose", description="one line per document")
+    parsed = parser.parse_args(arguments)
+    source, target = _places(parsed)
+    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
+        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
+    pages = PageOptions(
+        render=RenderOptions(parsed.dpi, parsed.image_format, parsed.page_timeout),
+        annotation_format=parsed.format,
+        coordinates=Coordinates.parse(parsed.coordinates),
+    )
+    return Options(
+        source=source,
+        target=target,
+        scratch_parent=Path(parsed.working_dir) if parsed.working_dir and parsed.s3_bucket else None,
+        parameters=Parameters(pages, SplitWeights.parse(parsed.split), parsed.seed, parsed.max_failed_documents),
+        passwords=parsed.passwords,
+        shard=_shard(parsed.shards, parsed.shard_index),
+        workers=parsed.workers or available_cpus(),
+        verbose=parsed.verbose,
+    )
+
+
+def _shard(count: int, given: int | None) -> Shard:
+    if given is not None:
+        index = given
+    elif count == 1:
+        index = 0
+    else:
+        # Kubernetes sets it in the pods of an Indexed Job.
+        text = os.environ.get("JOB_COMPLETION_INDEX", "")
+        if not text.isdecimal():
+            raise ConfigError(f"--shards is {count}, so --shard_index must say which of them this is.")
+        index = int(text)
+    if not 0 <= index < count:
+        raise ConfigError(f"--shard_index is {index}; with --shards {count} it goes from 0 to {count - 1}.")
+    return Shard(index, count)
+
+
+def _places(parsed: argparse.Namespace) -> tuple[str, str]:
+    """The addresses of source and target."""
+    s3 = {name: getattr(parsed, name) for name in ("s3_bucket", "s3_source_folder", "s3_target_folder")}
+    given = [name for name, value in s3.items() if value]
+    if given and parsed.source:
+        raise ConfigError(
+            f"--source is local and --{given[0]} is S3; give --source and --working_dir, or the S3 options."
+        )
+    if given:
+        missing = [f"--{name}" for name, value in s3.items() if not value]
+        if missing:
+            raise ConfigError(f"{' and '.join(missing)} must be given too: S3 needs all three --s3_ options.")
+        bucket = parsed.s3_bucket
+        if "/" in bucket:
+            raise ConfigError(
+                f"--s3_bucket is {bucket!r}; write the bucket's name alone, and folders in the other options."
+            )
+        return tuple(f"s3://{bucket}/{parsed_folder.strip('/')}" for parsed_folder in list(s3.values())[1:])  # type: ignore[return-value]
+    if not parsed.source or not parsed.working_dir:
+        raise ConfigError(
+            "Give --source and --working_dir for local folders, or --s3_bucket, --s3_source_folder and "
+            "--s3_target_folder for S3."
+        )
+    return parsed.source, parsed.working_dir
+
+
+def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> dict[str, Any]:
+    """The termination message (docs/architecture.md) of a run that made, or found, its data set, or did its share."""
+    message: dict[str, Any] = {"version": 1, "stage": STAGE, "result": "succeeded"}
+    if isinstance(outcome, ShareDone):
+        shard = {"index": outcome.shard.index, "of": outcome.shard.of, "documents": outcome.documents}
+        return {**message, "shard": shard}
+    manifest = outcome.dataset.manifest
+    prepared, quarantined = len(manifest.documents), len(manifest.quarantined)
+    return {
+        **message,
+        "dataset": {
+            "digest": manifest.digest,
+            "manifest": target.uri(MANIFEST_KEY),
+            "report": target.uri(REPORT_KEY),
+            "cacheHit": outcome.cache_hit,
+            "documents": {"total": prepared + quarantined, "prepared": prepared, "quarantined": quarantined},
+            "images": {name: split.images for name, split in manifest.splits.items()},
+            "annotations": _annotations(manifest),
+        },
+    }
+
+
+def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> str:
+    """What a person wants to know at the end: counts per split and class, and what was left out."""
+    if isinstance(outcome, ShareDone):
+        shard = outcome.shard
+        return (
+            f"share {shard.index} of {shard.of}: {outcome.documents} documents are done; "
+            "the process that is done last assembles the data set"
+        )
+    manifest = outcome.dataset.manifest
+    lines = [f"{target.uri(MANIFEST_KEY)}  {manifest.digest}"]
+    for name, split in manifest.splits.items():
+        counts = ", ".join(f"{count} {label}" for label, count in split.annotations.items())
+        lines.append(f"{name:5}  {split.documents} documents, {split.images} images: {counts}")
+    lines += [
+        f"edited  {target.uri(annotation_key(split))} was changed by somebody since, and is kept as it is"
+        for split in outcome.dataset.edited
+    ]
+    lines += [
+        f"moved  {move.document} from {move.source} to {move.target}, which lacked what it has"
+        for move in manifest.moved
+    ]
+    lines += [
+        f"leak  the same page is in {' and '.join(leak.splits)}: {', '.join(leak.documents)}" for leak in manifest.leaks
+    ]
+    lines += [f"left out  {entry.name}: {entry.reason}: {entry.message}" for entry in manifest.quarantined]
+    total = len(manifest.documents) + len(manifest.quarantined)
+    pages = outcome.new_pages
+    if outcome.cache_hit:
+        how = "nothing to do: the data set is there and its input is unchanged"
+    else:
+        how = f"{pages} pages drawn in {seconds:.1f} s, {pages / max(seconds, 1e-9):.1f} a second"
+    lines.append(f"{len(manifest.documents)} of {total} documents prepared; {how}")
+    lines.append(f"look at {target.uri(REPORT_KEY)} before you train")
+    return "\n".join(lines)
+
+
+def run(options: Options) -> None:
+    """Runs the command; the result is in the target, the log and the termination message."""
+    started = time.monotonic()
+    warm_up(chunk.__name__)
+    source, target = open_storage(options.source), open_storage(options.target)
+    passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
+    with Reporter.from_env(stage=STAGE) as reporter:
+        if options.shard.of > 1:
+            reporter.report(shard={"index": options.shard.index, "of": options.shard.of})
+
+        def on_progress(progress: Progress) -> None:
+            seconds = time.monotonic() - started
+            reporter.report(
+                percent=round(100 * progress.fraction, 1),
+                etaSeconds=round(seconds * (1 / progress.fraction - 1)),
+                throughput=f"{progress.pages / seconds:.1f} pages/s",
+            )
+
+        scratch = _make_scratch(options.scratch_parent)
+        try:
+            outcome = preprocess(
+                source,
+                target,
+                options.parameters,
+                passwords=passwords,
+                scratch=scratch,
+                workers=options.workers,
+                shard=options.shard,
+                on_progress=on_progress,
+            )
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        reporter.report(percent=100.0, etaSeconds=0)
+    print(summary(outcome, target, time.monotonic() - started), flush=True)
+    write_termination(succeeded_message(outcome, target))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    verbose = False
+
+    def command() -> None:
+        nonlocal verbose
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+        verbose = options.verbose
+        logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+        run(options)
+
+    def on_failure(failure: Failure) -> None:
+        write_termination(failed_message(STAGE, failure))
+
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure):
+        return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)
+
+
+def _make_scratch(parent: Path | None) -> Path:
+    place = parent or Path(tempfile.gettempdir())
+    with local_errors(place):
+        place.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="preprocess-", dir=place))
+
+
+def _annotations(manifest: Manifest) -> dict[str, int]:
+    return {
+        category.name: sum(split.annotations[category.name] for split in manifest.splits.values())
+        for category in manifest.categories
+    }

@@ -1,0 +1,92 @@
+"""Pairs `pdfs/*.pdf` with `json/*.json` by their stems. Pure."""
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from training.dataset.layout import is_ours
+from training.documents.names import JSON_FOLDER, PDF_FOLDER, file_stem
+from training.documents.quarantine import QuarantinedDocument, Reason
+from training.errors import DataError
+from training.storage.base import StoredObject
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A document's two files."""
+
+    name: str
+    pdf: StoredObject
+    json: StoredObject
+
+    @property
+    def file_stem(self) -> str:
+        """What its files and folders in the data set are named by: the name, cut and marked where it is too long."""
+        return file_stem(self.name)
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """All pairs by name; documents that cannot be paired; keys of files that belong to no document."""
+
+    pairs: tuple[Pair, ...]
+    quarantined: tuple[QuarantinedDocument, ...]
+    ignored: tuple[str, ...]
+
+
+def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
+    """Pairs the files directly in `pdfs/` and `json/`; extensions in any case, stems compared as Unicode (NFC).
+
+    Raises DataError, which names `source_uri`, where nothing pairs.
+    """
+    pdfs: dict[str, list[StoredObject]] = defaultdict(list)
+    jsons: dict[str, list[StoredObject]] = defaultdict(list)
+    ignored = []
+    for item in objects:
+        for folder, extension, found in ((PDF_FOLDER, ".pdf", pdfs), (JSON_FOLDER, ".json", jsons)):
+            name = item.key.removeprefix(folder)
+            if item.key.startswith(folder) and "/" not in name and name.lower().endswith(extension):
+                # macOS decomposes accents in file names, other systems do not.
+                found[unicodedata.normalize("NFC", name[: -len(extension)])].append(item)
+                break
+        else:
+            if not is_ours(item.key):
+                # A name that is no Unicode could not be written down.
+                ignored.append(item.key.encode(errors="backslashreplace").decode())
+    if not pdfs.keys() & jsons.keys():
+        raise DataError(
+            f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its "
+            "json/, but no two with the same name; check the source folder."
+        )
+    pairs = []
+    quarantined = []
+    for name in sorted(pdfs.keys() | jsons.keys()):
+        reason = _unusable(name, pdfs.get(name, []), jsons.get(name, []))
+        if reason is None:
+            pairs.append(Pair(name, pdfs[name][0], jsons[name][0]))
+        else:
+            quarantined.append(reason)
+    return Pairing(tuple(pairs), tuple(quarantined), tuple(sorted(ignored)))
+
+
+def _unusable(name: str, pdfs: list[StoredObject], jsons: list[StoredObject]) -> QuarantinedDocument | None:
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+        shown = name.encode("unicode_escape").decode()
+        return QuarantinedDocument(
+            shown, Reason.AMBIGUOUS_NAME, f"The name {shown!r} holds control characters or is no Unicode; rename it."
+        )
+    if len(pdfs) > 1 or len(jsons) > 1 or not name.strip(". "):
+        keys = ", ".join(item.key for item in pdfs + jsons)
+        return QuarantinedDocument(
+            name, Reason.AMBIGUOUS_NAME, f"The name {name!r} is not of one PDF and one JSON ({keys}); rename them."
+        )
+    if not jsons:
+        return QuarantinedDocument(
+            name, Reason.NO_JSON, f"{pdfs[0].key} has no {JSON_FOLDER}{name}.json; annotate it, or remove the PDF."
+        )
+    if not pdfs:
+        return QuarantinedDocument(
+            name, Reason.NO_PDF, f"{jsons[0].key} has no {PDF_FOLDER}{name}.pdf; add the PDF, or remove the JSON."
+        )
+    return None

@@ -1,0 +1,69 @@
+"""All that decides a dataset besides its input. Pure, but for the renderer's own name."""
+
+import argparse
+from dataclasses import dataclass, field
+from typing import Any
+
+from training.dataset.split import SplitWeights
+from training.documents.poppler import renderer_id
+from training.preprocess.chunk import PageOptions
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many of a total may fail: a count, or a percentage of the total."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    def limit(self, total: int) -> int:
+        """The number that may fail out of `total`."""
+        if self.count is not None:
+            return self.count
+        return int(total * (self.percent or 0.0) / 100)
+
+    def __str__(self) -> str:
+        return str(self.count) if self.count is not None else f"{self.percent:g}%"
+
+
+def allowance(text: str) -> Allowance:
+    """`3` or `10%`. Raises ArgumentTypeError for others."""
+    word = text.strip()
+    try:
+        if word.endswith("%"):
+            percent = float(word[:-1])
+            if 0 <= percent <= 100:
+                return Allowance(percent=percent)
+        elif int(word) >= 0:
+            return Allowance(count=int(word))
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a number such as 3 nor a percentage such as 10%")
+
+
+OUTPUT_VERSION = 3  # raise it when the same input gives other files, so that nothing older counts as equal
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All that decides the data set, besides the input."""
+
+    pages: PageOptions = field(default_factory=PageOptions)
+    weights: SplitWeights = field(default_factory=SplitWeights)
+    seed: int = 0
+    max_failed: Allowance = field(default_factory=lambda: Allowance(percent=10))
+
+    def of_pages(self) -> dict[str, Any]:
+        """What decides a document's pages, as the manifest names it."""
+        return {
+            "outputVersion": OUTPUT_VERSION,
+            "format": self.pages.annotation_format,
+            "coordinates": str(self.pages.coordinates),
+            "renderer": renderer_id(),
+            "images": self.pages.render.image_format,
+            "dpi": self.pages.render.dpi,
+        }
+
+    def in_manifest(self) -> dict[str, Any]:
+        """All of them; `max_failed` decides whether there is a data set, not what is in it."""
+        return {**self.of_pages(), "split": str(self.weights), "seed": self.seed}

@@ -1,0 +1,295 @@
+"""The documents' way from the source to the target: download, prepare, upload, each overlapped with the others.
+
+A thread per document in flight downloads it, waits for the processes that prepare its parts, and uploads what they
+made: memory and disk hold only the documents in flight. A document whose record is in the target with the same key is
+not prepared again.
+"""
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from training.dataset.layout import document_record_key, drawing_key, image_key, splits_with
+from training.dataset.manifest import InputDigest
+from training.dataset.prepared_document import (
+    PreparedDocument,
+    PreparedPage,
+    RecordFolder,
+    read_record,
+    record_key,
+    write_record,
+)
+from training.dataset.split import SPLITS, Assignment
+from training.documents.passwords import Passwords
+from training.documents.poppler import PdfFile
+from training.documents.quarantine import QuarantinedDocument, killed
+from training.errors import Transient
+from training.preprocess import chunk
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.preprocess.corpus import Pair
+from training.process.limits import limit_process
+from training.process.pool import DocumentPool, ProcessKilledError
+from training.process.threads import TRANSFER_THREADS, thread_pool
+from training.storage.base import Storage
+from training.storage.files import sha256_file
+from training.storage.local import LocalStorage, local_file, sha256_object
+
+logger = logging.getLogger(__name__)
+Part = PreparedPart | QuarantinedDocument
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """From where to where documents are prepared, and how.
+
+    `page_parameters` is all that decides a document's pages, besides its files. `guess` is where images go at once;
+    where another split turns out to be theirs, they are moved. `sizes` are those of the objects that the target had, in
+    bytes by key. `records` takes every document's record. `before_change` is called before the target's first change,
+    from any thread, more than once.
+    """
+
+    source: Storage
+    target: Storage
+    options: PageOptions
+    page_parameters: Mapping[str, Any]
+    passwords: Passwords
+    guess: Assignment
+    sizes: Mapping[str, int]
+    records: RecordFolder
+    scratch: Path
+    before_change: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: the finished part of it by the sizes of the PDFs, 0 to 1; the documents and pages done."""
+
+    fraction: float
+    documents: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What became of a document, the digest of its files, and whether that is this run's work."""
+
+    result: PreparedDocument | QuarantinedDocument
+    digest: InputDigest
+    is_new: bool
+
+
+def prepare_documents(
+    preparation: Preparation, pairs: Sequence[Pair], *, workers: int, on_progress: Callable[[Progress], None]
+) -> list[Prepared]:
+    """What became of each document, in any order. The first fault that is not a document's own ends it all."""
+    if not pairs:
+        return []
+    # Large ones first: a long document that starts last would keep one process busy while the others idle.
+    ordered = sorted(pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name))
+    results: list[Prepared] = []
+    with (
+        DocumentPool(workers, initialize=limit_process, preload=chunk.__name__) as processes,
+        thread_pool(TRANSFER_THREADS, "upload") as uploads,
+        thread_pool(2 * workers + 2, "document") as documents,
+    ):
+        work = _Work(preparation, processes, uploads, _Meter(ordered, on_progress))
+        waiting = [documents.submit(work.one, index, pair) for index, pair in enumerate(ordered)]
+        try:
+            for future in as_completed(waiting):
+                results.append(future.result())
+                _log(results[-1])
+        except BaseException:
+            work.stop()
+            raise
+    return results
+
+
+class _Meter:
+    """Adds up what is done, over all threads."""
+
+    def __init__(self, pairs: Sequence[Pair], on_progress: Callable[[Progress], None]) -> None:
+        self._total = sum(pair.pdf.size_bytes + 1 for pair in pairs)
+        self._on_progress = on_progress
+        self._lock = threading.Lock()
+        self._parts: dict[str, float] = {}  # of the documents that are not done, by name
+        self._done_bytes = 0
+        self._documents = 0
+        self._pages = 0
+
+    def part(self, pair: Pair, part: PreparedPart) -> None:
+        """One part of a document is done."""
+        with self._lock:
+            self._parts[pair.name] = self._parts.get(pair.name, 0.0) + (pair.pdf.size_bytes + 1) / part.parts
+            self._pages += len(part.pages)
+            self._tell()
+
+    def document(self, pair: Pair) -> None:
+        """A document is done, with all its parts or without."""
+        with self._lock:
+            self._parts.pop(pair.name, None)
+            self._done_bytes += pair.pdf.size_bytes + 1
+            self._documents += 1
+            self._tell()
+
+    def _tell(self) -> None:
+        fraction = min(1.0, (self._done_bytes + sum(self._parts.values())) / self._total)
+        self._on_progress(Progress(fraction, self._documents, self._pages))
+
+
+class _Work:
+    """What the threads do."""
+
+    def __init__(
+        self, preparation: Preparation, processes: DocumentPool, uploads: ThreadPoolExecutor, meter: _Meter
+    ) -> None:
+        self._preparation = preparation
+        self._processes = processes
+        self._uploads = uploads
+        self._meter = meter
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Ends what runs; what waits is not begun."""
+        self._stopped.set()
+        self._processes.kill()
+
+    def one(self, index: int, pair: Pair) -> Prepared:
+        """Brings one document to the target."""
+        self._check_running()
+        # Numbered, not named: a document's name may be anything.
+        folder = self._preparation.scratch / f"{index:06d}"
+        folder.mkdir()
+        try:
+            pdf = local_file(self._preparation.source, pair.pdf.key, folder / "document.pdf")
+            json = local_file(self._preparation.source, pair.json.key, folder / "document.json")
+            digest = InputDigest(sha256_file(pdf), sha256_file(json))
+            document = PreparedDocument(
+                pair.name, record_key(pair.name, digest, self._preparation.page_parameters), digest, ()
+            )
+            known = self._known(pair, document.key)
+            if known is not None:
+                return Prepared(known, digest, is_new=False)
+            password = self._preparation.passwords.of(pair.name)
+            task = DocumentTask(
+                pair.name, pair.file_stem, PdfFile(pdf, password), json, folder, self._preparation.options
+            )
+            return Prepared(self._prepare(pair, task, document), digest, is_new=True)
+        finally:
+            self._meter.document(pair)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _known(self, pair: Pair, key: str) -> PreparedDocument | None:
+        """The document as an earlier run prepared it, where all of it is still there."""
+        record = document_record_key(pair.file_stem)
+        if record not in self._preparation.sizes:
+            return None
+        path = self._preparation.records.path(pair.name)
+        self._preparation.target.download_file(record, path)
+        document = read_record(path)
+        if document is None or document.key != key:
+            return None
+        drawings = (drawing_key(pair.file_stem, page.number) for page in document.pages)
+        is_whole = all(drawing in self._preparation.sizes for drawing in drawings) and all(
+            map(self._is_there, document.pages)
+        )
+        return document if is_whole else None
+
+    def _is_there(self, page: PreparedPage) -> bool:
+        keys = [
+            image_key(split, page.labelled.file_name)
+            for split in splits_with(page.labelled.file_name, page.size_bytes, self._preparation.sizes)
+        ]
+        # Images in S3 are compared by size: reading all would cost what is saved. Training reads every byte.
+        if isinstance(self._preparation.target, LocalStorage):
+            return bool(keys) and all(sha256_object(self._preparation.target, key) == page.sha256 for key in keys)
+        return bool(keys)
+
+    def _prepare(
+        self, pair: Pair, task: DocumentTask, document: PreparedDocument
+    ) -> PreparedDocument | QuarantinedDocument:
+        # The record goes first and comes last: where there is one, the images are those that it names.
+        if document_record_key(task.file_stem) in self._preparation.sizes:
+            self._preparation.before_change()
+            self._preparation.target.delete(document_record_key(task.file_stem))
+        done: dict[int, PreparedPart] = {}
+        waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
+        while waiting:
+            future = next(as_completed(waiting))
+            number = waiting.pop(future)
+            part = self._result(future, task, number)
+            if isinstance(part, QuarantinedDocument):
+                self._cancel(waiting)
+                self._discard(task, done.values())
+                return part
+            self._upload(task, part)
+            self._meter.part(pair, part)
+            done[number] = part
+            if number == 0:
+                waiting = {self._submit(task, other): other for other in range(1, part.parts)}
+        parts = [done[number] for number in sorted(done)]
+        document = replace(document, pages=tuple(page for part in parts for page in part.pages))
+        path = self._preparation.records.path(task.name)
+        write_record(path, document, [part.record_lines for part in parts])
+        self._preparation.target.upload_file(path, document_record_key(task.file_stem))
+        return document
+
+    def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
+        self._check_running()
+        return self._processes.submit(prepare_part, task, number)
+
+    def _result(self, future: "Future[Part]", task: DocumentTask, number: int) -> Part:
+        try:
+            return self._processes.result(future, prepare_part, task, number)
+        except ProcessKilledError:
+            return killed(task.name)
+
+    def _upload(self, task: DocumentTask, part: PreparedPart) -> None:
+        self._preparation.before_change()
+        home = self._preparation.guess.splits[task.name]
+        waiting: list[Future[None]] = []
+        for page in part.pages:
+            name = page.labelled.file_name
+            for path, key in (
+                (part.image(page), image_key(home, name)),
+                (part.drawing(page), drawing_key(task.file_stem, page.number)),
+            ):
+                waiting.append(self._uploads.submit(self._preparation.target.upload_file, path, key))
+            for key in (image_key(split, name) for split in SPLITS if split != home):
+                if key in self._preparation.sizes:
+                    # Of an earlier run: by its name and size it might pass for this one.
+                    waiting.append(self._uploads.submit(self._preparation.target.delete, key))
+        for future in waiting:
+            future.result()
+        shutil.rmtree(part.images)
+        shutil.rmtree(part.drawings)
+
+    def _cancel(self, waiting: Iterable["Future[Part]"]) -> None:
+        """Not before they have ended is the folder that they write to deleted."""
+        wait([future for future in waiting if not future.cancel()])
+
+    def _discard(self, task: DocumentTask, parts: Iterable[PreparedPart]) -> None:
+        """Deletes what was uploaded of a document whose later part failed."""
+        for page in (page for part in parts for page in part.pages):
+            self._preparation.target.delete(
+                image_key(self._preparation.guess.splits[task.name], page.labelled.file_name)
+            )
+            self._preparation.target.delete(drawing_key(task.file_stem, page.number))
+
+    def _check_running(self) -> None:
+        if self._stopped.is_set():
+            raise Transient("The run was ended.")
+
+
+def _log(prepared: Prepared) -> None:
+    result = prepared.result
+    if isinstance(result, QuarantinedDocument):
+        logger.warning("%s is set aside: %s: %s", result.name, result.reason, result.message)
+        return
+    labels = sum(len(page.labelled.boxes) for page in result.pages)
+    how = "prepared" if prepared.is_new else "was prepared already"
+    logger.info("%s %s: %d pages, %d labels", result.name, how, len(result.pages), labels)

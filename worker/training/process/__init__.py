@@ -1,0 +1,1 @@
+"""This process, its container and its children. Knows nothing of documents or training."""

@@ -1,0 +1,1 @@
+"""What the operator is told: reports while a stage runs, the termination message at its end."""

@@ -1,0 +1,24 @@
+"""What a report holds, in the words of docs/architecture.md, "A progress report"."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+JsonObject = dict[str, Any]
+STAGE_TRAIN = "train"
+MAX_RESUME_POINTS = 5
+MAX_METRICS = 16
+
+
+def metric_list(metrics: Mapping[str, float]) -> list[JsonObject]:
+    """Metrics as reports carry them, `[{"name", "value": "0.5120"}]`; values that are not finite are left out, as JSON
+    has no NaN.
+    """
+    return [
+        {"name": name, "value": f"{float(value):.4f}"} for name, value in metrics.items() if math.isfinite(float(value))
+    ][:MAX_METRICS]
+
+
+def encode(value: JsonObject) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")

@@ -1,0 +1,112 @@
+"""Where reports go: the operator's gateway, the log of a laptop, nowhere."""
+
+import logging
+import ssl
+import urllib.request
+from pathlib import Path
+from typing import Any, Protocol
+
+from training.progress.report import JsonObject, encode
+
+logger = logging.getLogger(__name__)
+
+
+MAX_REPORT_BYTES = 8 * 1024
+
+
+class DeliveryError(Exception):
+    """The report did not arrive. `retry` says whether the same report may arrive later, `after_s` how long the gateway
+    asked to wait.
+    """
+
+    def __init__(self, reason: str, *, retry: bool, after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.retry = retry
+        self.after_s = after_s
+
+
+class Sender(Protocol):
+    """Where reports go."""
+
+    min_interval_s: float
+
+    def send(self, report: JsonObject) -> None:
+        """Deliver one report or raise DeliveryError."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token belongs to the gateway alone: a redirect is an error."""
+
+    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
+        return None
+
+
+class GatewaySender:
+    """Posts reports to the operator's gateway with the pod's projected token."""
+
+    min_interval_s = 2.0
+
+    def __init__(self, url: str, *, token_file: Path | None, ca_pem: str | None, timeout_s: float = 5.0) -> None:
+        self._url = url
+        self._token_file = token_file
+        self._timeout_s = timeout_s
+        tls = ssl.create_default_context(cadata=ca_pem or None)
+        # The gateway is a Service of the same cluster: a proxy from the environment has no part in this.
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls), _NoRedirect
+        )
+
+    def send(self, report: JsonObject) -> None:
+        headers = {"Content-Type": "application/json"}
+        try:
+            if self._token_file is not None:
+                # Read each time: the kubelet renews the file.
+                headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
+            request = urllib.request.Request(self._url, data=_report_body(report), headers=headers, method="POST")  # noqa: S310
+            with self._opener.open(request, timeout=self._timeout_s):
+                return
+        except urllib.error.HTTPError as error:
+            with error:
+                # 401 and 403 may heal: the operator may not have seen this pod yet, or the token was just renewed.
+                # 409 is a newer report taken before this one, 413 and 422 a body that will never be taken.
+                retry = error.code in (401, 403, 408, 429) or error.code >= 500
+                raise DeliveryError(
+                    f"HTTP {error.code}", retry=retry, after_s=_retry_after_s(error.headers.get("Retry-After"))
+                ) from error
+        except (OSError, ValueError) as error:
+            raise DeliveryError(str(error) or type(error).__name__, retry=True) from error
+
+
+class LogSender:
+    """Stands in where no gateway is named, as on a laptop: progress goes to the log, not often."""
+
+    min_interval_s = 10.0
+
+    def send(self, report: JsonObject) -> None:
+        shown = ("percent", "epoch", "totalEpochs", "iteration", "totalIterations", "etaSeconds", "throughput")
+        logger.info("progress: %s", ", ".join(f"{key} {report[key]}" for key in shown if key in report))
+
+
+class NullSender:
+    """For the ranks whose progress the main one tells."""
+
+    min_interval_s = 3600.0
+
+    def send(self, report: JsonObject) -> None:
+        """Nothing."""
+
+
+def _retry_after_s(header: str | None) -> float:
+    try:
+        return min(60.0, max(0.0, float(header or 0)))
+    except ValueError:
+        return 0.0
+
+
+def _report_body(report: JsonObject) -> bytes:
+    """At most MAX_REPORT_BYTES of JSON; metrics go before resume points, which people need most."""
+    for leave_out in ((), ("metrics",), ("metrics", "resumePoints")):
+        body = encode({key: value for key, value in report.items() if key not in leave_out})
+        if len(body) <= MAX_REPORT_BYTES:
+            return body
+    raise DeliveryError("the report is too large", retry=False)

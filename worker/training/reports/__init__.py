@@ -1,0 +1,1 @@
+"""Self-contained HTML pages for people: of a dataset, of a training."""

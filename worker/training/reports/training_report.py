@@ -1,0 +1,222 @@
+"""`report.html` of a training: one page on which people see how a training went, and where its model still errs. Pure.
+
+It carries everything that it shows and runs no script: names and messages come from others.
+"""
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from training.model.metrics import MAIN_METRIC, OVERALL
+from training.model.worst_pages import MIN_IOU, MIN_SCORE, JudgedPage
+from training.reports.markup import count, heading, name, number, page_head, scrolled, text
+from training.reports.training_charts import training_charts
+from training.reports.training_style import STYLE
+from training.tracking.events import ValidationRecord
+from training.tracking.history import LOST, RUNNING, Attempt, History
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingFacts:
+    """What is known before it starts. `settings` are shown as they are, in their order."""
+
+    name: str
+    classes: Sequence[str]
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageContent:
+    """All that the page shows. `model` is the address of the published one; `pictures` are JPEGs of the worst pages of
+    `split`, which is empty where none were looked at.
+    """
+
+    facts: TrainingFacts
+    history: History
+    model: str | None = None
+    split: str = ""
+    pictures: Sequence[tuple[JudgedPage, bytes]] = ()
+
+
+def training_html(content: PageContent) -> Iterator[str]:
+    """The page, piece by piece."""
+    history = content.history
+    yield page_head(f"Training {content.facts.name}", STYLE)
+    yield "<header>\n"
+    yield from _top(content)
+    yield "</header>\n<main>\n"
+    yield '<h2 id="course">How it went</h2>\n'
+    yield training_charts(history, content.facts.classes)
+    yield from _attempts(history.attempts)
+    yield from _precision(content)
+    yield from _worst(content)
+    yield from _facts(content)
+    yield "</main>\n</body></html>\n"
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: 42 s, 7 min, 1 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def best_validation(history: History) -> ValidationRecord | None:
+    """The one with the highest bbox_mAP, the earliest of equals."""
+    judged = [record for record in history.validations if MAIN_METRIC in record.metrics]
+    return max(judged, key=lambda record: record.metrics[MAIN_METRIC], default=None)
+
+
+def _top(content: PageContent) -> Iterator[str]:
+    history = content.history
+    yield f"<h1>{name(content.facts.name)}</h1>\n"
+    yield f'<p class="state">{_state(content)}</p>\n'
+    places = [("course", "how it went"), ("attempts", "attempts"), ("precision", "precision")]
+    if content.split:
+        places.append(("worst", "worst pages"))
+    places.append(("facts", "facts"))
+    links = "".join(f'<li><a href="#{place}">{words}</a></li>' for place, words in places)
+    yield f'<nav aria-label="Contents"><ul>{links}</ul></nav>\n'
+    last = history.validations[-1].metrics if history.validations else {}
+    epochs = history.attempts[-1].start.total_epochs if history.attempts else 0
+    done = history.attempts[-1].last_iteration // history.iterations_per_epoch if history.attempts else 0
+    shown = [
+        (f"{done}/{epochs}", "epochs"),
+        (_precise(last.get(MAIN_METRIC)), "mAP on val"),
+        (_precise(history.test.get(MAIN_METRIC)), "mAP on test"),
+        (duration(sum(attempt.seconds for attempt in history.attempts)), "at work"),
+        (number(len(history.attempts)), "attempt" if len(history.attempts) == 1 else "attempts"),
+    ]
+    figures = "".join(f"<li><b>{value}</b><span>{title}</span></li>" for value, title in shown)
+    yield f'<ul class="figures">{figures}</ul>\n'
+
+
+def _state(content: PageContent) -> str:
+    if content.model:
+        return f'<span class="good">Finished.</span> The model is <code>{text(content.model)}</code>'
+    if not content.history.attempts:
+        return "Not started yet"
+    last = content.history.attempts[-1]
+    if last.result == RUNNING:
+        return f"Running; this page is of {text(last.last_time)}"
+    kind = "odd" if last.result == "interrupted" else "bad"
+    return f'<span class="{kind}">{text(last.result.capitalize())}.</span> {text(last.message)}'
+
+
+def _attempts(attempts: Sequence[Attempt]) -> Iterator[str]:
+    yield heading("attempts", "Attempts", len(attempts))
+    if len(attempts) > 1:
+        yield "<p>Each continued the one before from its last checkpoint: in the charts, at a dashed line.</p>\n"
+    titles = (("", ""), ("ended", "says"), ("iterations", ""), ("took", ""), ("started, UTC", ""), ("on", "says"))
+    head = "".join(f'<th scope="col" class="{kind}">{title}</th>' for title, kind in titles)
+    yield f"{scrolled('Attempts')}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
+    for attempt in attempts:
+        yield (
+            f'<tr><th scope="row">{attempt.number}</th><td class="says">{_ending(attempt)}</td>'
+            f'<td class="whole">{number(attempt.start.iteration)}–{number(attempt.last_iteration)}</td>'
+            f'<td class="whole">{duration(attempt.seconds)}</td><td>{_time(attempt.start.time)}</td>'
+            f'<td class="says">{text(attempt.start.device)}</td></tr>\n'
+        )
+    yield "</tbody></table></div>\n"
+
+
+def _ending(attempt: Attempt) -> str:
+    if attempt.result == RUNNING:
+        return "goes on"
+    if attempt.result == LOST:
+        return '<span class="bad">killed</span> without a word'
+    kind = {"succeeded": "good", "interrupted": "odd"}.get(attempt.result, "bad")
+    reason = f" ({text(attempt.reason)})" if attempt.result == "failed" and attempt.reason else ""
+    return f'<span class="{kind}">{attempt.result}</span>{reason} {text(attempt.message)}'
+
+
+def _precision(content: PageContent) -> Iterator[str]:
+    yield '<h2 id="precision">Average precision</h2>\n'
+    yield (
+        "<p>How well boxes are found, from 0 to 1, as COCO measures it: over IoUs from .5 to .95, and at .5 and .75 "
+        "alone. The test split is used once, at the end.</p>\n"
+    )
+    validations = content.history.validations
+    rows: list[tuple[str, Mapping[str, float]]] = []
+    if content.history.test:
+        rows.append(("test", content.history.test))
+    if validations:
+        rows.append((f"val, epoch {validations[-1].epoch}", validations[-1].metrics))
+    best = best_validation(content.history)
+    if best is not None and best is not validations[-1]:
+        rows.append((f"val, best: epoch {best.epoch}", best.metrics))
+    if not rows:
+        yield "<p>Nothing is measured yet.</p>\n"
+        return
+    titles = ["split", "all", "at .5", "at .75", *content.facts.classes]
+    metrics = [*OVERALL, *(f"{label}_mAP" for label in content.facts.classes)]
+    head = "".join(f'<th scope="col">{text(title)}</th>' for title in titles)
+    yield f"{scrolled('Average precision')}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
+    for title, found in rows:
+        cells = "".join(f"<td>{_precise(found.get(metric))}</td>" for metric in metrics)
+        yield f'<tr><th scope="row">{text(title)}</th>{cells}</tr>\n'
+    yield "</tbody></table></div>\n"
+
+
+def _worst(content: PageContent) -> Iterator[str]:
+    if not content.split:
+        return
+    yield heading("worst", f"Worst pages of the {text(content.split)} split", len(content.pictures))
+    if not content.pictures:
+        yield "<p>Every table and cell was found, and nothing else.</p>\n"
+        return
+    meanings = (
+        ("found", "labelled and found"),
+        ("missed", "labelled and missed"),
+        ("right", "right detection"),
+        ("wrong", "wrong detection"),
+    )
+    legend = " ".join(f'<span><i class="area {kind}"></i>{words}</span>' for kind, words in meanings)
+    yield (
+        "<p>By the F1 of their tables and cells: a detection is right where it covers a labelled box of its class with "
+        f"an IoU of at least {_short(MIN_IOU)}. Detections less sure than {_short(MIN_SCORE)} do not count. It may be "
+        "the label that is wrong.</p>\n"
+        f'<p class="legend">{legend}</p>\n'
+    )
+    yield '<ul class="pages">'
+    for page, jpeg in content.pictures:
+        faults = f"{number(len(page.missed))} missed, {number(len(page.wrong))} wrong, {number(len(page.right))} right"
+        yield (
+            f'<li><img alt="{text(page.file_name)} with what was detected" width="{page.width}" height="{page.height}" '
+            f'src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
+            f"<p><b>F1 {_precise(page.f1)}</b> {name(page.file_name)}<br>"
+            f'<span class="soft">{faults}</span></p></li>\n'
+        )
+    yield "</ul>\n"
+
+
+def _facts(content: PageContent) -> Iterator[str]:
+    history = content.history
+    yield '<h2 id="facts">Facts</h2>\n<dl>'
+    facts = dict(content.facts.settings)
+    if history.attempts:
+        facts["iterations per epoch"] = number(history.iterations_per_epoch)
+    for key, value in facts.items():
+        yield f"<div><dt>{text(key)}</dt><dd>{text(value)}</dd></div>\n"
+    yield "</dl>\n"
+    if history.checkpoints:
+        yield f"<details><summary>{count(len(history.checkpoints), 'checkpoint')} committed</summary>\n"
+        yield "<p>The newest and the best are kept, the others were deleted since.</p>\n<ul>"
+        for record in history.checkpoints:
+            where = f"iteration {number(record.iteration)}, {_time(record.time)}"
+            yield f"<li><code>{text(record.uri)}</code>, {where}</li>\n"
+        yield "</ul></details>\n"
+
+
+def _precise(value: float | None) -> str:
+    """Three digits; a dash for what was not measured."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:g}".lstrip("0")
+
+
+def _time(value: str) -> str:
+    return f'<span class="whole">{text(value.replace("T", " ").replace("Z", ""))}</span>'

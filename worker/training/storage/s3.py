@@ -1,0 +1,243 @@
+"""S3 as a Storage. The only importer of boto3; used through `training.storage.open_storage`.
+
+Configuration comes from the environment (docs/architecture.md, "What a worker pod gets"); a variable that is set but
+empty counts as absent, or an empty AWS_ACCESS_KEY_ID would defeat the credentials of the pod's role.
+"""
+
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.handlers import add_expect_header
+from s3transfer.exceptions import RetriesExceededError as TransferRetriesExceeded
+from s3transfer.exceptions import S3DownloadFailedError, S3UploadFailedError
+
+from training.errors import ConfigError, Transient
+from training.storage.base import StoredObject, check_key
+from training.storage.files import atomic_path, local_errors
+from training.storage.s3_errors import Place, typed_error
+
+MEBIBYTE = 1024 * 1024
+MULTIPART_THRESHOLD_BYTES = 16 * MEBIBYTE
+MAX_CONNECTIONS = 32  # more gain nothing: boto3 tops out at some 300 small uploads a second in a process
+BODY_ATTEMPTS = 3  # botocore retries requests, but not a body that breaks off while it is read
+_Result = TypeVar("_Result")
+_FAILURES = (
+    BotoCoreError,
+    ClientError,
+    TransferRetriesExceeded,
+    S3UploadFailedError,
+    S3DownloadFailedError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class S3Settings:
+    """What the environment says about S3. None means: AWS's own default."""
+
+    endpoint: str | None
+    region: str | None
+    encryption: dict[str, str]  # the arguments that every write carries
+
+    @classmethod
+    def from_env(cls) -> "S3Settings":
+        """Reads AWS_S3_ENDPOINT, AWS_REGION, AWS_S3_SSE_TYPE, AWS_S3_SSE_KMS_KEY_ID. Raises ConfigError."""
+        endpoint = os.environ.get("AWS_S3_ENDPOINT") or None
+        if endpoint and "@" in endpoint:
+            raise ConfigError("AWS_S3_ENDPOINT holds credentials; give them as AWS_ACCESS_KEY_ID and its secret.")
+        if endpoint and not endpoint.startswith(("http://", "https://")):
+            raise ConfigError(f"AWS_S3_ENDPOINT is {endpoint!r}; write it as a URL such as https://s3.example.com.")
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
+        return cls(endpoint, region, _encryption_from_env())
+
+
+def _encryption_from_env() -> dict[str, str]:
+    kind = os.environ.get("AWS_S3_SSE_TYPE") or ""
+    key_id = os.environ.get("AWS_S3_SSE_KMS_KEY_ID") or ""
+    if kind not in ("", "AES256", "aws:kms"):
+        raise ConfigError(f"AWS_S3_SSE_TYPE is {kind!r}; write AES256 or aws:kms, or leave it out.")
+    if key_id and kind != "aws:kms":
+        raise ConfigError("AWS_S3_SSE_KMS_KEY_ID is set, which needs AWS_S3_SSE_TYPE=aws:kms; set both or none.")
+    if not kind:
+        return {}
+    return {"ServerSideEncryption": kind, **({"SSEKMSKeyId": key_id} if key_id else {})}
+
+
+def make_client(settings: S3Settings) -> Any:
+    """A boto3 S3 client on the default credential chain. Raises ConfigError for settings that boto3 refuses."""
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]  # boto3 reads the environment itself, and some of it takes "" for a value
+    options: dict[str, Any] = {
+        "retries": {"mode": "standard", "total_max_attempts": 5},
+        "connect_timeout": 10,
+        "read_timeout": 60,
+        "max_pool_connections": MAX_CONNECTIONS,
+    }
+    if settings.endpoint:
+        # Servers other than AWS seldom have a DNS name per bucket, and several break on the checksum headers and
+        # trailers that boto3 sends and expects by default. Signed payloads carry a SHA-256 of the body instead, which
+        # SigV4 makes every server check; what is read back is compared with the manifests' SHA-256.
+        options["s3"] = {"addressing_style": "path", "payload_signing_enabled": True}
+        if "AWS_REQUEST_CHECKSUM_CALCULATION" not in os.environ:
+            options["request_checksum_calculation"] = "when_required"
+        if "AWS_RESPONSE_CHECKSUM_VALIDATION" not in os.environ:
+            options["response_checksum_validation"] = "when_required"
+    try:
+        client = boto3.session.Session().client(
+            "s3", endpoint_url=settings.endpoint, region_name=settings.region or "us-east-1", config=Config(**options)
+        )
+    except (BotoCoreError, ValueError) as error:
+        raise ConfigError(f"S3 cannot be used ({error}); check AWS_S3_ENDPOINT and AWS_REGION.") from error
+    # Asking first whether a body is welcome costs each upload a round trip, and these bodies are small or in parts.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
+    return client
+
+
+class S3Storage:
+    """The objects of a bucket below a prefix as a Storage."""
+
+    def __init__(
+        self, bucket: str, prefix: str = "", *, settings: S3Settings | None = None, client: Any = None
+    ) -> None:
+        if not bucket:
+            raise ConfigError("The S3 address names no bucket; write s3://bucket/path.")
+        if prefix:
+            check_key(prefix)
+        self.bucket = bucket
+        self.prefix = prefix
+        self._settings = settings or S3Settings.from_env()
+        self._client = client or make_client(self._settings)
+        self._transfer = TransferConfig(
+            multipart_threshold=MULTIPART_THRESHOLD_BYTES,
+            multipart_chunksize=MULTIPART_THRESHOLD_BYTES,
+            max_concurrency=8,
+        )
+        # Parts of one large file use several threads already: one such file at a time keeps memory bounded.
+        self._large_file = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy in another process has a client of its own."""
+        return partial(S3Storage, settings=self._settings), (self.bucket, self.prefix)
+
+    def uri(self, key: str = "") -> str:
+        path = "/".join(part for part in (self.prefix, key) if part)
+        return f"s3://{self.bucket}/{path}" if path else f"s3://{self.bucket}"
+
+    def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
+        root = f"{self.prefix}/" if self.prefix else ""
+        token: dict[str, str] = {}
+        while True:
+            arguments = {"Bucket": self.bucket, "Prefix": root + prefix, **token}
+            page = self._call("list", prefix, partial(self._client.list_objects_v2, **arguments))
+            for item in page.get("Contents", []):
+                key = item["Key"].removeprefix(root)
+                if key and not key.endswith("/"):  # consoles make empty objects that stand for folders
+                    yield StoredObject(key, item["Size"], item.get("ETag", ""))
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def stat(self, key: str) -> StoredObject | None:
+        name = self._name(key)
+
+        def head() -> StoredObject | None:
+            try:
+                answer = self._client.head_object(Bucket=self.bucket, Key=name)
+                return StoredObject(key, answer["ContentLength"], answer.get("ETag", ""))
+            except ClientError as error:
+                if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
+                    return None
+                raise
+
+        return self._call("read", key, head)
+
+    def read_bytes(self, key: str) -> bytes:
+        name = self._name(key)
+
+        def get() -> bytes:
+            data: bytes = self._client.get_object(Bucket=self.bucket, Key=name)["Body"].read()
+            return data
+
+        return self._call("read", key, get, attempts=BODY_ATTEMPTS)
+
+    def download_file(self, key: str, path: Path) -> None:
+        name = self._name(key)
+
+        def get() -> None:
+            with local_errors(path), atomic_path(path) as temporary:
+                response = self._client.get_object(Bucket=self.bucket, Key=name)
+                with closing(response["Body"]) as body, temporary.open("wb") as file:
+                    if response["ContentLength"] <= MULTIPART_THRESHOLD_BYTES:
+                        for chunk in body.iter_chunks(MEBIBYTE):
+                            file.write(chunk)
+                        return
+                with self._large_file, temporary.open("wb") as file:
+                    self._client.download_fileobj(self.bucket, name, file, Config=self._transfer)
+
+        self._call("read", key, get, attempts=BODY_ATTEMPTS)
+
+    def write_bytes(self, key: str, data: bytes) -> None:
+        name = self._name(key)
+        arguments = {"Bucket": self.bucket, "Key": name, "Body": data, **self._settings.encryption}
+        self._call("write", key, partial(self._client.put_object, **arguments))
+
+    def upload_file(self, path: Path, key: str) -> None:
+        with local_errors(path):
+            size_bytes = path.stat().st_size
+            if size_bytes <= MULTIPART_THRESHOLD_BYTES:
+                # One PUT: the transfer manager costs more than the request for small files.
+                self.write_bytes(key, path.read_bytes())
+                return
+        name = self._name(key)
+
+        def put() -> None:
+            with local_errors(path), self._large_file, path.open("rb") as file:
+                extra = dict(self._settings.encryption)
+                self._client.upload_fileobj(file, self.bucket, name, ExtraArgs=extra, Config=self._transfer)
+
+        self._call("write", key, put)
+
+    def copy(self, key: str, target_key: str) -> None:
+        arguments = {
+            "Bucket": self.bucket,
+            "Key": self._name(target_key),
+            "CopySource": {"Bucket": self.bucket, "Key": self._name(key)},
+            **self._settings.encryption,
+        }
+        self._call("write", target_key, partial(self._client.copy_object, **arguments))
+
+    def delete(self, key: str) -> None:
+        name = self._name(key)
+        self._call("delete", key, partial(self._client.delete_object, Bucket=self.bucket, Key=name))
+
+    def check_writable(self) -> None:
+        probe = f".write-probe-{secrets.token_hex(8)}"
+        self.write_bytes(probe, b"")
+        self.delete(probe)
+
+    def _name(self, key: str) -> str:
+        check_key(key)
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    def _call(self, verb: str, key: str, request: Callable[[], _Result], *, attempts: int = 1) -> _Result:
+        """Runs a request and turns what boto3 raises into typed errors; a body that breaks off is read again."""
+        place = Place(self.bucket, "/".join(part for part in (self.prefix, key) if part), self._settings.endpoint)
+        for attempt in range(1, attempts + 1):
+            try:
+                return request()
+            except _FAILURES as error:
+                typed = typed_error(error, verb, place)
+                if attempt == attempts or not isinstance(typed, Transient):
+                    raise typed from error
+        raise AssertionError("unreachable")

@@ -1,0 +1,101 @@
+"""The history of a training, merged from the logs of its attempts. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from training.tracking.events import (
+    CheckpointRecord,
+    EndRecord,
+    FinalTestRecord,
+    IterationRecord,
+    Record,
+    StartRecord,
+    ValidationRecord,
+)
+
+RUNNING, LOST = "running", "lost"  # of an attempt that has not told its end: the last one, or one that was killed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One process's work, `number` counted from 1 over the training. `result` is that of its end, RUNNING or LOST."""
+
+    number: int
+    start: StartRecord
+    last_iteration: int
+    last_time: str
+    result: str
+    reason: str = ""
+    message: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """From its start to the last that is known of it; 0 where the times cannot be read."""
+        try:
+            took = datetime.fromisoformat(self.last_time) - datetime.fromisoformat(self.start.time)
+        except (ValueError, TypeError):
+            return 0.0
+        return max(0.0, took.total_seconds())
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """All that is known of a training, each in the order of its iterations."""
+
+    attempts: Sequence[Attempt] = ()
+    iterations: Sequence[IterationRecord] = ()
+    validations: Sequence[ValidationRecord] = ()
+    checkpoints: Sequence[CheckpointRecord] = ()
+    test: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def iterations_per_epoch(self) -> int:
+        return self.attempts[-1].start.iterations_per_epoch if self.attempts else 1
+
+
+def merge(logs: Iterable[Sequence[Record]]) -> History:
+    """The history of one training from the logs of its attempts, in any order.
+
+    Where an iteration, a validation or a checkpoint was repeated, because an attempt was killed after it, the attempt
+    that started later counts. A log without a start is left out.
+    """
+    started = [(record, log) for log in logs for record in log if isinstance(record, StartRecord)]
+    started.sort(key=lambda item: (item[0].time, item[0].attempt))
+    attempts: list[Attempt] = []
+    iterations: dict[int, IterationRecord] = {}
+    validations: dict[int, ValidationRecord] = {}
+    checkpoints: dict[int, CheckpointRecord] = {}
+    test: Mapping[str, float] = {}
+    for number, (start, log) in enumerate(started, 1):
+        attempts.append(_attempt(number, start, log, is_last=number == len(started)))
+        for record in log:
+            if isinstance(record, IterationRecord):
+                iterations[record.iteration] = record
+            elif isinstance(record, ValidationRecord):
+                validations[record.epoch] = record
+            elif isinstance(record, CheckpointRecord):
+                checkpoints[record.iteration] = record
+            elif isinstance(record, FinalTestRecord):
+                test = record.metrics
+    return History(
+        attempts=attempts,
+        iterations=[iterations[key] for key in sorted(iterations)],
+        validations=[validations[key] for key in sorted(validations)],
+        checkpoints=[checkpoints[key] for key in sorted(checkpoints)],
+        test=test,
+    )
+
+
+def _attempt(number: int, start: StartRecord, log: Sequence[Record], *, is_last: bool) -> Attempt:
+    end = next((record for record in reversed(log) if isinstance(record, EndRecord)), None)
+    reached = [record.iteration for record in log if isinstance(record, IterationRecord | CheckpointRecord | EndRecord)]
+    return Attempt(
+        number=number,
+        start=start,
+        last_iteration=max([start.iteration, *reached]),
+        last_time=log[-1].time,
+        result=end.result if end else RUNNING if is_last else LOST,
+        reason=end.reason if end else "",
+        message=end.message if end else "",
+    )

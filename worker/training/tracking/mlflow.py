@@ -1,0 +1,168 @@
+"""The training as a run of an MLflow server, where MLFLOW_TRACKING_URI names one.
+
+A thread of its own sends what is recorded, in batches. A server that does not answer is tried again later, and told of
+once; the training neither waits for it nor fails. A resumed training continues its run.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, Protocol
+
+from training.process.backoff import PATIENT, Backoff
+from training.tracking.events import EndRecord, Record, scalars, step
+
+logger = logging.getLogger(__name__)
+DEFAULT_EXPERIMENT = "table-detector"
+TRAINING_TAG = "trainingrun.training_id"
+MAX_WAITING = 5_000  # records, while the server does not answer; the oldest go first
+BATCH = 50  # records
+MAX_VALUES = 1000  # that MLflow takes at a time
+INTERVAL_S = 5.0
+Point = tuple[str, float, int, int]  # name, value, milliseconds since 1970, iteration
+
+
+class Tracking(Protocol):
+    """A run on the server; every method may raise anything, or take its time."""
+
+    def open(self) -> None:
+        """Finds the training's run, or makes it."""
+
+    def log(self, points: list[Point]) -> None:
+        """Adds values."""
+
+    def end(self, status: str) -> None:
+        """Ends the run as FINISHED, FAILED or KILLED."""
+
+
+class MlflowTracking:
+    """MLflow's own client. Importing it takes seconds."""
+
+    def __init__(self, uri: str, *, training_id: str, name: str, parameters: Mapping[str, object]) -> None:
+        # Read when it is imported or asks: a dead server is known soon, and nobody else is told of this training.
+        for setting, value in (
+            ("MLFLOW_DISABLE_TELEMETRY", "true"),
+            ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
+            ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
+        ):
+            os.environ.setdefault(setting, value)
+        from mlflow import MlflowClient, entities  # noqa: PLC0415
+
+        self._new_client: Callable[[], Any] = partial(MlflowClient, tracking_uri=uri)
+        self._entities: Any = entities
+        self._training_id = training_id
+        self._name = name
+        self._parameters = dict(parameters)
+        self._run_id = ""
+
+    def open(self) -> None:
+        self._client = self._new_client()
+        name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or DEFAULT_EXPERIMENT
+        experiment = self._client.get_experiment_by_name(name)
+        experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(name)
+        found = self._client.search_runs([experiment_id], f"tags.`{TRAINING_TAG}` = '{self._training_id}'")
+        if found:
+            self._run_id = found[0].info.run_id
+            self._client.update_run(self._run_id, status="RUNNING")
+            return
+        run = self._client.create_run(experiment_id, tags={TRAINING_TAG: self._training_id}, run_name=self._name)
+        self._run_id = run.info.run_id
+        parameters = [self._entities.Param(key, str(value)) for key, value in self._parameters.items()]
+        self._client.log_batch(self._run_id, params=parameters)
+
+    def log(self, points: list[Point]) -> None:
+        for first in range(0, len(points), MAX_VALUES):
+            metrics = [self._entities.Metric(*point) for point in points[first : first + MAX_VALUES]]
+            self._client.log_batch(self._run_id, metrics=metrics)
+
+    def end(self, status: str) -> None:
+        self._client.set_terminated(self._run_id, status)
+
+
+class MlflowRun:
+    """A sink of `training.tracking.recorder`."""
+
+    def __init__(
+        self, connect: Callable[[], Tracking], *, backoff: Backoff = PATIENT, interval_s: float = INTERVAL_S
+    ) -> None:
+        # Here, not in the thread: data workers are forked, and must not find an import half done.
+        self._tracking = connect()
+        self._backoff = backoff
+        self._interval_s = interval_s
+        self._waiting: deque[Record] = deque(maxlen=MAX_WAITING)
+        self._is_open = False
+        self._step = 0
+        self._failures = 0
+        self._close_by_s: float | None = None  # monotonic
+        self._wake = threading.Condition()
+        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def write(self, record: Record) -> None:
+        with self._wake:
+            self._waiting.append(record)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Send what is left, for at most so many seconds, and less where the server did not answer before."""
+        with self._wake:
+            self._close_by_s = time.monotonic() + (1.0 if self._failures else timeout_s)
+            self._wake.notify()
+        self._thread.join(max(0.0, self._close_by_s - time.monotonic()))
+
+    def _run(self) -> None:
+        delay_s = self._interval_s
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._close_by_s is not None, delay_s)
+                closing = self._close_by_s
+                batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
+            if closing is not None and (not batch or time.monotonic() >= closing):
+                return
+            delay_s = self._try(batch)
+            if closing is not None:
+                time.sleep(min(delay_s, 0.2))
+
+    def _try(self, batch: list[Record]) -> float:
+        """Returns the seconds to wait before the next one."""
+        try:
+            self._send(batch)
+        except Exception as error:  # noqa: BLE001  the client raises what its HTTP library does, and its own
+            self._failures += 1
+            if self._failures == 1:
+                logger.warning("MLflow does not take the metrics, the training goes on: %s", _first_line(error))
+            return self._backoff.delay_s(self._failures)
+        if self._failures:
+            logger.info("MLflow takes the metrics again")
+        self._failures = 0
+        with self._wake:
+            for record in batch:
+                # Some of them may have been pushed out meanwhile.
+                if self._waiting and self._waiting[0] is record:
+                    self._waiting.popleft()
+            return 0.0 if self._waiting else self._interval_s
+
+    def _send(self, batch: list[Record]) -> None:
+        if not self._is_open:
+            self._tracking.open()
+            self._is_open = True
+        points: list[Point] = []
+        for record in batch:
+            number = step(record)
+            self._step = self._step if number is None else number
+            at_ms = int(datetime.fromisoformat(record.time).timestamp() * 1000)
+            points += [(name, value, at_ms, self._step) for name, value in scalars(record)]
+        if points:
+            self._tracking.log(points)
+        end = next((record for record in batch if isinstance(record, EndRecord)), None)
+        if end is not None:
+            self._tracking.end({"succeeded": "FINISHED", "interrupted": "KILLED"}.get(end.result, "FAILED"))
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

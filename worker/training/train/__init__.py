@@ -1,0 +1,1 @@
+"""`python3 -m training.train`: a dataset -> a published model."""

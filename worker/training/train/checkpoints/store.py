@@ -1,0 +1,166 @@
+"""Checkpoints in a folder or S3: `<key>.pth` and, written after it was verified, its manifest `<key>.json`, the commit
+point.
+
+A checkpoint without a manifest, or one that differs from its manifest, does not exist. The formats are those of
+docs/architecture.md.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from training.errors import DataError, NotFound, Transient, WorkerError
+from training.model.metrics import MAIN_METRIC
+from training.storage.base import Storage
+from training.storage.files import sha256_file
+from training.train.checkpoints.checkpoint import MANIFEST_NAME, Checkpoint, Retention, parse_manifest
+
+KEPT_BY_DEFAULT = Retention()
+
+logger = logging.getLogger(__name__)
+
+
+def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None:
+    """Download the checkpoint to `path`. Raises DataError where size or sha256 are not the manifest's."""
+    stored = storage.stat(checkpoint.key)
+    if stored is None:
+        raise NotFound(f"{storage.uri(checkpoint.key)} does not exist although its manifest does.")
+    if stored.size_bytes != checkpoint.size_bytes:
+        raise DataError(
+            f"{storage.uri(checkpoint.key)} is truncated: {stored.size_bytes} bytes instead of {checkpoint.size_bytes}."
+        )
+    storage.download_file(checkpoint.key, path)
+    if sha256_file(path) != checkpoint.sha256:
+        path.unlink(missing_ok=True)
+        raise DataError(f"{storage.uri(checkpoint.key)} is corrupt: its sha256 is not that of its manifest.")
+
+
+class CheckpointStore:
+    """The checkpoints below one prefix."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        scratch: Path,
+        dataset_digest: str,
+        training_id: str,
+        keep: Retention = KEPT_BY_DEFAULT,
+    ) -> None:
+        self.storage = storage
+        self.scratch = scratch
+        self.training_id = training_id
+        self._dataset_digest = dataset_digest
+        self._keep = keep
+
+    def uri(self, checkpoint: Checkpoint) -> str:
+        return self.storage.uri(checkpoint.key)
+
+    def commit(self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool) -> Checkpoint:
+        """Store the file, read it back, write its manifest. Raises Transient where what was stored is not what was
+        written.
+        """
+        name = f"epoch_{epoch}" if epoch_ended else f"iteration_{iteration}"
+        checkpoint = Checkpoint(
+            key=f"{name}.pth",
+            epoch=epoch,
+            iteration=iteration,
+            sha256=sha256_file(path),
+            size_bytes=path.stat().st_size,
+            dataset_digest=self._dataset_digest,
+            training_id=self.training_id,
+            time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        self.storage.upload_file(path, checkpoint.key)
+        copy = self.scratch / f"{name}.readback"
+        try:
+            fetch_verified(self.storage, checkpoint, copy)
+        except (DataError, NotFound) as error:
+            raise Transient(f"The checkpoint was not stored as it was written: {error}") from error
+        finally:
+            copy.unlink(missing_ok=True)
+        self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
+        return checkpoint
+
+    def record_metrics(self, checkpoint: Checkpoint, metrics: Mapping[str, float]) -> Checkpoint:
+        """Add what the validation said to the manifest."""
+        checkpoint = replace(checkpoint, metrics=dict(metrics))
+        self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
+        return checkpoint
+
+    def find_newest(self) -> tuple[Checkpoint, Path] | None:
+        """The newest checkpoint that verifies, downloaded into the scratch folder; what does not verify is passed over,
+        loudly.
+
+        Newest is the one furthest on in the training that wrote last: an older training in the same folder may have
+        gone further. One of another dataset is passed over too: its epochs are not epochs of this dataset, so training
+        starts afresh.
+        """
+        for checkpoint in self._newest_first():
+            if checkpoint.dataset_digest != self._dataset_digest:
+                logger.warning("%s is of another dataset and is passed over", self.uri(checkpoint))
+                continue
+            path = self.scratch / checkpoint.key
+            try:
+                fetch_verified(self.storage, checkpoint, path)
+            except (DataError, NotFound) as error:
+                logger.warning("a checkpoint is passed over: %s", error)
+                continue
+            return checkpoint, path
+        return None
+
+    def _newest_first(self) -> list[Checkpoint]:
+        found = []
+        try:
+            keys = [item.key for item in self.storage.list_objects() if MANIFEST_NAME.fullmatch(item.key)]
+        except NotFound:
+            return []
+        for key in keys:
+            try:
+                found.append(parse_manifest(key, self.storage.read_bytes(key)))
+            except (DataError, NotFound) as error:
+                logger.warning("a checkpoint manifest is passed over: %s", error)
+        last_write: dict[str, str] = {}
+        for checkpoint in found:
+            last_write[checkpoint.training_id] = max(last_write.get(checkpoint.training_id, ""), checkpoint.time)
+        return sorted(
+            found, key=lambda item: (last_write[item.training_id], item.training_id, item.iteration), reverse=True
+        )
+
+    def prune(self, newest: Checkpoint) -> list[Checkpoint]:
+        """Delete what need not be kept of this training; returns what is left of it, the newest last.
+
+        The checkpoints of other trainings are theirs. What is further on than `newest` did not verify when the training
+        was continued: it does not count. Never fails the training: what could not be deleted is deleted next time.
+        """
+        try:
+            own = [
+                item
+                for item in self._newest_first()
+                if item.training_id == self.training_id and item.iteration <= newest.iteration
+            ]
+            kept = self._keep.choose(own)
+            for checkpoint in own:
+                if checkpoint not in kept:
+                    self.storage.delete(checkpoint.manifest_key)  # first: from here on it does not exist
+                    self.storage.delete(checkpoint.key)
+        except WorkerError as error:
+            logger.warning("old checkpoints could not be deleted: %s", error)
+            return [newest]
+        return kept[::-1]
+
+
+def resume_point(store: CheckpointStore, checkpoint: Checkpoint) -> dict[str, Any]:
+    point: dict[str, Any] = {
+        "epoch": checkpoint.epoch,
+        "iteration": checkpoint.iteration,
+        "uri": store.uri(checkpoint),
+        "sha256": checkpoint.sha256,
+        "time": checkpoint.time,
+    }
+    if MAIN_METRIC in checkpoint.metrics:
+        point["metric"] = f"{checkpoint.metrics[MAIN_METRIC]:.4f}"
+    return point

@@ -1,0 +1,154 @@
+"""Commits checkpoints in the background, so that training waits for the local write of a file and for nothing else.
+
+At most one checkpoint is on its way and one waits: where a third comes, the one that waits is dropped for it. A store
+that does not answer is tried again until it does, with the newest checkpoint; training goes on meanwhile. What was
+committed is the truth, and is told to `on_change` whenever it changes.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import Transient, WorkerError
+from training.process.backoff import PATIENT, Backoff
+from training.train.checkpoints.checkpoint import Checkpoint
+from training.train.checkpoints.store import CheckpointStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedCheckpoint:
+    """A checkpoint as a local file, which the writer deletes when it is committed or dropped."""
+
+    path: Path
+    epoch: int  # epochs completed
+    iteration: int  # iterations completed, over all epochs
+    epoch_ended: bool
+
+
+class CheckpointWriter:
+    """A thread that commits what `submit` hands over. `last` is the newest checkpoint that is committed."""
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        *,
+        last: Checkpoint | None = None,
+        on_change: Callable[[Sequence[Checkpoint]], None] = lambda _: None,
+        backoff: Backoff = PATIENT,
+    ) -> None:
+        """`last`: the checkpoint of the store that the training continues. `on_change` is called from the thread, with
+        the committed checkpoints that were kept, the newest last.
+        """
+        self.last = last
+        self._store = store
+        self._on_change = on_change
+        self._backoff = backoff
+        self._waiting: SavedCheckpoint | None = None
+        self._metrics: dict[int, Mapping[str, float]] = {}  # by iteration; what is not in a manifest yet
+        self._busy = False
+        self._failure: WorkerError | None = None  # why the newest try failed
+        self._bug: BaseException | None = None
+        self._wake = threading.Condition()
+        threading.Thread(target=self._run, name="checkpoints", daemon=True).start()
+
+    def submit(self, saved: SavedCheckpoint) -> None:
+        """Commit the file soon. Raises what the thread died of, if it did."""
+        with self._wake:
+            self._raise_bug()
+            dropped, self._waiting = self._waiting, saved
+            self._wake.notify_all()
+        if dropped is not None:
+            logger.warning("the checkpoint of iteration %d is dropped for a newer one", dropped.iteration)
+            dropped.path.unlink(missing_ok=True)
+
+    def record_metrics(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Add what a validation said to the manifest of the checkpoint of that iteration, once there is one."""
+        with self._wake:
+            self._metrics = {iteration: dict(metrics)}  # those of earlier ones had their time
+            self._wake.notify_all()
+
+    def wait(self, timeout_s: float | None = None) -> Checkpoint | None:
+        """Until everything is committed; returns the newest checkpoint.
+
+        Raises after `timeout_s` seconds what stands in the way, or Transient.
+        """
+        with self._wake:
+            if not self._wake.wait_for(lambda: self._bug or self._is_idle(), timeout_s):
+                raise self._failure or Transient(f"The checkpoint was not stored within {timeout_s:g} s.")
+            self._raise_bug()
+            return self.last
+
+    def _is_idle(self) -> bool:
+        return not self._busy and self._waiting is None and self._unrecorded() is None
+
+    def _unrecorded(self) -> tuple[Checkpoint, Mapping[str, float]] | None:
+        """The newest checkpoint, where its metrics are known and not in its manifest."""
+        metrics = self._metrics.get(self.last.iteration) if self.last else None
+        return (self.last, metrics) if self.last and metrics is not None and self.last.metrics != metrics else None
+
+    def _raise_bug(self) -> None:
+        if self._bug is not None:
+            raise self._bug
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._step()
+        except BaseException as error:  # noqa: BLE001  raised again where somebody sees it
+            with self._wake:
+                self._bug = error
+                self._wake.notify_all()
+
+    def _step(self) -> None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._waiting or self._unrecorded())
+            saved, self._waiting = self._waiting, None
+            unrecorded = self._unrecorded()
+            self._busy = True
+        try:
+            if saved is not None:
+                self._until_it_works(lambda: self._commit(saved), what=f"the checkpoint of iteration {saved.iteration}")
+                saved.path.unlink(missing_ok=True)
+            elif unrecorded is not None:
+                checkpoint, metrics = unrecorded
+                self._until_it_works(
+                    lambda: self._store.record_metrics(checkpoint, metrics),
+                    what=f"what the validation said of the checkpoint of iteration {checkpoint.iteration}",
+                )
+            kept = self._store.prune(self.last) if self.last else []
+            if kept:
+                # Before anybody who waits goes on, to say what there is at the end.
+                self._on_change(kept)
+        finally:
+            with self._wake:
+                self._busy = False
+                self._wake.notify_all()
+
+    def _commit(self, saved: SavedCheckpoint) -> Checkpoint:
+        return self._store.commit(
+            saved.path, epoch=saved.epoch, iteration=saved.iteration, epoch_ended=saved.epoch_ended
+        )
+
+    def _until_it_works(self, write: Callable[[], Checkpoint], *, what: str) -> None:
+        """Tries until `last` is what was written, or a newer checkpoint waits."""
+        failures = 0
+        while True:
+            try:
+                written = write()
+            except WorkerError as error:
+                failures += 1
+                self._failure = error
+                delay_s = self._backoff.delay_s(failures)
+                logger.warning("%s is not stored yet, next try in %.0f s: %s", what, delay_s, error)
+            else:
+                with self._wake:
+                    self.last, self._failure = written, None
+                return
+            with self._wake:
+                if self._wake.wait_for(lambda: self._waiting, delay_s):
+                    logger.warning("%s is given up for a newer checkpoint", what)
+                    return

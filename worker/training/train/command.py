@@ -1,0 +1,268 @@
+"""`python3 -m training.train`: a prepared dataset in, a trained and published table detector out.
+
+What can be known in seconds is known in seconds: options, dataset, config file, weights and the places to write are
+checked here, before torch is even imported; the rest is `training.train.run`.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from training.dataset.training_set import open_training_set
+from training.errors import ConfigError, Failure, Interrupted, NotFound
+from training.model import bundle, config
+from training.options import OptionParser, positive_integer, positive_number, whole_number
+from training.process.exit import run_command
+from training.process.run_identity import RunIdentity
+from training.process.signals import StopRequest
+from training.progress.report import STAGE_TRAIN, metric_list
+from training.progress.reporter import Reporter
+from training.progress.senders import NullSender
+from training.progress.termination import failed_message, write_termination
+from training.storage.uri import open_parent, open_storage
+from training.train.checkpoints.checkpoint import Interval, Retention
+from training.train.distributed.topology import Topology
+from training.train.plan import RESUME_AUTO, STOP_DEADLINE_S, Order
+
+logger = logging.getLogger(__name__)
+DEMO_PAGES = 8  # of each split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The command line, as written."""
+
+    dataset: str
+    work_dir: Path
+    load_from: str | None
+    resume_from: str | None
+    config: str
+    model_output: str
+    epochs: int | None
+    demo: bool
+    checkpoint_output: str
+    interval: Interval
+    retention: Retention
+    processes: int | None
+    seed: int
+    config_options: tuple[str, ...]
+    verbose: bool
+
+
+def parse_options(arguments: Sequence[str]) -> Options:
+    """Raises ConfigError for options that are wrong, SystemExit for --help."""
+    parser = OptionParser(
+        prog="python3 -m training.train", description="Trains a table detector on a prepared dataset."
+    )
+    parser.add_argument("dataset", help="the ttv folder that preprocess made: a path or s3://bucket/…/ttv")
+    parser.add_argument("working_dir", type=Path, help="folder for logs, checkpoints and what is downloaded")
+    parser.add_argument(
+        "--load-from", metavar="MODEL", help="weights to start from: a path or s3://; without: random ones"
+    )
+    parser.add_argument(
+        "--resume-from",
+        metavar="CHECKPOINT",
+        help="continue from this checkpoint: a path, s3://, or auto for the newest",
+    )
+    parser.add_argument(
+        "--config",
+        default=config.DEFAULT_CONFIG,
+        metavar="CONFIG",
+        help="mmdetection config, executed as Python: a built-in name, a path or s3:// (default: %(default)s)",
+    )
+    parser.add_argument("--model_output", required=True, metavar="MODEL", help="where the model goes: a path or s3://")
+    parser.add_argument("--num-epoch", type=positive_integer, metavar="N", help="epochs (default: as the config says)")
+    parser.add_boolean(
+        "--demo", description="a real but short training on a handful of pages, to see that everything works"
+    )
+    parser.add_argument(
+        "--checkpoint-output", metavar="FOLDER", help="a path or s3:// (default: checkpoints in the working folder)"
+    )
+    parser.add_argument(
+        "--checkpoint-every-epochs",
+        type=positive_integer,
+        default=Interval.epochs,
+        metavar="N",
+        help="a checkpoint at the end of every N-th epoch, and of the last (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--checkpoint-every-minutes",
+        type=positive_number,
+        default=Interval.minutes,
+        metavar="M",
+        help="and M minutes after the last one, within an epoch too (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-last",
+        type=positive_integer,
+        default=Retention.last,
+        metavar="N",
+        help="checkpoints kept, the newest ones (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--keep-best",
+        type=whole_number,
+        default=Retention.best,
+        metavar="N",
+        help="checkpoints kept beside them, the best by bbox_mAP on val (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=positive_integer,
+        metavar="N",
+        help="processes that train together on this machine (default: one for each GPU)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config"
+    )
+    parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
+    found = parser.parse_args(list(arguments))
+    if not 0 <= found.seed < 2**32:
+        raise ConfigError(f"--seed {found.seed} is not within 0..4294967295.")
+    for option in found.cfg_options:
+        if "=" not in option:
+            raise ConfigError(f"--cfg-options {option} is not of the form name=value.")
+    return Options(
+        dataset=found.dataset,
+        work_dir=found.working_dir.absolute(),
+        load_from=found.load_from or None,
+        resume_from=found.resume_from or None,
+        config=found.config or config.DEFAULT_CONFIG,
+        model_output=found.model_output,
+        epochs=found.num_epoch,
+        demo=found.demo,
+        checkpoint_output=found.checkpoint_output or str(found.working_dir.absolute() / "checkpoints"),
+        interval=Interval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
+        retention=Retention(last=found.keep_last, best=found.keep_best),
+        processes=found.processes,
+        seed=found.seed,
+        config_options=tuple(found.cfg_options),
+        verbose=found.verbose,
+    )
+
+
+def prepare(options: Options) -> Order:
+    """The cheap checks, the cheapest first. Raises the typed errors."""
+    try:
+        options.work_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"The working folder {options.work_dir} cannot be made: {error.strerror}.") from error
+    place = bundle.destination(options.model_output)
+    config_file = config.find(options.config, download_to=options.work_dir / "config")
+    for name, uri in (("--load-from", options.load_from), ("--resume-from", options.resume_from)):
+        if uri and uri != RESUME_AUTO:
+            storage, key = open_parent(uri)
+            if storage.stat(key) is None:
+                raise NotFound(f"{name} {uri} does not exist.")
+    bundle.check_destination(place, demo=options.demo)
+    checkpoints = open_storage(options.checkpoint_output)
+    checkpoints.check_writable()
+    dataset = open_training_set(options.dataset, options.work_dir)
+    if options.demo:
+        dataset = dataset.shortened(options.work_dir / "demo", pages=DEMO_PAGES)
+    return Order(
+        dataset=dataset,
+        work_dir=options.work_dir,
+        config_file=config_file,
+        config_options=options.config_options,
+        destination=place,
+        checkpoints=checkpoints,
+        load_from=options.load_from,
+        resume_from=options.resume_from,
+        epochs=options.epochs,
+        seed=options.seed,
+        demo=options.demo,
+        interval=options.interval,
+        retention=options.retention,
+        run=RunIdentity.from_env(),
+    )
+
+
+def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: dict[str, Any]) -> dict[str, Any]:
+    """The termination message of a training whose model is published."""
+    return {
+        "version": 1,
+        "stage": STAGE_TRAIN,
+        "result": "succeeded",
+        "progress": progress,
+        "model": {
+            "uri": manifest["uri"],
+            "sha256": manifest["sha256"],
+            "sizeBytes": manifest["sizeBytes"],
+            "manifest": manifest_uri,
+            "metrics": metric_list(manifest["metrics"].get("test", {})),
+        },
+    }
+
+
+def node_message(topology: Topology) -> dict[str, Any]:
+    """The termination message of a node whose training is published by the main one."""
+    node = {"index": topology.node, "of": topology.nodes}
+    return {"version": 1, "stage": STAGE_TRAIN, "result": "succeeded", "node": node}
+
+
+def set_process_defaults(work_dir: Path) -> None:
+    """What libraries read when they are imported. The environment's own values win."""
+    # More threads than free cores cost a multiple of the time; data workers are processes of their own.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # The root file system is read-only in a pod, and so may the home be.
+    os.environ.setdefault("MPLCONFIGDIR", str(work_dir / "matplotlib"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code of docs/architecture.md."""
+    reporter: Reporter | None = None
+    verbose = False
+
+    def command() -> None:
+        try:
+            work()
+        except Exception as error:
+            if stop.requested:
+                # What a library made of being interrupted says nothing about the run.
+                raise Interrupted("SIGTERM ended the training; the next attempt continues it.") from error
+            raise
+
+    def work() -> None:
+        nonlocal reporter, verbose
+        options = parse_options(sys.argv[1:] if arguments is None else arguments)
+        verbose = options.verbose
+        logging.basicConfig(
+            level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        topology = Topology.from_env(os.environ, processes=options.processes or 1)
+        reporter = (
+            Reporter.from_env(stage=STAGE_TRAIN) if topology.is_main else Reporter(NullSender(), stage=STAGE_TRAIN)
+        )
+        order = prepare(options)
+        set_process_defaults(options.work_dir)
+        from training.train import run  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
+
+        manifest = run.lead(order, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
+        reporter.close()
+        if not manifest:
+            write_termination(node_message(topology))
+            return
+        message = success_message(
+            manifest,
+            manifest_uri=order.destination.storage.uri(order.destination.manifest_key),
+            progress=reporter.state(),
+        )
+        write_termination(message)
+
+    def on_failure(failure: Failure) -> None:
+        if reporter is not None:
+            reporter.close()
+        write_termination(
+            failed_message(STAGE_TRAIN, failure, progress=reporter.state() if reporter is not None else {})
+        )
+
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure) as stop:
+        return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)

@@ -1,0 +1,77 @@
+"""The ranks of a training at work together: they find each other, ask each other, and follow the main one."""
+
+import logging
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+from mmengine.dist import all_reduce, broadcast_object_list, get_world_size, is_main_process
+from torch.distributed import TCPStore, init_process_group  # type: ignore[attr-defined]
+
+from training.errors import LostContact
+from training.train.distributed.topology import Topology
+
+logger = logging.getLogger(__name__)
+# For one of them: the others may wait for the main rank while it looks for a checkpoint and downloads it.
+CONTACT_TIMEOUT = timedelta(minutes=30)
+_Value = TypeVar("_Value")
+
+
+def meeting_point(topology: Topology) -> Any:
+    """Where the ranks meet, a TCPStore of torch; the main rank opens it. `port` of it is the real one."""
+    return TCPStore(
+        topology.address, topology.port, is_master=topology.is_main, wait_for_workers=False, timeout=CONTACT_TIMEOUT
+    )
+
+
+def join(topology: Topology, store: Any) -> None:
+    """Becomes a rank: NCCL with a GPU, gloo without."""
+    has_gpu = torch.cuda.is_available()
+    # mmengine asks for these.
+    os.environ.update(
+        RANK=str(topology.rank),
+        WORLD_SIZE=str(topology.ranks),
+        LOCAL_RANK=str(topology.process),
+        LOCAL_WORLD_SIZE=str(topology.processes),
+    )
+    if has_gpu:
+        torch.cuda.set_device(topology.process)
+    if topology.nodes == 1:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+    init_process_group(
+        "nccl" if has_gpu else "gloo",
+        store=store,
+        rank=topology.rank,
+        world_size=topology.ranks,
+        timeout=CONTACT_TIMEOUT,
+    )
+    logger.info("rank %d of %d", topology.rank, topology.ranks)
+
+
+def any_rank(flag: bool) -> bool:
+    """Whether the flag is set in any rank: the same answer in all of them, which must all ask."""
+    if get_world_size() == 1:
+        return flag
+    value = torch.tensor(int(flag))
+    all_reduce(value, op="max")
+    return bool(value)
+
+
+def from_main(make: Callable[[], _Value]) -> _Value:
+    """What the main rank makes, in all ranks. What it raises ends the others, too, with LostContact."""
+    if get_world_size() == 1:
+        return make()
+    message: list[Any] = [None, None]
+    if is_main_process():
+        try:
+            message = [True, make()]
+        except BaseException:
+            broadcast_object_list([False, None])
+            raise
+    broadcast_object_list(message)
+    if not message[0]:
+        raise LostContact("The main training process failed.")
+    value: _Value = message[1]
+    return value

@@ -1,0 +1,137 @@
+"""Starts the other ranks of a node as processes, and ends with them.
+
+They are forked from nothing (`spawn`) and get what the leader has checked and downloaded. A rank that fails says why;
+one that is killed ends the training all the same, and so does a leader that is killed.
+"""
+
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any, Self
+
+from training.errors import Failure, LostContact, Transient, as_typed
+from training.process.exit import run_command
+from training.train.distributed.topology import Topology
+from training.train.plan import Order
+
+logger = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+CAUSE_DEADLINE_S = 10.0  # for a failed rank to say why
+END_DEADLINE_S = 60.0  # for this process to notice that another has failed
+
+
+class Followers:
+    """The other ranks of this node, as a context manager; none where the topology has none to start.
+
+    When one fails, the call that this process waits for the others in fails too, as a rule: `cause` then says why. With
+    NCCL it may hang instead: after END_DEADLINE_S the process is ended with the other's exit code, and `on_failure`
+    writes the termination message.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Order, Topology], None],
+        order: Order,
+        topology: Topology,
+        *,
+        on_failure: Callable[[Failure], None],
+    ) -> None:
+        """`work` is a function at a module's top level: what a rank does."""
+        self._context = multiprocessing.get_context("spawn")
+        self._work = work
+        self._order = order
+        self._on_failure = on_failure
+        self._topologies = [
+            topology.of_process(process)
+            for process in range(1, topology.processes)
+            if topology.is_leader and not topology.started_elsewhere
+        ]
+        self._processes: list[Any] = []
+        self._causes: list[Connection] = []
+        self._first: BaseException | None = None
+        self._failed = threading.Event()
+        self._over = threading.Event()
+
+    def __enter__(self) -> Self:
+        for topology in self._topologies:
+            reader, writer = self._context.Pipe(duplex=False)
+            arguments = (self._work, self._order, topology, writer, os.getpid())
+            process = self._context.Process(target=_follow, args=arguments, name=f"rank {topology.rank}", daemon=True)
+            process.start()
+            writer.close()
+            self._processes.append(process)
+            self._causes.append(reader)
+        if self._processes:
+            threading.Thread(target=self._watch, name="ranks", daemon=True).start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self._over.set()
+        for process in self._processes:
+            if kind is None:
+                process.join()
+            else:
+                process.kill()
+
+    def cause(self, error: BaseException) -> BaseException:
+        """Why the training failed: `error`, unless that is the loss of a rank that failed for a reason of its own."""
+        typed = as_typed(error)
+        if not self._processes or not isinstance(typed, LostContact):
+            return error
+        self._failed.wait(CAUSE_DEADLINE_S)
+        return self._first or error
+
+    def _watch(self) -> None:
+        sentinels = {process.sentinel: index for index, process in enumerate(self._processes)}
+        while sentinels and self._first is None:
+            for sentinel in wait(list(sentinels)):
+                index = sentinels.pop(sentinel)
+                self._processes[index].join()
+                if self._processes[index].exitcode != 0 and self._first is None:
+                    self._first = self._why(index)
+        if self._first is None:
+            return
+        self._failed.set()
+        logger.error("a training process failed: %s", self._first)
+        if not self._over.wait(END_DEADLINE_S):
+            os._exit(run_command(self._give_up, on_failure=self._on_failure))
+
+    def _why(self, index: int) -> BaseException:
+        try:
+            if self._causes[index].poll():
+                error: BaseException = self._causes[index].recv()
+                return error
+        except (EOFError, OSError):
+            pass
+        name = self._processes[index].name
+        return Transient(f"The process of {name} was killed, most likely for lack of memory; the run is tried again.")
+
+    def _give_up(self) -> None:
+        if self._first is not None:
+            raise self._first
+
+
+def _follow(
+    work: Callable[[Order, Topology], None], order: Order, topology: Topology, cause: Connection, parent: int
+) -> None:
+    """In a rank: its work, and why it failed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before it could be watched
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leader's to answer
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s rank {topology.rank}: %(message)s")
+
+    def command() -> None:
+        try:
+            work(order, topology)
+        except BaseException as error:
+            cause.send(as_typed(error))
+            raise
+
+    os._exit(run_command(command))

@@ -1,0 +1,129 @@
+"""Saves a checkpoint after epochs, every few minutes, and whenever it is told to; a thread commits it meanwhile."""
+
+# ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+
+from training.errors import Transient
+from training.model.metrics import detection_metrics
+from training.storage.files import local_errors
+from training.train.checkpoints.checkpoint import Checkpoint, Interval
+from training.train.checkpoints.store import CheckpointStore
+from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
+from training.train.distributed.collectives import any_rank
+
+logger = logging.getLogger(__name__)
+
+
+class CheckpointHook(Hook):
+    """Runs last at its points: schedulers have stepped, so what is saved is what the next iteration starts from."""
+
+    priority = "LOWEST"
+
+    def __init__(
+        self,
+        store: CheckpointStore,
+        writer: CheckpointWriter,
+        *,
+        interval: Interval,
+        classes: tuple[str, ...],
+        training: Mapping[str, Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`training` goes into every checkpoint's meta."""
+        self._store = store
+        self._writer = writer
+        self._interval = interval
+        self._classes = classes
+        self._training = dict(training)
+        self._clock = clock
+        self._saved_s = clock()
+        self._saved_iteration = -1
+
+    def uri(self, checkpoint: Checkpoint) -> str:
+        """Where a checkpoint is."""
+        return self._store.uri(checkpoint)
+
+    def before_train(self, runner: Any) -> None:
+        self._saved_s = self._clock()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        if is_within_epoch(runner, batch_idx) and any_rank(
+            is_main_process() and self._clock() - self._saved_s >= 60.0 * self._interval.minutes
+        ):
+            self._save_or_go_on(runner, epoch_ended=False)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        if (runner.epoch + 1) % self._interval.epochs == 0 or runner.epoch + 1 == runner.max_epochs:
+            self._save_or_go_on(runner, epoch_ended=True)
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        if is_main_process():
+            self._writer.record_metrics(runner.iter, detection_metrics(metrics or {}, self._classes))
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        # The history of the losses is for smoothing log lines, and the only part that is neither tensors nor plain
+        # data.
+        information = checkpoint["message_hub"]["runtime_info"]
+        plain = {name: _plain(value) for name, value in information.items() if isinstance(value, int | float | str)}
+        checkpoint["message_hub"] = {
+            "log_scalars": {},
+            "runtime_info": plain,
+            "resumed_keys": dict.fromkeys(plain, True),
+        }
+
+    def save(self, runner: Any, *, epoch_ended: bool) -> None:
+        """Save the state after the running iteration, whose number mmengine has not counted yet where the epoch goes
+        on; nothing where that was done. Raises Transient where the disk is full.
+        """
+        self._saved_s = self._clock()
+        epoch = runner.epoch + 1 if epoch_ended else runner.epoch
+        iteration = runner.iter if epoch_ended else runner.iter + 1
+        if not is_main_process() or iteration == self._saved_iteration:
+            return
+        path = self._store.scratch / f"saving_{iteration}.pth"
+        meta = {"epoch": epoch, "iter": iteration, "training": self._training}
+        try:
+            with local_errors(path):
+                runner.save_checkpoint(str(path.parent), path.name, meta=meta, by_epoch=epoch_ended)
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._saved_iteration = iteration
+        logger.info("wrote the checkpoint of iteration %d in %.2f s", iteration, self._clock() - self._saved_s)
+        self._writer.submit(SavedCheckpoint(path=path, epoch=epoch, iteration=iteration, epoch_ended=epoch_ended))
+
+    def _save_or_go_on(self, runner: Any, *, epoch_ended: bool) -> None:
+        try:
+            self.save(runner, epoch_ended=epoch_ended)
+        except Transient as error:
+            # The training is worth more than this checkpoint: the next one may get through.
+            logger.warning("the checkpoint of epoch %d is lost: %s", runner.epoch + 1, error)
+
+
+def is_within_epoch(runner: Any, batch_idx: int) -> bool:
+    """Whether the state after this iteration can be continued and is not better saved in a moment.
+
+    The last iteration of an epoch is followed by the epoch's own checkpoint. Gradients that accumulate towards the
+    optimizer's next step are in no checkpoint: that step is waited for.
+    """
+    return batch_idx + 1 < len(runner.train_dataloader) and bool(runner.optim_wrapper.should_update())
+
+
+def _plain(value: float | str) -> float | str:
+    """The same value as Python's own type: numpy's float64 is a float too, but pickles as code."""
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            return kind(value)
+    return str(value)

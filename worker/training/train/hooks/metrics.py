@@ -1,0 +1,119 @@
+"""Tells a Recorder of each iteration and each evaluation. Registered in the main rank only."""
+
+# ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from training.model.metrics import detection_metrics
+from training.tracking.events import FinalTestRecord, IterationRecord, StartRecord, ValidationRecord, now
+from training.tracking.recorder import Recorder
+
+MAX_ITERATIONS = 2000  # recorded of a whole training, about: a log costs the same however long it is
+
+
+class MetricsHook(Hook):
+    """Before the schedule's next step, so that the learning rate is the one that the iteration was done with."""
+
+    priority = "NORMAL"
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        *,
+        classes: tuple[str, ...],
+        training_id: str,
+        attempt: int,
+        dataset_digest: str,
+        resumed_from: str | None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`resumed_from`: the address of the checkpoint that this attempt continues."""
+        self.iteration = 0  # complete ones
+        self._recorder = recorder
+        self._classes = classes
+        self._training_id = training_id
+        self._attempt = attempt
+        self._dataset_digest = dataset_digest
+        self._resumed_from = resumed_from
+        self._clock = clock
+        self._ended_s = 0.0  # of the iteration before
+        self._begun_s = 0.0
+
+    def before_train(self, runner: Any) -> None:
+        self.iteration = runner.iter
+        self._recorder.write(
+            StartRecord(
+                time=now(),
+                training_id=self._training_id,
+                attempt=self._attempt,
+                dataset_digest=self._dataset_digest,
+                resumed_from=self._resumed_from,
+                epoch=runner.epoch,
+                iteration=runner.iter,
+                total_epochs=runner.max_epochs,
+                iterations_per_epoch=len(runner.train_dataloader),
+                device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+            )
+        )
+
+    def before_train_epoch(self, runner: Any) -> None:
+        self._ended_s = self._clock()
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        self._begun_s = self._clock()
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        now_s = self._clock()
+        seconds, data_seconds = now_s - self._ended_s, self._begun_s - self._ended_s
+        self._ended_s = now_s
+        self.iteration = runner.iter + 1  # mmengine counts it after the hooks
+        every = math.ceil(runner.max_iters / MAX_ITERATIONS)
+        if self.iteration % every and batch_idx + 1 < len(runner.train_dataloader):
+            return
+        values = {name: _number(value) for name, value in (outputs or {}).items()}
+        has_gpu = torch.cuda.is_available()
+        self._recorder.write(
+            IterationRecord(
+                time=now(),
+                epoch=runner.epoch + 1,
+                iteration=self.iteration,
+                loss=values.pop("loss", None),
+                losses=values,
+                learning_rate=_learning_rate(runner.optim_wrapper.get_lr()),
+                seconds=round(seconds, 4),
+                data_seconds=round(data_seconds, 4),
+                gpu_memory_bytes=torch.cuda.max_memory_allocated() if has_gpu else None,
+            )
+        )
+
+    def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        found = detection_metrics(metrics or {}, self._classes)
+        self._recorder.write(
+            ValidationRecord(time=now(), epoch=runner.epoch, iteration=runner.iter, metrics=found),
+        )
+
+    def after_test_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
+        self._recorder.write(FinalTestRecord(time=now(), metrics=detection_metrics(metrics or {}, self._classes)))
+
+
+def _number(value: Any) -> float | None:
+    """Rounded to what can be told apart in a chart; None for what is no number, or several."""
+    try:
+        number = float(torch.as_tensor(value).detach())
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return float(f"{number:.6g}") if math.isfinite(number) else None
+
+
+def _learning_rate(rates: Mapping[str, Any]) -> float | None:
+    """The first group's; a config may have several."""
+    found = next((values[0] for name, values in rates.items() if name.endswith("lr") and values), None)
+    return None if found is None else _number(found)

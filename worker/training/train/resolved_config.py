@@ -1,0 +1,100 @@
+"""The resolved config: classes, epochs, schedule and seed filled in; what is trained, and nothing about where.
+
+Its text is published beside the model, its sha256 identifies it.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from training.dataset.split import SPLITS
+from training.dataset.training_set import DatasetFacts
+from training.errors import ConfigError
+from training.model.config import check_classes, dicts_in, innermost_dataset
+
+EPOCH_STEPS = (0.80, 0.95)  # of the epochs, where the learning rate falls
+LONGEST_WARMUP = 1 / 3  # of all iterations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the command line decides about the training."""
+
+    epochs: int | None = None  # None: as the config says
+    seed: int = 0
+    base_weights: bool = False
+    ranks: int = 1
+
+
+def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
+    """A copy completed with what dataset and command line say, the same on every machine. Raises ConfigError."""
+    config = copy.deepcopy(config)
+    check_classes(config, dataset.classes)
+    for split in SPLITS:
+        loader = config[f"{split}_dataloader"]
+        inner = innermost_dataset(loader["dataset"])
+        inner["data_root"] = ""
+        inner["ann_file"] = f"{split}/{split}.json"
+        inner["data_prefix"] = {"img": f"{split}/images/"}
+        inner["metainfo"] = {**(inner.get("metainfo") or {}), "classes": list(dataset.classes)}
+        if split != "train":
+            config[f"{split}_evaluator"] = _evaluator(config.get(f"{split}_evaluator"), inner["ann_file"])
+    for split, kind in (("val", "ValLoop"), ("test", "TestLoop")):
+        config[f"{split}_cfg"] = config.get(f"{split}_cfg") or {"type": kind}
+    _set_epochs(config, dataset, choices)
+    config["randomness"] = {"seed": choices.seed, "deterministic": False}
+    config["load_from"] = None
+    config["resume"] = False
+    config["launcher"] = "none"
+    config["default_scope"] = config.get("default_scope") or "mmdet"
+    for part in dicts_in(config["model"]):
+        _forget_remote_weights(part)
+        if not choices.base_weights and part.get("norm_eval"):
+            # Without base weights there are no statistics to keep: batch normalization has to learn its own.
+            part["norm_eval"] = False
+    return config
+
+
+def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
+    """The number of epochs, the learning-rate steps relative to it, and a warm-up that leaves time for the rest."""
+    epochs = choices.epochs or config["train_cfg"].get("max_epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ConfigError("The config's train_cfg names no max_epochs, so --num-epoch is needed.")
+    train_cfg = config["train_cfg"]
+    if train_cfg.get("type", "EpochBasedTrainLoop") != "EpochBasedTrainLoop" or train_cfg.get("by_epoch") is False:
+        raise ConfigError(
+            "The config's train_cfg must be an EpochBasedTrainLoop: checkpoints and progress count epochs."
+        )
+    train_cfg.update(type="EpochBasedTrainLoop", max_epochs=epochs)
+    train_cfg.pop("by_epoch", None)
+    batch_size = int(config["train_dataloader"].get("batch_size", 1)) * choices.ranks
+    iterations = epochs * -(-dataset.images["train"] // batch_size)
+    schedulers = config.get("param_scheduler") or []
+    for scheduler in schedulers if isinstance(schedulers, list) else [schedulers]:
+        if scheduler.get("by_epoch", True) and "milestones" in scheduler:
+            scheduler["milestones"] = milestones(epochs)
+            scheduler["end"] = epochs
+        elif not scheduler.get("by_epoch", True) and scheduler.get("type") == "LinearLR":
+            scheduler["end"] = max(1, min(int(scheduler.get("end", 1)), int(iterations * LONGEST_WARMUP)))
+
+
+def milestones(epochs: int) -> list[int]:
+    """The epochs after which the learning rate falls: 80 % and 95 % of all, at least one apart (of 20: 16, 19)."""
+    first = max(1, round(epochs * EPOCH_STEPS[0]))
+    return [first, max(first + 1, round(epochs * EPOCH_STEPS[1]))]
+
+
+def _evaluator(evaluator: Any, annotation_file: str) -> Any:
+    if isinstance(evaluator, list):
+        return [_evaluator(item, annotation_file) for item in evaluator]
+    evaluator = evaluator or {"type": "CocoMetric", "metric": "bbox"}
+    if evaluator.get("type") == "CocoMetric":
+        evaluator = {"classwise": True, **evaluator, "ann_file": annotation_file}
+    return evaluator
+
+
+def _forget_remote_weights(part: dict[str, Any]) -> None:
+    """Base weights come from --load-from alone: no start depends on the network."""
+    init = part.get("init_cfg")
+    if isinstance(init, dict) and init.get("type") == "Pretrained":
+        part["init_cfg"] = None

@@ -1,0 +1,121 @@
+"""mmengine's Runner on this machine: built, checked before its first step, its weights written."""
+
+import logging
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import mmdet
+import mmengine
+import torch
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from training.errors import ConfigError
+from training.model import weights
+from training.process.container import container_memory
+from training.train import bound_config
+from training.train.capacity import Need, check_room, optimizer_states
+from training.train.distributed.topology import Topology
+from training.train.plan import Order
+from training.train.resume_position import Settings, position
+from training.train.starting_point import Start
+
+logger = logging.getLogger(__name__)
+
+
+def build_runner(order: Order, resolved: Any, start: Start, topology: Topology) -> Runner:
+    """mmengine's Runner on this machine."""
+    has_gpu = torch.cuda.is_available()
+    bound = bound_config.bind(
+        resolved,
+        bound_config.Placement(
+            work_dir=order.work_dir,
+            image_folders=order.dataset.image_folders,
+            annotation_files=order.dataset.annotation_files,
+            max_data_workers=bound_config.data_workers() // topology.processes,
+            validate_first=start.is_resumed and not start.metrics,
+            ranks=topology.ranks,
+            has_gpu=has_gpu,
+        ),
+    )
+    bound["load_from"] = str(order.scratch / start.file) if start.file else None
+    bound["resume"] = start.is_resumed
+    if has_gpu:
+        logger.info("training on %s", torch.cuda.get_device_name())
+    else:
+        logger.warning("no GPU is visible: training on the CPU with %d threads", torch.get_num_threads())
+    try:
+        return Runner.from_cfg(bound)
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        raise ConfigError(f"The config {order.config_file.name} builds no network: {error}") from error
+
+
+def _network(runner: Runner) -> torch.nn.Module:
+    """Without what wraps it where there are several ranks."""
+    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return network
+
+
+def check_capacity(order: Order, runner: Runner, topology: Topology) -> None:
+    """Raise ConfigError where disk or memory cannot be enough."""
+    weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
+    kind = str(runner.cfg["optim_wrapper"]["optimizer"].get("type", ""))
+    if torch.cuda.is_available():
+        free, memory = torch.cuda.mem_get_info()[1], "The GPU"
+    else:
+        free, memory = container_memory() // topology.processes, "A process of this container"
+    check_room(
+        Need(weight_bytes=weight_bytes, states=optimizer_states(kind)),
+        free_disk_bytes=shutil.disk_usage(order.scratch).free,
+        disk=str(order.work_dir),
+        free_memory_bytes=free,
+        memory=memory,
+    )
+
+
+def check_resumable(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
+    """How many iterations, as this runner counts them, lie behind the training that the content is of.
+
+    Raises ConfigError where it cannot be continued.
+    """
+    has_schedule = runner.param_schedulers is not None
+    weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
+    return position(content["meta"], settings, epochs=runner.max_epochs, what=what)
+
+
+def write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
+    """Leave in the file what the network can use of its content."""
+    network = _network(runner).state_dict()
+    base = weights.base_for(weights.state_of(content), network, what=what)
+    torch.save({"state_dict": base}, path)
+    logger.info("%s fills %d of %d tensors of the network", what, len(base), len(network))
+
+
+def write_weights(order: Order, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
+    """The model's file: tensors and plain data, which torch's safe loader and mmdet's init_detector open.
+
+    The weights are those of a checkpoint, which hooks may exchange, as EMAHook does for the average. The runner goes on
+    with them, so that the test judges what is published.
+    """
+    path = order.scratch / "model.pth"
+    network = _network(runner)
+    checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
+    runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint["state_dict"].items()}
+    network.load_state_dict(state)
+    if not topology.is_main:
+        return path
+    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": order.seed}
+    torch.save({"meta": meta, "state_dict": state}, path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return path
+
+
+def versions() -> dict[str, str]:
+    modules = {"torch": torch, "mmcv": mmcv, "mmdet": mmdet, "mmengine": mmengine}
+    return {name: str(module.__version__) for name, module in modules.items()}

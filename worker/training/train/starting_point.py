@@ -1,0 +1,141 @@
+"""Where a training starts: base weights, a checkpoint to continue from, or neither. The main rank decides, the others
+follow.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from training.errors import ConfigError, NotFound, Transient
+from training.model import weights
+from training.storage.files import sha256_file
+from training.storage.uri import open_parent
+from training.train.checkpoints.checkpoint import Checkpoint, new_training_id, parse_manifest
+from training.train.checkpoints.store import CheckpointStore, fetch_verified
+from training.train.distributed.collectives import from_main
+from training.train.distributed.topology import Topology
+from training.train.plan import RESUME_AUTO, Order
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Plain data, the same in all ranks. `file` lies in the scratch folder of every node."""
+
+    training_id: str
+    base_weights: bool
+    uri: str | None = None  # of the file
+    file: str | None = None
+    sha256: str = ""
+    is_resumed: bool = False
+    own: Checkpoint | None = None  # the checkpoint, where it is one of this training
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the checkpoint's validation, where they are known
+
+    @property
+    def resumed_from(self) -> str | None:
+        """The address of the checkpoint that is continued."""
+        return self.uri if self.is_resumed else None
+
+    @property
+    def what(self) -> str:
+        """The file, as messages name it."""
+        return f"The checkpoint {self.uri}" if self.is_resumed else f"--load-from {self.uri}"
+
+
+def find_start(order: Order, topology: Topology) -> tuple[Start, dict[str, Any]]:
+    """The start, whose file is on this machine, and in the leader of a node the file's content.
+
+    Raises NotFound, Forbidden, Transient, DataError for a file that cannot be read, ConfigError for a checkpoint of
+    another dataset that was named: its epochs are not epochs of this one.
+    """
+    content: dict[str, Any] = {}
+
+    def choose() -> Start:
+        nonlocal content
+        start, content = _choose(order)
+        return start
+
+    start = from_main(choose)
+    if topology.is_leader and not topology.is_main and start.file and start.uri:
+        content = _fetch(order, start)
+    return start, content
+
+
+def _choose(order: Order) -> tuple[Start, dict[str, Any]]:
+    if order.resume_from == RESUME_AUTO:
+        store = CheckpointStore(
+            order.checkpoints, scratch=order.scratch, dataset_digest=order.dataset.digest, training_id=""
+        )
+        found = store.find_newest()
+        if found is not None:
+            own, path = found
+            return _resumed(path, store.uri(own), own.metrics, own=own)
+        logger.info("no checkpoint in %s: the training starts afresh", order.checkpoints.uri())
+    elif order.resume_from:
+        return _resume_named(order, order.resume_from)
+    if order.load_from:
+        storage, key = open_parent(order.load_from)
+        path = order.scratch / "base.pth"
+        storage.download_file(key, path)
+        start = Start(
+            training_id=new_training_id(),
+            base_weights=True,
+            uri=order.load_from,
+            file=path.name,
+            sha256=sha256_file(path),
+        )
+        return start, weights.read(path, what=start.what)
+    logger.info("no base weights: the training starts from random ones")
+    return Start(training_id=new_training_id(), base_weights=False), {}
+
+
+def _resume_named(order: Order, uri: str) -> tuple[Start, dict[str, Any]]:
+    """The checkpoint that --resume-from names, which starts a training of its own: it may lie in another folder, and
+    what followed it there is not continued.
+    """
+    storage, key = open_parent(uri)
+    path = order.scratch / "resumed.pth"
+    try:
+        manifest_key = key.removesuffix(".pth") + ".json"
+        checkpoint = parse_manifest(manifest_key, storage.read_bytes(manifest_key))
+    except NotFound:
+        logger.warning("%s has no manifest beside it, so that it cannot be verified", uri)
+        storage.download_file(key, path)
+        return _resumed(path, uri, {})
+    if checkpoint.dataset_digest != order.dataset.digest:
+        raise ConfigError(
+            f"--resume-from {uri} was trained on another dataset; start from its weights with --load-from."
+        )
+    fetch_verified(storage, checkpoint, path)
+    return _resumed(path, uri, checkpoint.metrics)
+
+
+def _resumed(
+    path: Path, uri: str, metrics: Mapping[str, float], *, own: Checkpoint | None = None
+) -> tuple[Start, dict[str, Any]]:
+    content = weights.read(path, what=f"The checkpoint {uri}")
+    logger.info("continuing from %s", uri)
+    start = Start(
+        training_id=own.training_id if own else new_training_id(),
+        base_weights=bool(content.get("meta", {}).get("training", {}).get("base_weights", False)),
+        uri=uri,
+        file=path.name,
+        sha256=own.sha256 if own else sha256_file(path),
+        is_resumed=True,
+        own=own,
+        metrics=metrics,
+    )
+    return start, content
+
+
+def _fetch(order: Order, start: Start) -> dict[str, Any]:
+    """On another node than the main rank's: the very file that it chose."""
+    storage, key = open_parent(str(start.uri))
+    path = order.scratch / str(start.file)
+    storage.download_file(key, path)
+    if sha256_file(path) != start.sha256:
+        raise Transient(f"{start.uri} changed while the training started; the run is tried again.")
+    return weights.read(path, what=start.what)
