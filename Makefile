@@ -9,7 +9,7 @@ PYTEST := .venv/bin/pytest
 ##@ The two commands
 .PHONY: demo test
 demo: venv ## Set everything up on this machine and run a training end to end (SOURCE=folder takes your own pdfs/ and json/)
-	hack/demo.sh $(if $(SOURCE),--source "$(SOURCE)")
+	hack/demo/demo.sh $(if $(SOURCE),--source "$(SOURCE)")
 
 test: lint test-unit test-integration test-e2e ## All tests; sets up what they need
 
@@ -46,7 +46,7 @@ kubeconfig: ## Print the path of its kubeconfig
 	@hack/cluster/kubeconfig.sh
 
 s3-env: ## Print the `export AWS_…` lines that reach its S3 server
-	@hack/s3.sh env
+	@hack/cluster/s3.sh env
 
 images: cluster-up ## Build the worker and operator images and push them to the cluster's registry
 	hack/images/build.sh
@@ -56,28 +56,28 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 bench: bench-preprocess bench-train bench-upload bench-variants bench-learn ## All benchmarks (docs/benchmarks.md)
 
 bench-preprocess: venv ## Preprocess against the bare renderer and a naive script (BENCH=--quick is short, BENCH=--help lists the options)
-	PYTHONPATH=hack:. .venv/bin/python -m bench.preprocess $(BENCH)
+	PYTHONPATH=. .venv/bin/python -m hack.bench.preprocess $(BENCH)
 
 bench-train: venv ## Training against mmdetection's own entry (BENCH='--repetitions 1 --epochs 2' is short)
-	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.train $(BENCH)
+	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.train $(BENCH)
 
 bench-upload: venv ## What the upload of a 500 MB checkpoint costs the training: minutes
-	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.upload $(BENCH)
+	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.upload $(BENCH)
 
 bench-variants: venv ## What could make an iteration faster, and whether it does: minutes
-	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.variants $(BENCH)
+	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.variants $(BENCH)
 
 bench-learn: venv ## What the small config learns from the demo's corpus: ten minutes
-	PYTHONPATH=hack:.:worker .venv/bin/python -m bench.learn $(BENCH)
+	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.learn $(BENCH)
 
 ##@ Working on the project
 .PHONY: venv lock format chart-crd golden help
 venv: ## Debian packages and .venv with every pinned dependency
-	@hack/apt.sh
-	@hack/venv.sh
+	@hack/setup/apt.sh
+	@hack/setup/venv.sh
 
 lock: venv ## Renew requirements/*.txt from pyproject.toml
-	PATH="$$PWD/.venv/bin:$$PATH" hack/lock.sh
+	PATH="$$PWD/.venv/bin:$$PATH" hack/setup/lock.sh
 
 format: venv ## Format and fix what ruff can
 	.venv/bin/ruff check --fix operator worker tests hack

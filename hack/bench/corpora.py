@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from bench.raw import page_numbers
-from corpus import draw_corpus
+from hack.bench.raw import page_numbers
+from hack.documents.corpus import draw_corpus
 
 PAGES_PER_SMALL_DOCUMENT = 2
 SMALL_DOCUMENTS_BESIDE_LONG = 4  # a data set of three splits needs more than the long one

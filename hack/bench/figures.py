@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.measure import Usage
+from hack.bench.measure import Usage
 
 MEBIBYTE = 1 << 20
 BEGIN, END = "<!-- figures: written by make {} -->", "<!-- end of figures -->"

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import figures
-from bench.measure import measure
-from bench.preprocess import ROOT, machine_name, say
-from corpus import draw_corpus
+from hack.bench import figures
+from hack.bench.measure import measure
+from hack.bench.preprocess import ROOT, machine_name, say
+from hack.documents.corpus import draw_corpus
 
 CONFIG = "config_3_cls_tiny.py"
 DOCUMENTS = 24  # the demo's

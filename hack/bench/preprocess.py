@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import figures, ways
-from bench.corpora import Corpus, first_documents, many_small, one_long, repeated
-from bench.figures import Measured, Run, Series
-from bench.ways import Place, bucket_with
+from hack.bench import figures, ways
+from hack.bench.corpora import Corpus, first_documents, many_small, one_long, repeated
+from hack.bench.figures import Measured, Run, Series
+from hack.bench.ways import Place, bucket_with
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data" / "icdar2013-eu"

@@ -21,12 +21,12 @@ from pathlib import Path
 from statistics import mean, median
 
 import mmdet
-from tests.integration.s3_fixtures import S3Server, running_s3_server
 
-from bench import figures
-from bench.corpora import many_small
-from bench.measure import Usage, measure
-from bench.preprocess import ROOT, machine_name, say
+from hack.bench import figures
+from hack.bench.corpora import many_small
+from hack.bench.measure import Usage, measure
+from hack.bench.preprocess import ROOT, machine_name, say
+from hack.s3.server import S3Server, running_s3_server
 
 CONFIG = "config_3_cls_tiny.py"
 ENTRY = Path(mmdet.__file__).parent / ".mim" / "tools" / "train.py"
@@ -67,7 +67,7 @@ class Bench:
 
     def run(self, name: str, command: Sequence[str], env: Mapping[str, str] = {}, *, watch: bool = False) -> Training:
         clock = self.folder / f"{name}.clock"
-        path = f"{ROOT / 'worker'}{os.pathsep}{ROOT / 'hack'}"
+        path = f"{ROOT / 'worker'}{os.pathsep}{ROOT}"
         environment = {**os.environ, "PYTHONPATH": path, "ITERATION_CLOCK": str(clock), "OMP_NUM_THREADS": "1", **env}
         started_s = time.time()
         return Training.read(measure(command, environment, watch_memory=watch), started_s, clock)
@@ -94,7 +94,7 @@ def prepare(folder: Path, *, pages: int, epochs: int, server: S3Server) -> Bench
     config = folder / "ours.py"
     config.write_text(
         f"_base_ = [{str(ROOT / 'configs' / CONFIG)!r}]\n"
-        "custom_imports = dict(imports=['bench.iteration_clock'])\n"
+        "custom_imports = dict(imports=['hack.bench.iteration_clock'])\n"
         "custom_hooks = [dict(type='IterationClock')]\n"
     )
     resolved = folder / "theirs.py"

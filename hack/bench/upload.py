@@ -15,19 +15,18 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from tests.integration.s3_fixtures import running_s3_server
-
-from bench import figures
-from bench.corpora import many_small
-from bench.measure import measure
-from bench.preprocess import ROOT, machine_name, say
-from bench.ways import server_pid
+from hack.bench import figures
+from hack.bench.corpora import many_small
+from hack.bench.measure import measure
+from hack.bench.preprocess import ROOT, machine_name, say
+from hack.bench.ways import server_pid
+from hack.s3.server import running_s3_server
 
 CONFIG = "config_3_cls_w18.py"
 PAGES = 28
 OVERRIDES = """
 _base_ = [{base!r}]
-custom_imports = dict(imports=['bench.iteration_clock'])
+custom_imports = dict(imports=['hack.bench.iteration_clock'])
 custom_hooks = [dict(type='IterationClock')]
 load = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
 small = dict(type='Resize', scale=(128, 96), keep_ratio=True)
@@ -96,7 +95,7 @@ def main() -> None:
         environment = {
             **os.environ,
             **server.environment,
-            "PYTHONPATH": f"{ROOT / 'worker'}{os.pathsep}{ROOT / 'hack'}",
+            "PYTHONPATH": f"{ROOT / 'worker'}{os.pathsep}{ROOT}",
             "ITERATION_CLOCK": str(folder / "clock"),
             "OMP_NUM_THREADS": "1",
         }

@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 
 import torch
-from tests.integration.s3_fixtures import running_s3_server
 
-from bench import figures
-from bench.preprocess import machine_name, say
-from bench.train import CONFIG, Training, prepare, table
+from hack.bench import figures
+from hack.bench.preprocess import machine_name, say
+from hack.bench.train import CONFIG, Training, prepare, table
+from hack.s3.server import running_s3_server
 
 VARIANTS = {
     "channels last": ("custom_hooks.0.channels_last=True",),

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.integration.s3_fixtures import S3Server, running_s3_server
-
-from bench import naive, raw
-from bench.corpora import FOLDERS, Corpus, without_a_cell
-from bench.figures import Run
-from bench.measure import cpu_seconds, measure, process_tree
+from hack.bench import naive, raw
+from hack.bench.corpora import FOLDERS, Corpus, without_a_cell
+from hack.bench.figures import Run
+from hack.bench.measure import cpu_seconds, measure, process_tree
+from hack.s3.server import S3Server, running_s3_server
 
 SOURCE = "source"
 UPLOAD_THREADS = 8

@@ -7,8 +7,8 @@
 # and clients refuse it.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=../env.sh
-. "$here/../env.sh"
+# shellcheck source=../setup/env.sh
+. "$here/../setup/env.sh"
 
 kubernetes_version=1.34.4
 helm_version=v4.3.1
@@ -16,7 +16,7 @@ kwok_version=v0.8.0
 coredns_version=v1.14.7
 commands=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl)
 
-go=$("$here/../go.sh")
+go=$("$here/../setup/go.sh")
 key=$({ cat "$here/build-binaries.sh"; "$go" version; } | sha256sum | cut -c1-16)
 out=$TRAININGRUN_CACHE/bin/$key
 mkdir -p "$out"

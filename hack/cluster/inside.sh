@@ -135,7 +135,7 @@ component() {
         -s3 -s3.port=8333 -s3.autoCreateBucket=false -s3.allowDeleteBucketNotEmpty=false \
         -s3.config="$S3_DIR/config.json" \
         -filer.localSocket="$RUN_DIR/weed-filer.sock" -s3.localSocket="$RUN_DIR/weed-s3.sock" ;;
-    gpu-plugin) exec "$PYTHON" "${cluster_lib%/cluster}/gpu_plugin/fake_gpu_plugin.py" --count "$(cat "$CLUSTER_DIR/fake-gpus")" \
+    gpu-plugin) exec "$PYTHON" "$cluster_lib/gpu_plugin/fake_gpu_plugin.py" --count "$(cat "$CLUSTER_DIR/fake-gpus")" \
       --unhealthy-file "$CLUSTER_DIR/unhealthy-gpus" ;;
     kwok) exec "$BINARIES/kwok" --kubeconfig "$KUBECONFIG_FILE" --config "$BINARIES/kwok-stages/stages.yaml" \
       --manage-all-nodes=false --manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake ;;

@@ -2,8 +2,8 @@
 # shellcheck shell=bash disable=SC2034
 
 cluster_lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=../env.sh
-. "$cluster_lib/../env.sh"
+# shellcheck source=../setup/env.sh
+. "$cluster_lib/../setup/env.sh"
 
 # The addresses are fixed (they are in certificates and in every image name), so a machine runs one such cluster.
 NODE_NAME=node1

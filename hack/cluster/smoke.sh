@@ -183,7 +183,7 @@ host_reaches_pod() {
   curl --silent --fail --max-time 5 --noproxy '*' "http://$service/" | grep -x served
 }
 s3_from_host() {
-  (eval "$("$here/../s3.sh" env)" && "$python" - << 'PY')
+  (eval "$("$here/s3.sh" env)" && "$python" - << 'PY')
 import boto3, botocore.exceptions, uuid
 s3 = boto3.client("s3")
 bucket = f"smoke-{uuid.uuid4().hex[:8]}"

@@ -37,14 +37,14 @@ check_programs() {
     command -v $program > /dev/null || missing+=("$program")
   done
   [ -x /usr/lib/cni/bridge ] || missing+=(/usr/lib/cni/bridge)
-  [ ${#missing[@]} = 0 ] || die "missing on this machine: ${missing[*]}; install the Debian packages with hack/apt.sh"
+  [ ${#missing[@]} = 0 ] || die "missing on this machine: ${missing[*]}; install the Debian packages with hack/setup/apt.sh"
 }
 
 # What the supervised components need, found or built before anything is changed.
 find_parts() {
   PYTHON=$project/.venv/bin/python
-  "$PYTHON" -c 'import grpc, grpc_tools' 2> /dev/null || die "the fake GPU plugin needs grpcio in .venv; install it with hack/venv.sh"
-  WEED=$("$project/hack/s3.sh" binary)
+  "$PYTHON" -c 'import grpc, grpc_tools' 2> /dev/null || die "the fake GPU plugin needs grpcio in .venv; install it with hack/setup/venv.sh"
+  WEED=$("$project/hack/cluster/s3.sh" binary)
   BINARIES=$("$cluster_lib/build-binaries.sh")
   PAUSE_IMAGE=$("$cluster_lib/pause-image.sh")
 }
@@ -68,7 +68,7 @@ check_machine() {
 }
 
 # What the processes of the cluster come from.
-version() { cat "$cluster_lib"/{inside,lib,config,build-binaries}.sh "$project"/hack/gpu_plugin/*.{py,proto} "$project/requirements/dev.txt" | sha256sum; }
+version() { cat "$cluster_lib"/{inside,lib,config,build-binaries}.sh "$project"/hack/cluster/gpu_plugin/*.{py,proto} "$project/requirements/dev.txt" | sha256sum; }
 
 # Whether what runs is what this checkout would start. Another clone's will do, while that is there and the same.
 is_current() {
@@ -230,7 +230,7 @@ else
   remember_gpus || true
   "$cluster_lib/pki.sh"
   "$cluster_lib/config.sh"
-  "$project/hack/s3.sh" prepare
+  "$project/hack/cluster/s3.sh" prepare
   launch
 fi
 wait_for 180 apiserver "API server answers at $API_SERVER" api_ready

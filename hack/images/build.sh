@@ -17,7 +17,7 @@ cd "$here/../.."
 REGISTRY=${REGISTRY:-10.89.0.1:5000}
 MMCV_OPS=${MMCV_OPS:-cpu}
 base=${BASE:-$(hack/images/base.sh --reference)}
-worker_dependencies=(worker/train.Docker requirements/worker.txt requirements/mmcv.txt hack/mmcv_wheel.sh hack/images/mmcv.sh hack/images/nvcc.txt)
+worker_dependencies=(worker/train.Docker requirements/worker.txt requirements/mmcv.txt hack/setup/mmcv_wheel.sh hack/images/mmcv.sh hack/images/nvcc.txt)
 operator_dependencies=(operator/operator.Docker requirements/operator.txt)
 
 # key PARAMETERS PATH...: of the files' names and contents.
@@ -50,11 +50,11 @@ pushed() {
   curl --silent --fail --fail-early --head --max-time 10 "${digests[@]/#/$scheme://$REGISTRY/v2/${1%:*}/blobs/}" > /dev/null
 }
 
-# What RUN steps see as /mnt: the uv that requirements/dev.txt pins, where hack/venv.sh keeps it (buildah 1.28 can't mount
+# What RUN steps see as /mnt: the uv that requirements/dev.txt pins, where hack/setup/venv.sh keeps it (buildah 1.28 can't mount
 # a stage that it took from its cache), and this machine's certificate authorities, which may sign the package traffic.
 prepare_tools() {
   mkdir -p "$storage/tools"
-  ln -f "$(hack/uv.sh)" "$storage/tools/uv"
+  ln -f "$(hack/setup/uv.sh)" "$storage/tools/uv"
   if [ -e /etc/ssl/certs/ca-certificates.crt ]; then cp /etc/ssl/certs/ca-certificates.crt "$storage/tools/ca.crt"; fi
 }
 

@@ -1,5 +1,5 @@
 """The cluster and the workspace are those of the end-to-end tests."""
 
-from tests.e2e.conftest import cluster, workspace
+from tests.support.cluster.fixtures import cluster, workspace
 
 __all__ = ["cluster", "workspace"]

@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.e2e.kubernetes_cli import Object, get, items, kubectl, wait_until, worker_processes
-from tests.e2e.workspace import BUCKET, Workspace
+from tests.support.cluster.kubernetes_cli import Object, get, items, kubectl, wait_until, worker_processes
+from tests.support.cluster.workspace import BUCKET, Workspace
 from training.storage.uri import open_storage
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]

@@ -10,8 +10,17 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from tests.e2e.kubernetes_cli import Object, Watch, condition, get, items, kill_operator, kubectl, wait_until
-from tests.e2e.workspace import BUCKET, Workspace
+from tests.support.cluster.kubernetes_cli import (
+    Object,
+    Watch,
+    condition,
+    get,
+    items,
+    kill_operator,
+    kubectl,
+    wait_until,
+)
+from tests.support.cluster.workspace import BUCKET, Workspace
 from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.e2e

@@ -6,14 +6,14 @@ import os
 import secrets
 import signal
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.kubernetes_cli import OPERATOR_NAMESPACE, items, operator_pod, wait_until
+from tests.support.cluster.kubernetes_cli import OPERATOR_NAMESPACE, items, operator_pod, wait_until
+from tests.support.paths import HACK
 
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("cluster")]
-INSTALL = Path(__file__).resolve().parents[2] / "hack" / "install.sh"
+INSTALL = HACK / "cluster" / "install-operator.sh"
 PENDING = "owner=helm,name=trainingrun-operator,status=pending-upgrade"
 
 

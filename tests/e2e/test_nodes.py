@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.e2e.kubernetes_cli import get, items, kubectl
-from tests.e2e.workspace import BUCKET, Workspace
+from tests.support.cluster.kubernetes_cli import get, items, kubectl
+from tests.support.cluster.workspace import BUCKET, Workspace
 from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.e2e

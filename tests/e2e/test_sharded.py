@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from corpus import draw_corpus
-from faults import PASSWORD
-from tests.e2e.kubernetes_cli import Object, get, items, kubectl, wait_until, worker_processes
-from tests.e2e.workspace import BUCKET, Workspace
+from hack.documents.corpus import draw_corpus
+from hack.documents.faults import PASSWORD
+from tests.support.cluster.kubernetes_cli import Object, get, items, kubectl, wait_until, worker_processes
+from tests.support.cluster.workspace import BUCKET, Workspace
 from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.e2e

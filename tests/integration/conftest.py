@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.installed_operator import standing_aside
-from tests.integration.kube import Kube, KubeError
-from tests.integration.operator_process import OperatorProcess, make_gateway_certificate
-from tests.integration.s3_fixtures import S3Server, running_s3_server
-from tests.integration.sessions import LOCAL_SERVER
-from tests.integration.training_place import dataset, place, straight, tiny_config  # noqa: F401  fixtures
-
-CRD_FILE = Path(__file__).resolve().parents[2] / "crds" / "trainingruns.yaml"
+from hack.s3.server import S3Server, running_s3_server
+from tests.support.cluster.installed_operator import standing_aside
+from tests.support.cluster.kube import Kube, KubeError
+from tests.support.cluster.sessions import LOCAL_SERVER
+from tests.support.operator.operator_process import OperatorProcess, make_gateway_certificate
+from tests.support.paths import CRD
+from tests.support.train.place import dataset, place, straight, tiny_config  # noqa: F401  fixtures
 
 
 def _kubeconfig() -> Path:
@@ -44,7 +43,7 @@ def kube() -> Iterator[Kube]:
         pytest.skip(message)
     if os.environ.get("CLUSTER") != "current" and not client.server.startswith(LOCAL_SERVER):
         pytest.fail(f"{path} points at {client.server}, which is not the local cluster; refused")
-    client.apply_crd(CRD_FILE)
+    client.apply_crd(CRD)
     with standing_aside(client):
         yield client
     client.close()

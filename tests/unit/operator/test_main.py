@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from tests.integration.operator_process import make_gateway_certificate
+from tests.support.operator.operator_process import make_gateway_certificate
 from tests.unit.operator.fake_cluster import FakeCluster
 from tests.unit.operator.world import World
 from trainingrun_operator import gateway, main

@@ -1,0 +1,369 @@
+"""Every rule of the CRD, with a value it accepts and one it rejects, against the real API server."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support.cluster.kube import Kube, KubeError, Object
+
+pytestmark = pytest.mark.integration
+
+VALID: Object = {
+    "apiVersion": "training.badgerdoc.dev/v1alpha1",
+    "kind": "TrainingRun",
+    "metadata": {"generateName": "rule-"},
+    "spec": {
+        "storage": {"bucket": "tables"},
+        "dataset": {"sourceFolder": "sources/demo", "targetFolder": "datasets/demo"},
+        "training": {"modelOutput": "s3://tables/models/demo/tables.pth"},
+    },
+}
+QUANTITY = "preprocess.podTemplate.resources.{}.{}"
+
+
+def changed(path: str, value: Any, base: Object = VALID) -> Object:
+    """`base` with one field changed; None removes it."""
+    body = copy.deepcopy(base)
+    *folders, last = f"spec.{path}".split(".")
+    target: Any = body
+    for folder in folders:
+        target = target.setdefault(folder, {})
+    if value is None:
+        target.pop(last, None)
+    else:
+        target[last] = value
+    return body
+
+
+@dataclass(frozen=True)
+class Rule:
+    path: str
+    accepted: Any
+    rejected: Any
+    # What the API server must say: the rule's own message, or the schema's.
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.says}"
+
+
+URI = "must be s3://bucket/path"
+RULES = [
+    Rule("storage", {"bucket": "tables"}, None, "spec.storage: Required value"),
+    Rule("storage.bucket", "my-bucket.1", None, "spec.storage.bucket: Required value"),
+    Rule("storage.bucket", "abc", "s3://tables", "must be an S3 bucket name"),
+    Rule("storage.bucket", "abc", "Upper", "must be an S3 bucket name"),
+    Rule("storage.bucket", "b" * 63, "b" * 64, "may not be more than 63"),
+    Rule("storage.endpoint", "https://s3.example", "s3.example:9000", "must be an http:// or https:// URL"),
+    Rule("storage.endpoint", "http://10.0.0.1:8333", "ftp://s3.example", "must be an http:// or https:// URL"),
+    Rule("storage.region", "eu-central-1", "", "at least 1 chars"),
+    Rule("storage.credentialsSecret", "s3", "", "at least 1 chars"),
+    Rule("storage.sse", {"type": "AES256"}, {"type": "rot13"}, "Unsupported value"),
+    Rule("storage.sse", {"type": "aws:kms"}, {"kmsKeyId": "k"}, "spec.storage.sse.type: Required value"),
+    Rule(
+        "storage.sse",
+        {"type": "aws:kms", "kmsKeyId": "k"},
+        {"type": "AES256", "kmsKeyId": "k"},
+        "kmsKeyId needs type aws:kms",
+    ),
+    Rule("dataset", {"sourceFolder": "a", "targetFolder": "b"}, None, "spec.dataset: Required value"),
+    Rule("dataset.sourceFolder", "a b/ü", "/a", "without a slash or hyphen at its start"),
+    Rule("dataset.sourceFolder", "a-b", "-a", "without a slash or hyphen at its start"),
+    Rule("dataset.sourceFolder", "a/b", "a/b/", "without a slash or hyphen at its start"),
+    Rule("dataset.sourceFolder", "a/b", "a//b", "without a slash or hyphen at its start"),
+    Rule("dataset.sourceFolder", "a..b", "a/../b", "must not contain . or .."),
+    Rule("dataset.sourceFolder", "a" * 256, "a" * 257, "may not be more than 256"),
+    Rule("dataset.sourceFolder", "a", None, "spec.dataset.sourceFolder: Required value"),
+    Rule("dataset.targetFolder", "a/b", "a\nb", "without a slash or hyphen at its start"),
+    Rule("dataset.targetFolder", "a.b", "./a", "must not contain . or .."),
+    Rule("dataset.targetFolder", "sources/demo/out", "sources/demo", "targetFolder must differ from sourceFolder"),
+    Rule("dataset.targetFolder", "a", None, "spec.dataset.targetFolder: Required value"),
+    Rule("dataset.dpi", 36, 35, "greater than or equal to 36"),
+    Rule("dataset.dpi", 600, 601, "less than or equal to 600"),
+    Rule("dataset.format", "platform", "coco", "Unsupported value"),
+    Rule("dataset.format", "badgerdoc", "", "Unsupported value"),
+    Rule("dataset.coordinates", "points", "pixels", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "36dpi", "35dpi", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "1200dpi", "1201dpi", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "400dpi", "0400dpi", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "auto", "", "must be auto, points, or 36dpi to 1200dpi"),
+    Rule("dataset.coordinates", "120dpi", "120000dpi", "may not be more than 8"),
+    Rule("dataset.imageFormat", "png", "tiff", "Unsupported value"),
+    Rule("dataset.parallelism", 1, 0, "greater than or equal to 1"),
+    Rule("dataset.parallelism", 64, 65, "less than or equal to 64"),
+    Rule("dataset.maxFailedDocuments", 0, -1, "must be a number from 0 to 1000000 or a percentage from 0% to 100%"),
+    Rule("dataset.maxFailedDocuments", 1000000, 1000001, "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "0%", "3", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "100%", "101%", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "10%", "2.5%", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.maxFailedDocuments", "9%", "", "must be a number from 0 to 1000000 or a percentage"),
+    Rule("dataset.passwordsSecret", "passwords", "", "at least 1 chars"),
+    Rule("dataset.passwordsSecret", "p" * 253, "p" * 254, "may not be more than 253"),
+    Rule("dataset.split", {"train": 70, "val": 15, "test": 15}, {"train": 70}, "must sum to 100"),
+    Rule("dataset.split", {"train": 98, "val": 1, "test": 1}, {"train": 90, "val": 10, "test": 0}, "equal to 1"),
+    Rule("dataset.split", {"train": 1, "val": 1, "test": 98}, {"train": 0, "val": 2, "test": 98}, "equal to 1"),
+    Rule("dataset.split", {"train": 1, "val": 98, "test": 1}, {"train": 0, "val": 99, "test": 1}, "equal to 98"),
+    Rule("dataset.split.seed", 4294967295, 4294967296, "less than or equal to 4294967295"),
+    Rule("dataset.split.seed", 0, -1, "greater than or equal to 0"),
+    Rule("image", "registry.example:5000/worker:1", "registry/worker :1", "without spaces"),
+    Rule("image", "w", "", "at least 1 chars"),
+    Rule("image", "w" * 512, "w" * 513, "may not be more than 512"),
+    Rule("imagePullPolicy", "Always", "Sometimes", "Unsupported value"),
+    Rule("imagePullSecrets", [{"name": "a"}, {"name": "b"}], [{"name": "a"}, {"name": "a"}], "Duplicate value"),
+    Rule("imagePullSecrets", [], [{"name": str(n)} for n in range(9)], "at most 8 items"),
+    Rule("serviceAccountName", "trainer", "", "at least 1 chars"),
+    Rule("training", {"modelOutput": "s3://tables/m.pth"}, None, "spec.training: Required value"),
+    Rule("training.modelOutput", "s3://tables/m.pth", None, "spec.training.modelOutput: Required value"),
+    Rule("training.modelOutput", "s3://tables/a/b c/m.pth", "s3://tables/models/", URI),
+    Rule("training.modelOutput", "s3://tables/m.pth", "/work/m.pth", URI),
+    Rule("training.modelOutput", "s3://tables/m.pth", "s3://tables", URI),
+    Rule("training.config", "config_3_cls_tiny.py", "../secret.py", "must be the name of a built-in config"),
+    Rule("training.config", "s3://tables/configs/mine.py", "s3://tables/mine.yaml", "must be the name of a built-in"),
+    Rule("training.config", "a.py", "--x.py", "must be the name of a built-in"),
+    Rule("training.loadFrom", "s3://tables/base.pth", "base.pth", URI),
+    Rule(
+        "training.loadFrom",
+        "s3://tables/base.pth",
+        "s3://tables/models/demo/tables.pth",
+        "modelOutput must differ from loadFrom",
+    ),
+    Rule("training.resumeFrom", "auto", "latest", "must be auto or s3://"),
+    Rule("training.resumeFrom", "s3://tables/c/epoch_1.pth", "", "must be auto or s3://"),
+    Rule("training.epochs", 1, 0, "greater than or equal to 1"),
+    Rule("training.epochs", 10000, 10001, "less than or equal to 10000"),
+    Rule("training.demo", True, "yes", "must be of type boolean"),
+    Rule("training.seed", 0, -1, "greater than or equal to 0"),
+    Rule("training.seed", 4294967295, 4294967296, "less than or equal to 4294967295"),
+    Rule("training.gpusPerNode", 1, 0, "greater than or equal to 1"),
+    Rule("training.gpusPerNode", 16, 17, "less than or equal to 16"),
+    Rule("gpu.resourceName", "nvidia.com/mig-1g.5gb", "gpu", "must be an extended resource"),
+    Rule("gpu.resourceName", "amd.com/gpu", "nvidia.com/", "must be an extended resource"),
+    Rule("training.configMap", {"name": "configs", "key": "a.py"}, {"name": "configs"}, "key: Required value"),
+    Rule("training.configMap", {"name": "configs", "key": "a.py"}, {"key": "a.py"}, "name: Required value"),
+    Rule("training.configMap", {"name": "c", "key": "a_b-1.py"}, {"name": "c", "key": "a.yaml"}, "a Python file"),
+    Rule("training.configMap", {"name": "c", "key": "a.py"}, {"name": "c", "key": "../a.py"}, "a Python file"),
+    Rule("training.configMap", {"name": "c", "key": "a.py"}, {"name": "", "key": "a.py"}, "at least 1 chars long"),
+    Rule("training.configMap", {"name": "c" * 253, "key": "a.py"}, {"name": "c" * 254, "key": "a.py"}, "more than 253"),
+    Rule("training.configMap", {"name": "c", "key": "a.py"}, {"name": "c", "key": f"{'a' * 251}.py"}, "more than 253"),
+    Rule("training.configOptions", ["model.neck.type=X", "a=[1,2]"], ["--verbose"], "must be name=value"),
+    Rule("training.configOptions", ["a.0.b=1"], ["a b=1"], "must be name=value"),
+    Rule("training.configOptions", ["a=1"] * 32, ["a=1"] * 33, "must have at most 32 items"),
+    Rule("training.configOptions", [f"a={'1' * 254}"], [f"a={'1' * 255}"], "more than 256"),
+    Rule("training.nodes", 1, 0, "greater than or equal to 1"),
+    Rule("training.nodes", 16, 17, "less than or equal to 16"),
+    Rule("checkpoints.everyEpochs", 1, 0, "greater than or equal to 1"),
+    Rule("checkpoints.everyEpochs", 10000, 10001, "less than or equal to 10000"),
+    Rule("checkpoints.everyMinutes", 1, 0, "greater than or equal to 1"),
+    Rule("checkpoints.everyMinutes", 1440, 1441, "less than or equal to 1440"),
+    Rule("checkpoints.keepLast", 1, 0, "greater than or equal to 1"),
+    Rule("checkpoints.keepLast", 100, 101, "less than or equal to 100"),
+    Rule("checkpoints.keepBest", 0, -1, "greater than or equal to 0"),
+    Rule("checkpoints.keepBest", 100, 101, "less than or equal to 100"),
+    Rule("retry.limit", 0, -1, "greater than or equal to 0"),
+    Rule("retry.limit", 100, 101, "less than or equal to 100"),
+    Rule("retry.backoff", "1m30s", "30", "must be a duration from 1s to 1h"),
+    Rule("retry.backoff", "1s", "0s", "must be a duration from 1s to 1h"),
+    Rule("retry.backoff", "1h", "2h", "must be a duration from 1s to 1h"),
+    Rule("retry.backoff", "10s", "", "must be a duration from 1s to 1h"),
+    Rule("suspend", True, "true", "must be of type boolean"),
+    Rule(QUANTITY.format("limits", "memory"), "4Gi", "lots", "should match"),
+    Rule(QUANTITY.format("requests", "cpu"), 2, "-1", "should match"),
+    Rule(QUANTITY.format("limits", "memory"), 4294967296, -1, "greater than or equal to 0"),
+    Rule(QUANTITY.format("requests", "memory"), 0, -1, "greater than or equal to 0"),
+    Rule(QUANTITY.format("limits", "memory"), "1e10", "1e400", "should match"),
+    Rule(QUANTITY.format("requests", "memory"), "1E+9", "1e400", "should match"),
+    Rule(QUANTITY.format("limits", "cpu"), "1500m", "1" * 33, "may not be more than 32"),
+    Rule("training.podTemplate.resources.limits", {"memory": 1}, {"memory": -1}, "greater than or equal to 0"),
+    Rule("training.podTemplate.resources.requests", {"memory": "1e9"}, {"memory": "1e400"}, "should match"),
+    Rule("preprocess.podTemplate.resources.limits", {"cpu": "1"}, {"nvidia.com/gpu": 1}, "preprocess runs on the CPU"),
+    Rule(
+        "preprocess.podTemplate.resources.requests", {"cpu": "1"}, {"nvidia.com/gpu": 1}, "preprocess runs on the CPU"
+    ),
+    Rule("training.podTemplate.resources.limits", {"memory": "4Gi"}, {"nvidia.com/gpu": 2}, "gpusPerNode"),
+    Rule("training.podTemplate.resources.requests", {"memory": "4Gi"}, {"nvidia.com/gpu": 2}, "gpusPerNode"),
+    Rule("training.podTemplate.nodeSelector", {"zone": "a"}, {"zone": "a" * 64}, "may not be more than 63"),
+    Rule(
+        "training.podTemplate.nodeSelector",
+        {f"k{n}": "v" for n in range(16)},
+        {f"k{n}": "v" for n in range(17)},
+        "at most 16 items",
+    ),
+    Rule(
+        "training.podTemplate.tolerations",
+        [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+        [{"key": "gpu", "operator": "Maybe"}],
+        "Unsupported value",
+    ),
+    Rule("training.podTemplate.tolerations", [{}] * 16, [{}] * 17, "at most 16 items"),
+    Rule("training.podTemplate.labels", {"team": "tables"}, {"training.badgerdoc.dev/run": "x"}, "set by the operator"),
+    Rule(
+        "preprocess.podTemplate.labels", {"team": "tables"}, {"training.badgerdoc.dev/run": "x"}, "set by the operator"
+    ),
+    Rule(
+        "training.podTemplate.annotations",
+        {"note": "a b"},
+        {"training.badgerdoc.dev/x": "x"},
+        "set by the operator",
+    ),
+    Rule(
+        "preprocess.podTemplate.annotations",
+        {"note": "a b"},
+        {"training.badgerdoc.dev/x": "x"},
+        "set by the operator",
+    ),
+    Rule("preprocess.podTemplate.annotations", {"note": "x" * 1024}, {"note": "x" * 1025}, "may not be more than 1024"),
+]
+
+
+@pytest.fixture(scope="module")
+def rules_namespace(kube: Kube) -> Any:
+    name = kube.create_namespace()
+    yield name
+    kube.delete(f"/api/v1/namespaces/{name}")
+
+
+def create(kube: Kube, namespace: str, body: Object) -> Object:
+    """A dry run: validated and defaulted as ever, but not stored."""
+    path = f"/apis/training.badgerdoc.dev/v1alpha1/namespaces/{namespace}/trainingruns"
+    return kube.create(f"{path}?dryRun=All&fieldValidation=Strict", body)
+
+
+def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rules_namespace: str) -> None:
+    spec = create(kube, rules_namespace, VALID)["spec"]
+    assert spec["training"]["config"] == "config_3_cls_w18.py"
+    assert spec["training"]["demo"] is False
+    assert spec["training"]["resumeFrom"] == "auto"
+    assert spec["training"]["gpusPerNode"] == 1
+    assert spec["dataset"] == {
+        "sourceFolder": "sources/demo",
+        "targetFolder": "datasets/demo",
+        "format": "auto",
+        "coordinates": "auto",
+        "dpi": 120,
+        "imageFormat": "jpeg",
+        "split": {"train": 80, "val": 10, "test": 10, "seed": 0},
+        "parallelism": 1,
+        "maxFailedDocuments": "10%",
+    }
+    assert spec["checkpoints"] == {"everyEpochs": 1, "everyMinutes": 15, "keepLast": 2, "keepBest": 1}
+    assert spec["retry"] == {"limit": 3, "backoff": "10s"}
+    assert spec["gpu"] == {"resourceName": "nvidia.com/gpu"}
+    assert spec["suspend"] is False
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_rule_accepts_what_is_right(kube: Kube, rules_namespace: str, rule: Rule) -> None:
+    create(kube, rules_namespace, changed(rule.path, rule.accepted))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_a_rule_rejects_what_is_wrong_and_says_why(kube: Kube, rules_namespace: str, rule: Rule) -> None:
+    with pytest.raises(KubeError) as rejected:
+        create(kube, rules_namespace, changed(rule.path, rule.rejected))
+    assert rejected.value.status in (400, 422)
+    assert rule.says in str(rejected.value)
+
+
+def test_a_misspelt_field_is_rejected(kube: Kube, rules_namespace: str) -> None:
+    with pytest.raises(KubeError, match="unknown field"):
+        create(kube, rules_namespace, changed("training.epoch", 3))
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(63, True), (64, False)])
+def test_a_name_may_have_63_characters(kube: Kube, rules_namespace: str, length: int, accepted: bool) -> None:
+    body = {**VALID, "metadata": {"name": "r" * length}}
+    if accepted:
+        create(kube, rules_namespace, body)
+    else:
+        with pytest.raises(KubeError, match="at most 63 characters"):
+            create(kube, rules_namespace, body)
+
+
+IMMUTABLE: list[tuple[str, Any]] = [
+    ("image", "other:1"),
+    ("imagePullPolicy", "Always"),
+    ("imagePullSecrets", [{"name": "other"}]),
+    ("serviceAccountName", "other"),
+    ("storage", {"bucket": "other"}),
+    ("dataset", {"dpi": 200, "parallelism": 2}),
+    ("preprocess", {"podTemplate": {"nodeSelector": {"zone": "b"}}}),
+    ("training", {"epochs": 7}),
+    ("gpu", {"resourceName": "amd.com/gpu"}),
+    ("checkpoints", {"keepLast": 5}),
+    ("retry", {"backoff": "20s"}),
+]
+
+
+def stored(kube: Kube, namespace: str, *, started: bool) -> str:
+    name: str = kube.create_run(namespace, changed("image", "worker:1"))["metadata"]["name"]
+    if started:
+        kube.patch(f"{kube.run_path(namespace, name)}/status", {"status": {"startTime": "2026-01-01T00:00:00Z"}})
+    return kube.run_path(namespace, name)
+
+
+@pytest.mark.parametrize(("field", "value"), IMMUTABLE, ids=[field for field, _ in IMMUTABLE])
+def test_a_field_may_change_before_the_start_and_not_after(
+    kube: Kube, rules_namespace: str, field: str, value: Any
+) -> None:
+    kube.patch(stored(kube, rules_namespace, started=False), {"spec": {field: value}})
+    path = stored(kube, rules_namespace, started=True)
+    with pytest.raises(KubeError, match=f"spec.{field}.* is immutable once the run has started"):
+        kube.patch(path, {"spec": {field: value}})
+    assert kube.get(path)["metadata"]["generation"] == 1
+
+
+@pytest.mark.parametrize("field", ["image"])
+def test_an_optional_field_may_not_be_removed_after_the_start(kube: Kube, rules_namespace: str, field: str) -> None:
+    path = stored(kube, rules_namespace, started=True)
+    with pytest.raises(KubeError, match=f"spec.{field} is immutable"):
+        kube.patch(path, {"spec": {field: None}})
+
+
+@pytest.mark.parametrize("change", [{"suspend": True}, {"retry": {"limit": 9}}])
+def test_some_fields_may_change_after_the_start(kube: Kube, rules_namespace: str, change: Object) -> None:
+    kube.patch(stored(kube, rules_namespace, started=True), {"spec": change})
+
+
+def test_the_spec_cannot_be_changed_through_the_status(kube: Kube, rules_namespace: str) -> None:
+    path = stored(kube, rules_namespace, started=False)
+    kube.patch(f"{path}/status", {"spec": {"suspend": True}, "status": {"phase": "Pending"}})
+    run = kube.get(path)
+    assert run["spec"]["suspend"] is False
+    assert run["status"]["phase"] == "Pending"
+
+
+def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str) -> None:
+    path = stored(kube, rules_namespace, started=True)
+    condition = {"type": "Succeeded", "status": "Unknown", "reason": "Training", "message": "m"}
+    status = {
+        "phase": "Training",
+        "stage": "train",
+        "gpu": "1 x nvidia.com/gpu",
+        "node": "node1",
+        "conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
+        "attempts": {"counted": 2},
+        "progress": {"percent": 15, "percentage": "15%", "epochs": "3/20", "eta": "1h12m"},
+        "bestCheckpoint": {"epoch": 3, "uri": "s3://c", "metric": "0.639"},
+        "resumePoints": [{"epoch": 3, "uri": "s3://c", "time": "2026-01-01T00:00:00Z"}],
+        "model": {"uri": "s3://tables/m.pth", "sha256": "ab"},
+    }
+    kube.patch(f"{path}/status", {"status": status})
+    table = kube.call("GET", path, headers={"Accept": "application/json;as=Table;g=meta.k8s.io;v=v1"})
+    names = [column["name"].upper() for column in table["columnDefinitions"]]
+    cells = dict(zip(names, table["rows"][0]["cells"], strict=True))
+    wide = {column["name"].upper() for column in table["columnDefinitions"] if column["priority"] == 1}
+    assert wide == {"STAGE", "GPU", "NODE", "LAST-CKPT", "REASON"}
+    assert {name: cells[name] for name in ("PHASE", "EPOCH", "PROGRESS", "ETA", "BEST", "RETRIES", "MODEL")} == {
+        "PHASE": "Training",
+        "EPOCH": "3/20",
+        "PROGRESS": "15%",
+        "ETA": "1h12m",
+        "BEST": "0.639",
+        "RETRIES": 2,
+        "MODEL": "s3://tables/m.pth",
+    }
+    assert (cells["STAGE"], cells["NODE"], cells["REASON"]) == ("train", "node1", "Training")

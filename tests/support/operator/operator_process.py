@@ -1,0 +1,137 @@
+"""The operator as a process of this host, which tests kill and start again."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.support.paths import REPOSITORY
+
+
+def make_gateway_certificate(folder: Path) -> None:
+    """A self-signed certificate for 127.0.0.1, which is its own CA."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "trainingrun-gateway-test")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    (folder / "tls.crt").write_bytes(pem)
+    (folder / "ca.crt").write_bytes(pem)
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "tls.key").write_bytes(key.private_bytes(*form))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class OperatorProcess:
+    """`python3 -m trainingrun_operator.main` with the settings of a test."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, tls_dir: Path, *, log: Path, **environ: str) -> None:
+        self.port = _free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self._tls_dir = tls_dir
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.environ = {
+            **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+            "PYTHONPATH": str(REPOSITORY / "operator"),
+            "KUBECONFIG": str(kubeconfig),
+            "WATCH_NAMESPACE": namespace,
+            "DEFAULT_WORKER_IMAGE": "registry.example/worker:test",
+            "GATEWAY_URL": self.url,
+            "GATEWAY_PORT": str(self.port),
+            "GATEWAY_TLS_DIR": str(tls_dir),
+            "GATEWAY_CA_FILE": str(tls_dir / "ca.crt"),
+            "PROGRESS_INTERVAL_S": "1",
+            "POD_ID": "operator-under-test",
+            **environ,
+        }
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text() if self._log.exists() else ""
+
+    def start(self, *, wait: bool = True) -> None:
+        command = [
+            sys.executable,
+            "-W",
+            "error::DeprecationWarning:trainingrun_operator",
+            "-m",
+            "trainingrun_operator.main",
+        ]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
+        if wait:
+            self._wait_until_healthy()
+
+    def kill(self) -> None:
+        """As the kernel does it: no goodbye."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(timeout=10)
+        self._process = None
+
+    def stop(self) -> int | None:
+        """As the kubelet does it; answers the exit code."""
+        if self._process is None:
+            return None
+        self._process.terminate()
+        try:
+            return self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=10)
+            raise
+        finally:
+            self._process = None
+
+    def exit_code(self, *, timeout_s: float = 20.0) -> int:
+        """Waits for it to end by itself."""
+        assert self._process is not None
+        code = self._process.wait(timeout=timeout_s)
+        self._process = None
+        return code
+
+    def _wait_until_healthy(self) -> None:
+        context = ssl.create_default_context(cafile=str(self._tls_dir / "ca.crt"))
+        deadline = time.monotonic() + 30
+        while True:
+            assert self._process is not None
+            assert self._process.poll() is None, f"the operator ended:\n{self.log}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", context=context, timeout=2) as answer:  # noqa: S310
+                    assert answer.status == 200
+                    return
+            except OSError:
+                assert time.monotonic() < deadline, f"the operator is not healthy:\n{self.log}"
+                time.sleep(0.1)
