@@ -13,14 +13,14 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from trainingrun_operator.api import Run
 from trainingrun_operator.cluster import ClusterPort
-from trainingrun_operator.errors import ClusterError, GoneError, InvalidError, RefusedError
-from trainingrun_operator.jobs import JobDefaults
-from trainingrun_operator.observed import view_job
-from trainingrun_operator.plan import CreateError, Observed, Plan
-from trainingrun_operator.reconcile import reconcile, relevant_jobs
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
+from trainingrun_operator.core.jobs import JobDefaults
+from trainingrun_operator.core.observed import view_job
+from trainingrun_operator.core.plan import CreateError, Observed, Plan
+from trainingrun_operator.core.reconcile import reconcile, relevant_jobs
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)

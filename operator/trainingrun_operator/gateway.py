@@ -17,12 +17,14 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from trainingrun_operator.api import Run, Stage
-from trainingrun_operator.errors import SetupError
-from trainingrun_operator.jobs import job_name
-from trainingrun_operator.progress import RateLimit, Report, Shard, audience
-from trainingrun_operator.reconcile import current_stage
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.core.errors import SetupError
+from trainingrun_operator.core.names import audience, job_name
+from trainingrun_operator.core.progress.rate_limit import RateLimit
+from trainingrun_operator.core.progress.report import Report, Shard
+from trainingrun_operator.core.reconcile import current_stage
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Stage
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 from trainingrun_operator.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import kopf
 
-from trainingrun_operator.api import GROUP, LABEL_RUN_UID, PLURAL, VERSION
+from trainingrun_operator.core.names import GROUP, LABEL_RUN_UID, PLURAL, VERSION
 from trainingrun_operator.store import Key, Store
 
 Seen = Callable[[Key], None]

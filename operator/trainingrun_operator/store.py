@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from trainingrun_operator.observed import JobView, PodView, view_job, view_pod
+from trainingrun_operator.core.observed import JobView, PodView, view_job, view_pod
 
 _REMEMBERED_DELETIONS = 10_000
 # Of a Job, or of each shard of it: how a shard ended may be known from no other pod.

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.kube import Kube, Object, wait_for
 from tests.integration.lifecycle import Life
 from tests.integration.operator_process import OperatorProcess
-from tests.unit.operator.world import DATASET, INDEX
+from tests.support.operator.world import DATASET, INDEX
 
 pytestmark = pytest.mark.integration
 SHARDS = 3

@@ -17,8 +17,8 @@ from tests.integration.training_place import ITERATIONS_PER_EPOCH, PAGES, Place,
 from training import config, train
 from training.split import SPLITS
 from training.storage import sha256_file
-from trainingrun_operator.api import Stage
-from trainingrun_operator.termination import read_termination
+from trainingrun_operator.core.progress.termination import read_termination
+from trainingrun_operator.core.resource.status import Stage
 
 pytestmark = pytest.mark.integration
 

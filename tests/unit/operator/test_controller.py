@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.operator.fake_cluster import FakeCluster, Object
-from tests.unit.operator.world import DEFAULTS, UID, World
-from trainingrun_operator.api import Phase, Run
+from tests.support.operator.fake_cluster import FakeCluster, Object
+from tests.support.operator.world import DEFAULTS, UID, World
 from trainingrun_operator.controller import REFRESH_S, Controller
-from trainingrun_operator.errors import ConflictError, GoneError, InvalidError, RefusedError, TransientError
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.core.errors import ConflictError, GoneError, InvalidError, RefusedError, TransientError
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Phase
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
 KEY = Key("demo", "tables")

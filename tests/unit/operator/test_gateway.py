@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from tests.unit.operator.fake_cluster import FakeCluster
-from tests.unit.operator.world import START, UID, World
+from tests.support.operator.fake_cluster import FakeCluster
+from tests.support.operator.world import START, UID, World
 from trainingrun_operator.gateway import Gateway
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Store
 from trainingrun_operator.tokens import Bearer, TokenVerifier
 

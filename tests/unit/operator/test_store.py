@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operator.world import INDEX, UID, World, a_run
+from tests.support.operator.world import INDEX, UID, World, a_run
 from trainingrun_operator.store import Key, Store
 
 KEY = Key("demo", "tables")
