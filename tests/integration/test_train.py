@@ -17,7 +17,7 @@ from tests.integration.training_place import ITERATIONS_PER_EPOCH, PAGES, Place,
 from training import config, train
 from training.split import SPLITS
 from training.storage import sha256_file
-from trainingrun_operator.core.progress.termination import read_termination
+from trainingrun_operator.core.progress.termination import read_termination_message
 from trainingrun_operator.core.resource.status import Stage
 
 pytestmark = pytest.mark.integration
@@ -74,7 +74,7 @@ def test_the_termination_message_tells_of_the_model_and_the_last_progress(straig
 
 
 def test_the_operator_reads_the_termination_message(straight: Place) -> None:
-    message = read_termination(straight.termination_log.read_text())
+    message = read_termination_message(straight.termination_log.read_text())
     assert message is not None
     assert message.published(Stage.TRAIN)
     assert message.progress is not None

@@ -1,15 +1,18 @@
-"""Where a Job that has not ended stands: what it waits for, in words for people."""
+"""Where a run stands whose Job has not ended: what it waits for, or that its worker runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from trainingrun_operator.core.conditions import Summary
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionType, Phase, Reason, Stage
 
+SUSPENDED = Summary(
+    phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message="spec.suspend is true; set it to false to go on"
+)
 _PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 # A Job makes its pod within seconds, unless something forbids it.
@@ -19,34 +22,21 @@ _NOT_MOUNTED_AFTER = timedelta(minutes=3)
 _WORKING, _STUCK, _UNPLACED, _STARTING, _REPLACED, _ENDED = range(6)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Situation:
-    """The phase of a run whose Job has not ended. `stalled`: it can't go on without somebody's help."""
-
-    phase: Phase
-    reason: str
-    message: str
-    node: str | None = None
-    stalled: bool = False
-    running: bool = False
-
-
-def situation(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Situation:
-    """Reads it off the Job's newest pod; of several shards, off the one that has most to say.
+def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Summary:
+    """The summary of a run whose Job has not ended, from its newest pod; of several shards, from the most telling one.
 
     Args:
         pods: the Job's, oldest first, those that are gone included.
     """
     if run.spec.suspend and not job.queued_by_kueue:
-        message = "spec.suspend is true; set it to false to go on"
-        return Situation(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message=message)
+        return SUSPENDED
     if job.suspended and job.queued_by_kueue:
         message = f"{stage} waits for its Kueue queue to admit it{_of_kueue(run)}"
-        return Situation(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
+        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
     newest = _newest_of_each_shard(pods)
     pod = min(newest, key=_rank, default=None)
     if pod is not None and (pod.phase == "Succeeded" or (pod.phase == "Failed" and pod.exit_code == 0)):
-        return Situation(
+        return Summary(
             phase=_working(stage),
             reason=_doing(stage),
             message=f"pod {pod.name} has ended; its Job follows",
@@ -58,9 +48,9 @@ def situation(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
                 f"Job {job.name} has made no pod for minutes, as when a quota, the service account or Pod Security "
                 f"forbids it: kubectl describe job/{job.name}"
             )
-            return Situation(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
+            return Summary(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
         message = f"{stage} waits for its Job to create a pod"
-        return Situation(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
+        return Summary(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
     several = job.shards > 1 and _works(pod)
     return _of_shards(run, stage, job, newest, now) if several else _of_pod(run, stage, pod, now)
 
@@ -85,7 +75,7 @@ def _works(pod: PodView) -> bool:
     return pod.running or pod.phase == "Running"
 
 
-def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], now: datetime) -> Situation:
+def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], now: datetime) -> Summary:
     """Of a Job of which at least one pod works: how many do, on which nodes, and what keeps the others."""
     at_work = [pod for pod in newest if _rank(pod) == _WORKING]
     ended = sum(_rank(pod) == _ENDED for pod in newest)
@@ -97,7 +87,7 @@ def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], 
         message += f"; {_of_pod(run, stage, kept, now).message}"
     nodes = sorted({pod.node for pod in at_work if pod.node})
     node = f"{len(nodes)} nodes" if len(nodes) > 1 else "".join(nodes) or None
-    return Situation(phase=_working(stage), reason=_doing(stage), message=message, node=node, running=True)
+    return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=node, running=True)
 
 
 def _of_kueue(run: Run) -> str:
@@ -110,10 +100,10 @@ def _makes_no_pod(job: JobView, pods: Sequence[PodView], now: datetime) -> bool:
     return not job.suspended and all(time and now - time > _POD_NOT_CREATED_AFTER for time in since)
 
 
-def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Situation:
+def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Summary:
     if _works(pod):
         message = f"{stage} runs in pod {pod.name}{_of_kueue(run)}"
-        return Situation(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
+        return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
     if pod.unschedulable and not pod.node:
         return _unscheduled(run, stage, pod)
     if pod.waiting_reason in _PULL_FAILURES:
@@ -129,7 +119,7 @@ def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Situation:
         )
         return _stuck(Reason.CONTAINER_CONFIG_ERROR, message, pod)
     message = f"pod {pod.name} starts" + (f" on node {pod.node}" if pod.node else "")
-    return Situation(phase=Phase.PENDING, reason=Reason.STARTING, message=message, node=pod.node)
+    return Summary(phase=Phase.PENDING, reason=Reason.STARTING, message=message, node=pod.node)
 
 
 def _working(stage: Stage) -> Phase:
@@ -140,18 +130,18 @@ def _doing(stage: Stage) -> Reason:
     return Reason.TRAINING if stage is Stage.TRAIN else Reason.PREPROCESSING
 
 
-def _stuck(reason: Reason, message: str, pod: PodView) -> Situation:
-    return Situation(phase=Phase.PENDING, reason=reason, message=message, node=pod.node, stalled=True)
+def _stuck(reason: Reason, message: str, pod: PodView) -> Summary:
+    return Summary(phase=Phase.PENDING, reason=reason, message=message, node=pod.node, stalled=True)
 
 
-def _unscheduled(run: Run, stage: Stage, pod: PodView) -> Situation:
+def _unscheduled(run: Run, stage: Stage, pod: PodView) -> Summary:
     resource = run.spec.gpu.resource_name
     if stage is Stage.TRAIN and f"Insufficient {resource}" in pod.unschedulable:
         message = f"training waits for {run.spec.training.gpus_per_node} x {resource}: {pod.unschedulable}"
-        return Situation(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_GPU, message=message)
+        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_GPU, message=message)
     phase = Phase.QUEUED if stage is Stage.TRAIN else Phase.PENDING
     message = f"{stage} waits for a node that fits: {pod.unschedulable}"
-    return Situation(phase=phase, reason=Reason.WAITING_FOR_NODE, message=message)
+    return Summary(phase=phase, reason=Reason.WAITING_FOR_NODE, message=message)
 
 
 def _lasting_message(run: Run, pod: PodView, reason: Reason) -> str:

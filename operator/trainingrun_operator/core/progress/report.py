@@ -60,9 +60,9 @@ class Report(Model):
     final: bool = False
 
 
-def finished(run: Run, stage: Stage, attempt: int, said: Report | None) -> Report:
-    """The last report of a stage that succeeded: everything is done, whatever the last report in between said."""
-    base = said or Report(attempt=attempt, sequence=0, stage=stage)
+def final_report(run: Run, stage: Stage, attempt: int, last: Report | None) -> Report:
+    """The final report of a stage that succeeded: everything is done, whatever the last report so far has."""
+    base = last or Report(attempt=attempt, sequence=0, stage=stage)
     total = base.total_epochs or (run.spec.training.epochs if stage is Stage.TRAIN else None)
     return base.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""Reads a worker's termination message, the final word of a pod.
+"""Reads a worker's termination message, the final report of a pod.
 
 The format is the contract "The termination message" of docs/architecture.md.
 """
@@ -15,7 +15,7 @@ from trainingrun_operator.core.resource.model import Model
 from trainingrun_operator.core.resource.status import PublishedDataset, PublishedModel, Stage
 
 
-class Termination(Model):
+class TerminationMessage(Model):
     """A termination message of version 1."""
 
     version: int
@@ -44,12 +44,12 @@ class Termination(Model):
         return (self.dataset if stage is Stage.PREPROCESS else self.model) is not None
 
 
-def read_termination(text: str) -> Termination | None:
+def read_termination_message(text: str) -> TerminationMessage | None:
     """The message, or None where the worker wrote none that can be read (Kubernetes then puts the log's tail there)."""
     if not text.lstrip().startswith("{"):
         return None
     try:
-        message = Termination.model_validate_json(text)
+        message = TerminationMessage.model_validate_json(text)
     except ValidationError:
         return None
     return message if message.version == 1 else None

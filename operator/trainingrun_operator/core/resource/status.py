@@ -22,7 +22,7 @@ class Stage(enum.StrEnum):
 
 
 class Phase(enum.StrEnum):
-    """One word for people. Programs read the conditions."""
+    """A one-word summary for people; programs read the conditions."""
 
     PENDING = "Pending"
     PREPROCESSING = "Preprocessing"
@@ -32,6 +32,11 @@ class Phase(enum.StrEnum):
     SUSPENDED = "Suspended"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Latched: a run in this phase never changes again, whatever happens to its Jobs and pods."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED)
 
 
 class ConditionType(enum.StrEnum):
@@ -47,8 +52,8 @@ class ConditionType(enum.StrEnum):
     FAILED = "Failed"
 
 
-class Truth(enum.StrEnum):
-    """A condition's status."""
+class ConditionStatus(enum.StrEnum):
+    """Whether a condition holds."""
 
     TRUE = "True"
     FALSE = "False"
@@ -88,7 +93,7 @@ class Reason(enum.StrEnum):
 
 class Condition(Model):
     type: str
-    status: Truth
+    status: ConditionStatus
     reason: str
     message: str
     last_transition_time: Time
@@ -105,6 +110,19 @@ class Attempts(Model):
     def of(self, stage: Stage) -> int:
         """Number of the stage's newest attempt; 0 before the first."""
         return self.preprocess if stage is Stage.PREPROCESS else self.train
+
+    def with_new(self, stage: Stage, attempt: int) -> Attempts:
+        """After the start of an attempt."""
+        return self.model_copy(update={str(stage): attempt, "total": self.total + 1})
+
+    def with_failure(self, *, counted: int, disrupted: bool) -> Attempts:
+        """After a failed attempt.
+
+        Args:
+            counted: the failures that count against spec.retry.limit, this one included.
+            disrupted: whether it is one that does not count.
+        """
+        return self.model_copy(update={"counted": counted, "disrupted": self.disrupted + disrupted})
 
 
 class LastFailure(Model):
@@ -215,12 +233,17 @@ class Status(Model):
 
     @property
     def is_terminal(self) -> bool:
-        """Latched: such a run never changes again, whatever happens to its Jobs and pods."""
-        return self.phase in (Phase.SUCCEEDED, Phase.FAILED)
+        """Whether the run has succeeded or failed for good."""
+        return self.phase is not None and self.phase.is_terminal
 
-    def condition(self, wanted: ConditionType) -> Condition | None:
+    @property
+    def current_stage(self) -> Stage:
+        """The stage that is worked on: training, once there is a dataset."""
+        return Stage.PREPROCESS if self.dataset is None else Stage.TRAIN
+
+    def condition(self, kind: ConditionType) -> Condition | None:
         """The condition of that type, wherever it stands in the list."""
-        return next((c for c in self.conditions if c.type == wanted), None)
+        return next((condition for condition in self.conditions if condition.type == kind), None)
 
     def without_progress(self) -> dict[str, Any]:
         """What the operator's own field manager applies: everything but the progress manager's fields."""

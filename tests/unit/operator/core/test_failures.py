@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.operator.world import START, World, termination
-from trainingrun_operator.core.failures import Action, Diagnosis, Evidence, FailureClass, diagnose, judge, retry_time
+from trainingrun_operator.core.failures import Action, Diagnosis, FailureClass, FinishedAttempt, diagnose
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.status import LastFailure, Phase, Stage
+from trainingrun_operator.core.retries import decide_retry, retry_time
 
 FAILED_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True)
 COMPLETE_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", complete=True)
@@ -83,8 +84,8 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.failure_class}-{row.pod and row.pod.exit_code}")
-def test_a_failure_is_told_by_its_evidence(row: Row) -> None:
-    diagnosis = diagnose(Evidence.of(Stage.TRAIN, row.job, row.pod))
+def test_a_failure_is_told_by_its_job_and_its_pod(row: Row) -> None:
+    diagnosis = diagnose(FinishedAttempt.of(Stage.TRAIN, row.job, row.pod))
     assert (diagnosis.failure_class, diagnosis.counted, diagnosis.action) == (
         row.failure_class,
         row.counted,
@@ -99,8 +100,8 @@ def test_every_class_has_a_row() -> None:
 
 @pytest.mark.parametrize("code", [64, 65, 66, 75, 77, 86, 1, 143])
 def test_the_workers_own_sentence_is_the_message(code: int) -> None:
-    said = termination("train", "failed", exitCode=code, reason="Mine", message="page 3 of a.pdf is broken")
-    diagnosis = diagnose(Evidence.of(Stage.TRAIN, FAILED_JOB, pod(exit_code=code, terminated_message=said)))
+    message = termination("train", "failed", exitCode=code, reason="Mine", message="page 3 of a.pdf is broken")
+    diagnosis = diagnose(FinishedAttempt.of(Stage.TRAIN, FAILED_JOB, pod(exit_code=code, terminated_message=message)))
     assert diagnosis.message == "page 3 of a.pdf is broken"
     assert diagnosis.reason == "Mine"
 
@@ -252,11 +253,14 @@ def test_failures_in_a_row_are_counted_by_class_and_stage() -> None:
         exit_code=75,
         node=None,
     )
-    assert judge(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9).consecutive == 5
-    assert judge(diagnosis, failure(consecutive=4), Stage.PREPROCESS, counted=0, limit=9).consecutive == 1
-    assert judge(diagnosis, failure(failure_class="Evicted"), Stage.TRAIN, counted=0, limit=9).consecutive == 1
-    assert judge(diagnosis, None, Stage.TRAIN, counted=0, limit=9).consecutive == 1
-    assert judge(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9, progressed=True).consecutive == 1
+    assert decide_retry(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9).consecutive == 5
+    assert decide_retry(diagnosis, failure(consecutive=4), Stage.PREPROCESS, counted=0, limit=9).consecutive == 1
+    assert decide_retry(diagnosis, failure(failure_class="Evicted"), Stage.TRAIN, counted=0, limit=9).consecutive == 1
+    assert decide_retry(diagnosis, None, Stage.TRAIN, counted=0, limit=9).consecutive == 1
+    assert (
+        decide_retry(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9, progressed=True).consecutive
+        == 1
+    )
 
 
 def test_the_delay_doubles_up_to_a_ceiling_with_jitter_that_can_be_repeated() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.support.operator.world import DATASET, DEFAULTS, MODEL, START, World, termination
 from trainingrun_operator.core.jobs import JobDefaults
 from trainingrun_operator.core.plan import Plan
-from trainingrun_operator.core.resource.status import ConditionType, Phase, Stage, Truth
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
 
 
 def test_the_first_visit_sets_every_condition_and_makes_no_job() -> None:
@@ -51,7 +51,7 @@ def test_a_run_goes_through_both_stages_to_success() -> None:
     assert world.status.phase is Phase.PREPROCESSING
     world.worker_publishes()
     world.visits()
-    assert world.condition(ConditionType.DATASET_READY).status is Truth.TRUE
+    assert world.condition(ConditionType.DATASET_READY).status is ConditionStatus.TRUE
     assert world.status.dataset is not None
     assert world.status.dataset.digest == DATASET["digest"]
     world.worker_runs()
@@ -69,8 +69,8 @@ def test_a_run_goes_through_both_stages_to_success() -> None:
     assert status.progress is not None
     assert (status.progress.percent, status.progress.epochs, status.progress.eta) == (100, "3/3", None)
     for kind in (ConditionType.SUCCEEDED, ConditionType.TRAINED, ConditionType.COMPLETE):
-        assert world.condition(kind).status is Truth.TRUE
-    assert world.condition(ConditionType.FAILED).status is Truth.FALSE
+        assert world.condition(kind).status is ConditionStatus.TRUE
+    assert world.condition(ConditionType.FAILED).status is ConditionStatus.FALSE
     assert [event.reason for event in world.events] == [
         "Started",
         "JobCreated",
@@ -224,7 +224,7 @@ def test_suspending_suspends_the_job_and_resuming_resumes_it() -> None:
     world.visits()
     assert world.job["spec"]["suspend"] is True
     assert world.status.phase is Phase.SUSPENDED
-    assert world.condition(ConditionType.SUSPENDED).status is Truth.TRUE
+    assert world.condition(ConditionType.SUSPENDED).status is ConditionStatus.TRUE
     world.pod["metadata"]["deletionTimestamp"] = world.now.isoformat()
     world.pod_ends(143)
     world.visits()
@@ -259,7 +259,7 @@ def test_a_job_that_kueue_manages_is_never_suspended_or_resumed_by_the_operator(
     world.changes_spec(suspend=True)
     assert world.visits().suspend == ()
     assert "this Job is Kueue's to suspend" in world.message
-    assert world.condition(ConditionType.SUSPENDED).status is Truth.FALSE
+    assert world.condition(ConditionType.SUSPENDED).status is ConditionStatus.FALSE
     assert world.condition(ConditionType.SUSPENDED).message == "the run is not suspended"
 
 
@@ -303,7 +303,7 @@ def test_reports_that_stop_are_noticed_without_stopping_anything() -> None:
     world.reaches_training()
     world.worker_runs()
     world.visits()
-    assert world.condition(ConditionType.REPORTING).status is Truth.UNKNOWN
+    assert world.condition(ConditionType.REPORTING).status is ConditionStatus.UNKNOWN
     world.run["status"]["progress"] = {
         "stage": "train",
         "attempt": 1,
@@ -311,10 +311,10 @@ def test_reports_that_stop_are_noticed_without_stopping_anything() -> None:
         "lastUpdateTime": world.now.isoformat(),
     }
     world.visits()
-    assert world.condition(ConditionType.REPORTING).status is Truth.TRUE
+    assert world.condition(ConditionType.REPORTING).status is ConditionStatus.TRUE
     world.waits(301)
     world.visits()
-    assert world.condition(ConditionType.REPORTING).status is Truth.FALSE
+    assert world.condition(ConditionType.REPORTING).status is ConditionStatus.FALSE
     assert world.status.phase is Phase.TRAINING
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.operator.world import World
 from trainingrun_operator.core.plan import CreateError
-from trainingrun_operator.core.resource.status import ConditionType, Phase, Truth
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase
 
 
 def test_a_job_of_the_same_name_that_belongs_to_someone_else_fails_the_run() -> None:
@@ -142,7 +142,7 @@ def test_a_job_that_a_quota_forbids_is_tried_again() -> None:
     world.create_error = CreateError(job_name=name, message="exceeded quota: gpus", permanent=False)
     plan = world.visits()
     assert (world.status.phase, world.reason) == (Phase.PENDING, "JobRejected")
-    assert world.condition(ConditionType.STALLED).status is Truth.TRUE
+    assert world.condition(ConditionType.STALLED).status is ConditionStatus.TRUE
     assert plan.requeue_after == timedelta(seconds=30)
     world.create_error = None
     world.visits()

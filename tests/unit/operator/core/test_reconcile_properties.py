@@ -13,7 +13,7 @@ from tests.support.operator.world import DATASET, MODEL, World, termination
 from trainingrun_operator.core.plan import CreateError, Plan
 from trainingrun_operator.core.reconcile import reconcile, relevant_jobs
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import ConditionType, Phase, Stage, Truth
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
 
 CODES = st.sampled_from([1, 64, 65, 66, 75, 77, 86, 137, 139, 143])
 
@@ -161,9 +161,9 @@ class Life(RuleBasedStateMachine):
             return
         phase = self.world.status.phase
         expected = {
-            Phase.SUCCEEDED: (Truth.TRUE, Truth.TRUE, Truth.FALSE),
-            Phase.FAILED: (Truth.FALSE, Truth.FALSE, Truth.TRUE),
-        }.get(phase or Phase.PENDING, (Truth.UNKNOWN, Truth.FALSE, Truth.FALSE))
+            Phase.SUCCEEDED: (ConditionStatus.TRUE, ConditionStatus.TRUE, ConditionStatus.FALSE),
+            Phase.FAILED: (ConditionStatus.FALSE, ConditionStatus.FALSE, ConditionStatus.TRUE),
+        }.get(phase or Phase.PENDING, (ConditionStatus.UNKNOWN, ConditionStatus.FALSE, ConditionStatus.FALSE))
         kinds = (ConditionType.SUCCEEDED, ConditionType.COMPLETE, ConditionType.FAILED)
         assert tuple(self.world.condition(kind).status for kind in kinds) == expected
 

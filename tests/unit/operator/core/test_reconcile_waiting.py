@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.operator.world import World
-from trainingrun_operator.core.resource.status import ConditionType, Phase, Truth
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_container_that_cannot_start_stalls_the_run_and_says_why(waiting: str,
     world.visits()
     assert (world.status.phase, world.reason) == (Phase.PENDING, reason)
     assert "s3-credentials" in world.message
-    assert world.condition(ConditionType.STALLED).status is Truth.TRUE
+    assert world.condition(ConditionType.STALLED).status is ConditionStatus.TRUE
     assert world.events[-1].warning
 
 
@@ -69,15 +69,15 @@ def test_a_job_that_makes_no_pod_stalls_the_run_after_some_minutes() -> None:
     world.job["status"] = {"startTime": world.now.isoformat()}
     world.waits(100)
     world.visits()
-    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("WaitingForPod", Truth.FALSE)
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("WaitingForPod", ConditionStatus.FALSE)
     world.waits(100)
     world.visits()
-    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("PodNotCreated", Truth.TRUE)
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("PodNotCreated", ConditionStatus.TRUE)
     assert f"kubectl describe job/{world.created[-1]}" in world.message
     assert world.events[-1].warning
     world.worker_runs()
     world.visits()
-    assert world.condition(ConditionType.STALLED).status is Truth.FALSE
+    assert world.condition(ConditionType.STALLED).status is ConditionStatus.FALSE
 
 
 def test_a_job_that_replaces_a_pod_has_some_minutes_for_that() -> None:
@@ -103,10 +103,13 @@ def test_a_pod_whose_volumes_never_come_stalls_the_run_after_some_minutes() -> N
     world.pod["status"]["conditions"] = [since]
     world.waits(100)
     world.visits()
-    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", Truth.FALSE)
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", ConditionStatus.FALSE)
     world.waits(100)
     world.visits()
-    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("ContainerConfigError", Truth.TRUE)
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == (
+        "ContainerConfigError",
+        ConditionStatus.TRUE,
+    )
     assert f"kubectl describe pod/{world.pod['metadata']['name']}" in world.message
 
 
@@ -118,4 +121,4 @@ def test_a_large_image_that_is_pulled_for_long_stalls_nothing() -> None:
     world.pod["status"]["conditions"] = [since]
     world.waits(3600)
     world.visits()
-    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", Truth.FALSE)
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", ConditionStatus.FALSE)

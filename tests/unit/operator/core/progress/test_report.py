@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from tests.support.operator.reports import report
 from tests.support.operator.world import START, a_run
-from trainingrun_operator.core.progress.report import FINAL_SEQUENCE, Report, finished
+from trainingrun_operator.core.progress.report import FINAL_SEQUENCE, Report, final_report
 from trainingrun_operator.core.progress.state import ProgressState, advance
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
@@ -44,7 +44,7 @@ def test_what_is_no_report_is_refused(text: str) -> None:
 
 def test_a_succeeded_stage_is_at_100_percent_whatever_its_last_report_said() -> None:
     run = Run.parse(a_run())
-    for said in (None, report(epoch=2, totalEpochs=3, percent=90.0, etaSeconds=5)):
-        last = advance(ProgressState(), finished(run, Stage.TRAIN, 1, said), "pod-1", START).progress
+    for before in (None, report(epoch=2, totalEpochs=3, percent=90.0, etaSeconds=5)):
+        last = advance(ProgressState(), final_report(run, Stage.TRAIN, 1, before), "pod-1", START).progress
         assert last is not None
         assert (last.percent, last.epochs, last.eta, last.sequence) == (100, "3/3", None, FINAL_SEQUENCE)
