@@ -17,7 +17,7 @@ from trainingrun_operator import handlers, logs
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import GoneError, RefusedError, SetupError, TransientError
-from trainingrun_operator.core.jobs import JobDefaults
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.gateway import Gateway, serve
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue

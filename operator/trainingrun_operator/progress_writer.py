@@ -98,8 +98,8 @@ class ProgressWriter:
         self._queue.add(_key(run), delay.total_seconds())
         return True
 
-    async def last_word(self, run: Run, update: ProgressUpdate) -> None:
-        """Writes what a termination message says, before anything else is decided on it.
+    async def write_final(self, run: Run, update: ProgressUpdate) -> None:
+        """Writes the progress of a termination message, before anything else is decided on it.
 
         What the API server will not take is dropped: a result is worth more than its figures.
 
@@ -146,7 +146,7 @@ class ProgressWriter:
             body = await self._cluster.apply_progress(entry.run, state.to_json())
             entry.written = state
             entry.written_at_s = self._clock()
-            self._store.see_run(body)
+            self._store.observe_run(body)
 
     def _entry(self, run: Run) -> _Entry:
         entry = self._entries.get(_key(run))

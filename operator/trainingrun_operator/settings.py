@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from trainingrun_operator.core.errors import SetupError
-from trainingrun_operator.core.jobs import JobDefaults
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 

@@ -23,7 +23,7 @@ _NAMED = re.compile(r"for pod [^/\s]+/(\S+) failed with exit code \d+ matching F
 def succeeded_attempt(stage: Stage, job: JobView, pods: Sequence[PodView]) -> FinishedAttempt | None:
     """The attempt by the pod that published the stage's result; None where none did.
 
-    Several shards may say so. The one that made the dataset is believed before those that found it made.
+    Several shards may report one. The one that made the dataset is believed before those that found it made.
 
     Args:
         pods: the Job's, oldest first.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from trainingrun_operator.core.jobs import JobDefaults
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
@@ -55,7 +55,7 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressUpdate:
-    """What is to be written through the progress manager: a pod's last word, or (None) a clean slate for a stage."""
+    """What the progress manager is to write: a pod's final report, or (None) no figures at the start of a stage."""
 
     report: Report | None
     pod_uid: str = ""

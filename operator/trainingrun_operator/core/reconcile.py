@@ -14,7 +14,9 @@ from typing import Any
 from trainingrun_operator.core import outcome
 from trainingrun_operator.core.conditions import Summary, clip
 from trainingrun_operator.core.failures import Diagnosis, FinishedAttempt, diagnose
-from trainingrun_operator.core.jobs import build_job, build_service, worker_image
+from trainingrun_operator.core.jobs.defaults import worker_image
+from trainingrun_operator.core.jobs.job import build_job
+from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate

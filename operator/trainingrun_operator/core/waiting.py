@@ -56,12 +56,12 @@ def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
 
 
 def _newest_of_each_shard(pods: Sequence[PodView]) -> list[PodView]:
-    """The pods that count: what became of those before them is told by these."""
+    """The pods that count: they have taken the place of those before them."""
     return list({pod.index: pod for pod in pods if not pod.gone}.values())
 
 
 def _rank(pod: PodView) -> int:
-    """Which of several pods tells best where their Job stands: one that works, or else one that needs help."""
+    """Which of several pods stands for their Job: one that works, or else one that needs help."""
     if pod.terminal or pod.deleting:
         return _ENDED if pod.exit_code == 0 or pod.phase == "Succeeded" else _REPLACED
     if _works(pod):

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trainingrun_operator.core.jobs import JobDefaults
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.names import API_VERSION, KIND
 from trainingrun_operator.core.observed import view_job, view_pod
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan

@@ -105,9 +105,9 @@ async def test_progress_of_a_run_that_is_gone_is_dropped(desk: Desk) -> None:
     assert desk.takes(1), "a fresh start"
 
 
-async def test_nothing_comes_after_the_last_word(desk: Desk) -> None:
+async def test_nothing_comes_after_the_final_report(desk: Desk) -> None:
     desk.takes(5)
-    await desk.writer.last_word(desk.run, ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1"))
+    await desk.writer.write_final(desk.run, ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1"))
     assert desk.percent == 100
     assert not desk.takes(6)
     await asyncio.sleep(2 * INTERVAL_S)
@@ -115,13 +115,13 @@ async def test_nothing_comes_after_the_last_word(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("error", [InvalidError("status.progress: invalid"), RefusedError("a policy says no")])
-async def test_a_last_word_that_is_not_taken_stops_nothing(desk: Desk, error: ClusterError) -> None:
+async def test_a_final_report_that_is_not_taken_stops_nothing(desk: Desk, error: ClusterError) -> None:
     desk.cluster.faults["apply_progress"] = [error]
-    await desk.writer.last_word(desk.run, ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1"))
+    await desk.writer.write_final(desk.run, ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1"))
     assert desk.percent is None
 
 
-async def test_a_slow_write_is_not_overtaken_by_the_last_word(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_write_is_not_overtaken_by_the_final_report(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, apply = asyncio.Event(), desk.cluster.apply_progress
 
     async def slow_at_first(run: Run, status: dict[str, Any]) -> dict[str, Any]:
@@ -133,17 +133,17 @@ async def test_a_slow_write_is_not_overtaken_by_the_last_word(desk: Desk, monkey
     desk.takes(5)
     await asyncio.sleep(0.01)
     update = ProgressUpdate(report=report(99, percent=100.0), pod_uid="pod-1")
-    last_word = asyncio.create_task(desk.writer.last_word(desk.run, update))
+    final_write = asyncio.create_task(desk.writer.write_final(desk.run, update))
     await asyncio.sleep(0.01)
     gate.set()
-    await last_word
+    await final_write
     await asyncio.sleep(0.01)
     assert desk.percent == 100
 
 
-async def test_an_older_last_word_changes_nothing(desk: Desk) -> None:
+async def test_an_older_final_report_changes_nothing(desk: Desk) -> None:
     desk.takes(5)
-    await desk.writer.last_word(desk.run, ProgressUpdate(report=report(4), pod_uid="pod-1"))
+    await desk.writer.write_final(desk.run, ProgressUpdate(report=report(4), pod_uid="pod-1"))
     await desk.shows(5)
 
 

@@ -1,1 +1,1 @@
-"""What workers tell of their work: reports on the way, a termination message at the end."""
+"""What workers report: progress on the way, a termination message at the end."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainingrun_operator.core.resource.model import Model
-from trainingrun_operator.core.resource.spec import Spec
+from trainingrun_operator.core.resource.spec import PodTemplate, Spec
 from trainingrun_operator.core.resource.status import Stage, Status
 
 
@@ -42,3 +42,7 @@ class Run(Model):
     def parallelism(self, stage: Stage) -> int:
         """How many pods a stage's Job has at a time: the shards of preprocess, the nodes of a training."""
         return self.spec.dataset.parallelism if stage is Stage.PREPROCESS else self.spec.training.nodes
+
+    def pod_template(self, stage: Stage) -> PodTemplate:
+        """What the user wants of a stage's pods."""
+        return (self.spec.preprocess if stage is Stage.PREPROCESS else self.spec.training).pod_template

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.operator.world import DATASET, DEFAULTS, MODEL, START, World, termination
-from trainingrun_operator.core.jobs import JobDefaults
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.plan import Plan
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
 

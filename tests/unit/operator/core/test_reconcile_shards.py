@@ -174,7 +174,7 @@ def test_a_failed_attempt_is_not_followed_while_one_of_its_pods_still_works(worl
     assert len(world.created) == 2
 
 
-def test_a_shards_last_word_is_not_taken_for_the_progress_of_the_stage(world: World) -> None:
+def test_a_shards_final_report_is_not_taken_for_the_progress_of_the_stage(world: World) -> None:
     progress = {"attempt": 1, "sequence": 9, "stage": "preprocess", "percent": 12.0, "final": True}
     shard_ends(world, 1, 75, termination("preprocess", "failed", exitCode=75, progress=progress))
     job_fails(world, failed_indexes="1")

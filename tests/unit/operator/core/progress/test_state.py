@@ -55,7 +55,7 @@ def test_a_report_without_checkpoints_does_not_lose_the_known_ones() -> None:
     assert after.resume_points == before.resume_points
 
 
-def test_a_shortened_last_word_does_not_lose_the_known_checkpoints() -> None:
+def test_a_shortened_final_report_does_not_lose_the_known_checkpoints() -> None:
     before = state(resumePoints=[point(1), point(2)])
     last = report(sequence=2, resumePoints=[point(3)])
     assert [entry.epoch for entry in advance(before, last, "pod-1", START).resume_points] == [3]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.operator.world import a_run
-from trainingrun_operator.core.commands import checkpoint_prefix
+from trainingrun_operator.core.jobs.commands import checkpoint_prefix
 from trainingrun_operator.core.resource.run import Run
 
 

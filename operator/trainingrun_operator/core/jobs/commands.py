@@ -30,7 +30,7 @@ def preprocess_command(run: Run) -> list[str]:
         command += ["--passwords", f"{PASSWORDS_DIR}/{PASSWORDS_KEY}"]
     if dataset.parallelism > 1:
         command += ["--shards", str(dataset.parallelism)]
-    return _literal(command)
+    return [literal(part) for part in command]
 
 
 def train_command(run: Run, resume_from: str) -> list[str]:
@@ -52,9 +52,9 @@ def train_command(run: Run, resume_from: str) -> list[str]:
         command += ["--seed", str(training.seed)]
     if training.config_options:
         command += ["--cfg-options", *training.config_options]
-    return _literal(command)
+    return [literal(part) for part in command]
 
 
-def _literal(command: list[str]) -> list[str]:
-    """Kubernetes expands $(NAME) in commands; $$ keeps a dollar sign what it is."""
-    return [part.replace("$(", "$$(") for part in command]
+def literal(text: str) -> str:
+    """Kubernetes expands $(NAME) in a container's command and in its variables; $$ keeps a dollar sign what it is."""
+    return text.replace("$(", "$$(")

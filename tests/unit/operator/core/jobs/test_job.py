@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from tests.support.operator.world import DEFAULTS, a_run
-from trainingrun_operator.core.jobs import JobDefaults, build_job, build_service
+from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.jobs.job import build_job
+from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
 
