@@ -37,7 +37,7 @@ from trainingrun_operator.core.names import (
     short_hash,
 )
 from trainingrun_operator.core.plan import Event
-from trainingrun_operator.core.resource.model import format_time
+from trainingrun_operator.core.resource.base import format_time
 from trainingrun_operator.core.resource.run import Run
 
 Object = dict[str, Any]

@@ -234,7 +234,7 @@ def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int
         raise ValueError("training succeeds only by a termination message with its model")
     message = f"the model is at {result.model.uri}"
     summary = Summary(phase=Phase.SUCCEEDED, reason=Reason.MODEL_PUBLISHED, message=message, node=pod.node)
-    status = calculate_status(run, summary, now, stage=Stage.DONE, model=result.model)
+    status = calculate_status(run, summary, now, stage=Stage.DONE, model=result.model, report=result.model.report)
     progress = ProgressUpdate(report=final_report(run, Stage.TRAIN, attempt, result.progress), pod_uid=pod.uid)
     event = Event(reason="Succeeded", message=message, key="succeeded")
     return _plan(run, status, progress=progress, events=(event,))

@@ -31,6 +31,7 @@ def calculate_status(
     next_retry_time: datetime | None = None,
     dataset: PublishedDataset | None = None,
     model: PublishedModel | None = None,
+    report: str | None = None,
 ) -> Status:
     """The run's next status. What the decision is silent about stays as it was, save for what is cleared here.
 
@@ -43,6 +44,7 @@ def calculate_status(
         next_retry_time: when the attempt after that failure begins.
         dataset: given when preprocess is done.
         model: given when training is done.
+        report: the training's page for people, given with the model.
     """
     old = run.status
     now = now.replace(microsecond=0)
@@ -75,6 +77,7 @@ def calculate_status(
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
         dataset=dataset or old.dataset,
         model=model or old.model,
+        report=report or old.report,
         # The progress manager's fields: carried along, and never applied by this one.
         progress=old.progress,
         resume_points=old.resume_points,

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from trainingrun_operator.core.resource.model import Model
+from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Metric, ResumePoint, Stage
 

@@ -11,8 +11,15 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator
 
 from trainingrun_operator.core.progress.report import Report
-from trainingrun_operator.core.resource.model import Model
+from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.status import PublishedDataset, PublishedModel, Stage
+
+
+class TrainedModel(PublishedModel):
+    """`model` of a train termination message."""
+
+    # The training's page for people. Where it could not be written, the model is there all the same.
+    report: str | None = Field(None, min_length=1, max_length=700)
 
 
 class TerminationMessage(Model):
@@ -22,7 +29,7 @@ class TerminationMessage(Model):
     stage: Stage
     result: str
     dataset: PublishedDataset | None = None
-    model: PublishedModel | None = None
+    model: TrainedModel | None = None
     progress: Report | None = None
     exit_code: int | None = None
     reason: str = Field("", max_length=64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from trainingrun_operator.core.resource.model import Model
+from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.spec import PodTemplate, Spec
 from trainingrun_operator.core.resource.status import Stage, Status
 

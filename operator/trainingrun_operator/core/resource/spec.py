@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from trainingrun_operator.core.resource.model import Model
+from trainingrun_operator.core.resource.base import Model
 
 
 class SecretName(Model):

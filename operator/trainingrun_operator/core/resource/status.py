@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from trainingrun_operator.core.resource.model import Model, Time
+from trainingrun_operator.core.resource.base import Model, Time
 
 # The progress field manager's; the operator's own never sends these, since an apply takes over what it sends.
 PROGRESS_FIELDS = ("progress", "resumePoints", "bestCheckpoint")
@@ -172,7 +172,7 @@ class Metric(Model):
 
 
 class PublishedModel(Model):
-    """`model` of a train termination message, and of the status."""
+    """The model that training published."""
 
     uri: str = Field(min_length=1, max_length=700)
     sha256: str = Field(min_length=1, max_length=80)
@@ -230,6 +230,8 @@ class Status(Model):
     resume_points: tuple[ResumePoint, ...] = ()
     best_checkpoint: ResumePoint | None = None
     model: PublishedModel | None = None
+    # The page of the training, for people.
+    report: str | None = None
 
     @property
     def is_terminal(self) -> bool:

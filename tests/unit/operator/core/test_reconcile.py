@@ -105,6 +105,24 @@ def test_the_last_transition_time_moves_only_with_the_status() -> None:
     assert after.last_transition_time == before.last_transition_time == START
 
 
+def test_the_status_names_the_report_of_the_training_beside_the_model() -> None:
+    world = World()
+    world.reaches_training()
+    world.worker_runs()
+    world.visits()
+    world.worker_publishes(model={**MODEL, "report": "s3://tables/models/demo/tables.pth.report.html"})
+    world.visits()
+    assert world.run["status"]["report"] == "s3://tables/models/demo/tables.pth.report.html"
+    assert world.run["status"]["model"] == MODEL
+
+
+def test_a_model_without_a_report_is_a_model() -> None:
+    world = World()
+    world.succeeds()
+    assert world.run["status"]["model"] == MODEL
+    assert "report" not in world.run["status"]
+
+
 def test_a_finished_run_never_changes_again() -> None:
     world = World()
     world.succeeds()

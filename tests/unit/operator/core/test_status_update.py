@@ -64,6 +64,7 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         attempts=Attempts(total=9, counted=9),
         failure=failure,
         model=PublishedModel.model_validate({**MODEL, "uri": uri, "manifest": uri, "metrics": metrics}),
+        report=uri,
     )
     assert [name for name in Status.model_fields if not getattr(status, name)] == ["next_retry_time"]
     assert len(json.dumps(status.to_json(), ensure_ascii=False).encode()) <= 16 * 1024
