@@ -22,14 +22,7 @@ from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import (
-    ConditionType,
-    LastFailure,
-    Phase,
-    Reason,
-    Stage,
-    Status,
-)
+from trainingrun_operator.core.resource.status import ConditionType, LastFailure, Phase, Reason, Stage, Status
 from trainingrun_operator.core.retries import RetryDecision, decide_retry, retry_time
 from trainingrun_operator.core.status_update import FAILURE_BYTES, calculate_status
 from trainingrun_operator.core.waiting import SUSPENDED, summarize
@@ -37,8 +30,8 @@ from trainingrun_operator.core.waiting import SUSPENDED, summarize
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
 _RESYNC_WHILE_RUNNING = timedelta(minutes=1)
-_PREDECESSOR_ENDS = timedelta(seconds=5)
-_REJECTED_AGAIN = timedelta(seconds=30)
+_POLL_PREDECESSOR = timedelta(seconds=5)
+_RETRY_REJECTED_JOB = timedelta(seconds=30)
 _REASONS_WITH_EVENT = (Reason.WAITING_FOR_GPU, Reason.WAITING_FOR_NODE, Reason.SUSPENDED)
 
 
@@ -145,7 +138,7 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     if active:
         message = f"attempt {attempt} waits for {active} to end"
         summary = Summary(phase=Phase.RETRYING, reason=Reason.RETRYING, message=message)
-        return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=_PREDECESSOR_ENDS)
+        return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=_POLL_PREDECESSOR)
     error = observed.create_error
     if error is not None and error.job_name == job_name(run, stage, attempt):
         return _job_rejected(observed, stage, error, now)
@@ -333,7 +326,7 @@ def _job_rejected(observed: Observed, stage: Stage, error: CreateError, now: dat
     summary = Summary(phase=phase, reason=Reason.JOB_REJECTED, message=message, stalled=not error.permanent)
     event = Event(reason=Reason.JOB_REJECTED, message=message, key=f"rejected-{error.job_name}", warning=True)
     status = calculate_status(observed.run, summary, now, stage=stage)
-    after = None if error.permanent else _REJECTED_AGAIN
+    after = None if error.permanent else _RETRY_REJECTED_JOB
     return _plan(observed.run, status, events=(event,), requeue_after=after)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.operator.world import DATASET, MODEL, START, World
-from trainingrun_operator.core.conditions import Summary, clip
+from trainingrun_operator.core.conditions import Summary
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.state import ProgressState, advance
 from trainingrun_operator.core.resource.status import (
@@ -23,14 +23,6 @@ from trainingrun_operator.core.resource.status import (
 from trainingrun_operator.core.status_update import calculate_status
 
 LONG = "ü" * 5000
-
-
-def test_clipping_counts_bytes_and_never_cuts_a_letter() -> None:
-    for limit in range(10, 40):
-        clipped = clip(LONG, limit)
-        assert len(clipped.encode()) <= limit
-        assert clipped.endswith("…")
-    assert clip("short", 10) == "short"
 
 
 def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
