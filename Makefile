@@ -87,7 +87,7 @@ chart-crd: ## Copy the CRD into the chart
 	cp crds/trainingruns.yaml charts/trainingrun-operator/files/trainingruns.yaml
 
 golden: venv ## Renew the golden Job manifests of the unit tests
-	RENEW_GOLDEN=1 $(PYTEST) tests/unit/operator/test_jobs.py
+	RENEW_GOLDEN=1 $(PYTEST) tests/unit/operator/core/jobs/test_job.py
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -17,7 +17,15 @@ from typing import Any, Protocol
 import urllib3
 from kubernetes import client, config
 
-from trainingrun_operator.api import (
+from trainingrun_operator.core.errors import (
+    ClusterError,
+    ConflictError,
+    GoneError,
+    InvalidError,
+    RefusedError,
+    TransientError,
+)
+from trainingrun_operator.core.names import (
     API_VERSION,
     FIELD_MANAGER,
     GROUP,
@@ -26,19 +34,11 @@ from trainingrun_operator.api import (
     PLURAL,
     PROGRESS_FIELD_MANAGER,
     VERSION,
-    Run,
+    short_hash,
 )
-from trainingrun_operator.errors import (
-    ClusterError,
-    ConflictError,
-    GoneError,
-    InvalidError,
-    RefusedError,
-    TransientError,
-)
-from trainingrun_operator.model import format_time
-from trainingrun_operator.plan import Event
-from trainingrun_operator.progress import short_hash
+from trainingrun_operator.core.plan import Event
+from trainingrun_operator.core.resource.base import format_time
+from trainingrun_operator.core.resource.run import Run
 
 Object = dict[str, Any]
 _APPLY = "application/apply-patch+yaml"

@@ -13,14 +13,14 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from trainingrun_operator.api import Run
 from trainingrun_operator.cluster import ClusterPort
-from trainingrun_operator.errors import ClusterError, GoneError, InvalidError, RefusedError
-from trainingrun_operator.jobs import JobDefaults
-from trainingrun_operator.observed import view_job
-from trainingrun_operator.plan import CreateError, Observed, Plan
-from trainingrun_operator.reconcile import reconcile, relevant_jobs
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
+from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.observed import view_job
+from trainingrun_operator.core.plan import CreateError, Observed, Plan
+from trainingrun_operator.core.reconcile import reconcile, relevant_jobs
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Controller:
         refresh = uid != run.uid or self._clock() - refreshed_at_s > REFRESH_S
         if refresh:
             try:
-                self._store.see_run(await self._cluster.get_run(run.namespace, run.name))
+                self._store.observe_run(await self._cluster.get_run(run.namespace, run.name))
             except GoneError:
                 self._store.forget_run(key, run.uid)
                 self._forget(key)
@@ -105,7 +105,7 @@ class Controller:
             known = self._store.job_named(run.namespace, name)
             if known is None or refresh:
                 try:
-                    self._store.see_job(await self._cluster.get_job(run.namespace, name))
+                    self._store.observe_job(await self._cluster.get_job(run.namespace, name))
                 except GoneError:
                     if known is not None:
                         self._store.forget_job(known.uid)
@@ -124,7 +124,7 @@ class Controller:
 
     async def _list_pods(self, run: Run) -> None:
         known_before = self._store.pods_of(run.uid)
-        self._store.pods_are(known_before, await self._cluster.list_pods(run))
+        self._store.replace_pods(known_before, await self._cluster.list_pods(run))
 
     def _pods_decide(self, run: Run) -> bool:
         """Whether a pod that the watch shows too late would mislead: a Job has ended, or the next one is due."""
@@ -146,20 +146,20 @@ class Controller:
             await self._cluster.create_service(manifest)
         for manifest in plan.create:
             body = await self._cluster.create_job(manifest)
-            self._store.see_job(body)
+            self._store.observe_job(body)
             if view_job(body).owner_uid != run.uid:
                 return False
         return True
 
     async def _carry_out(self, run: Run, plan: Plan) -> None:
         for name, suspend in plan.suspend:
-            self._store.see_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
+            self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
         if plan.progress is not None:
-            await self._writer.last_word(run, plan.progress)
+            await self._writer.write_final(run, plan.progress)
         if plan.status is None:
             return
         body = await self._cluster.apply_status(run, plan.status.without_progress())
-        self._store.see_run(body)
+        self._store.observe_run(body)
         logger.info(
             "status written",
             extra={"run": f"{run.namespace}/{run.name}", "phase": plan.status.phase, "stage": plan.status.stage},

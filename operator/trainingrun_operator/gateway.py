@@ -17,12 +17,13 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from trainingrun_operator.api import Run, Stage
-from trainingrun_operator.errors import SetupError
-from trainingrun_operator.jobs import job_name
-from trainingrun_operator.progress import RateLimit, Report, Shard, audience
-from trainingrun_operator.reconcile import current_stage
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.core.errors import SetupError
+from trainingrun_operator.core.names import audience, job_name
+from trainingrun_operator.core.progress.rate_limit import RateLimit
+from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Stage
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 from trainingrun_operator.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
 
@@ -147,8 +148,8 @@ class Gateway:
 
     def _check_pod(self, run: Run, report: Report, bearer: Bearer) -> _Sender:
         """What is known of the pod, once it is clear that it is the run's."""
-        wanted = audience(run.namespace, run.name, run.uid, report.stage, report.attempt)
-        if wanted not in bearer.audiences or bearer.namespace != run.namespace:
+        expected = audience(run.namespace, run.name, run.uid, report.stage, report.attempt)
+        if expected not in bearer.audiences or bearer.namespace != run.namespace:
             raise _Refused(403, "the token was issued for another run, stage or attempt")
         pod = self._store.pod(bearer.pod_uid)
         job = self._store.job_named(run.namespace, job_name(run, report.stage, report.attempt))
@@ -170,14 +171,12 @@ class Gateway:
     def _check_attempt(self, run: Run, report: Report) -> None:
         if run.status.is_terminal:
             raise _Refused(409, "the run is over")
-        stage = current_stage(run.status)
-        now, said = (
-            (stage != "preprocess", run.status.attempts.of(stage)),
-            (report.stage != "preprocess", report.attempt),
-        )
-        if said > now:
+        stage = run.status.current_stage
+        current = (STAGE_ORDER.index(stage), run.status.attempts.of(stage))
+        reported = (STAGE_ORDER.index(report.stage), report.attempt)
+        if reported > current:
             raise _Refused(503, "the attempt has not been observed yet")
-        if said < now:
+        if reported < current:
             raise _Refused(409, "a later attempt is under way")
 
 

@@ -1,4 +1,4 @@
-"""What kopf calls: remember the object, make its run's visit due. Nothing is decided here.
+"""What kopf calls: remember the object, enqueue its run. Nothing is decided here.
 
 Only `on.event`: kopf's other handlers put annotations and finalizers on objects and block their deletion while the
 operator is down.
@@ -11,30 +11,30 @@ from typing import Any
 
 import kopf
 
-from trainingrun_operator.api import GROUP, LABEL_RUN_UID, PLURAL, VERSION
+from trainingrun_operator.core.names import GROUP, LABEL_RUN_UID, PLURAL, VERSION
 from trainingrun_operator.store import Key, Store
 
-Seen = Callable[[Key], None]
+Enqueue = Callable[[Key], None]
 
 
-def register(registry: kopf.OperatorRegistry, store: Store, seen: Seen) -> None:
+def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue) -> None:
     """Watches TrainingRuns and their Jobs and pods."""
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def run_event(event: kopf.RawEvent, **_: Any) -> None:
-        seen(store.see_run(event["object"], deleted=event["type"] == "DELETED"))
+        enqueue(store.observe_run(event["object"], deleted=event["type"] == "DELETED"))
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def job_event(event: kopf.RawEvent, **_: Any) -> None:
-        key = store.see_job(event["object"], deleted=event["type"] == "DELETED")
+        key = store.observe_job(event["object"], deleted=event["type"] == "DELETED")
         if key is not None:
-            seen(key)
+            enqueue(key)
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod_event(event: kopf.RawEvent, **_: Any) -> None:
-        key = store.see_pod(event["object"], deleted=event["type"] == "DELETED")
+        key = store.observe_pod(event["object"], deleted=event["type"] == "DELETED")
         if key is not None:
-            seen(key)
+            enqueue(key)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -16,11 +16,11 @@ import kopf
 from trainingrun_operator import handlers, logs
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
-from trainingrun_operator.errors import GoneError, RefusedError, SetupError, TransientError
+from trainingrun_operator.core.errors import GoneError, RefusedError, SetupError, TransientError
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.gateway import Gateway, serve
-from trainingrun_operator.jobs import JobDefaults
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue
-from trainingrun_operator.reports import ProgressWriter
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.store import Key, Store
 from trainingrun_operator.tokens import TokenVerifier

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from trainingrun_operator.errors import SetupError
-from trainingrun_operator.jobs import JobDefaults
+from trainingrun_operator.core.errors import SetupError
+from trainingrun_operator.core.jobs.defaults import JobDefaults
 
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 

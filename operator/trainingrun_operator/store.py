@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from trainingrun_operator.observed import JobView, PodView, view_job, view_pod
+from trainingrun_operator.core.observed import JobView, PodView, view_job, view_pod
 
 _REMEMBERED_DELETIONS = 10_000
 # Of a Job, or of each shard of it: how a shard ended may be known from no other pod.
@@ -45,7 +45,7 @@ class Store:
 
     # -- remembering
 
-    def see_run(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key:
+    def observe_run(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key:
         """Remembers a TrainingRun; answers whose visit is due."""
         meta = body["metadata"]
         key = Key(meta["namespace"], meta["name"])
@@ -62,7 +62,7 @@ class Store:
             self._runs[key] = {"metadata": slim, "spec": body.get("spec") or {}, "status": body.get("status") or {}}
         return key
 
-    def see_job(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key | None:
+    def observe_job(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key | None:
         """Remembers a Job; answers whose visit is due."""
         job = view_job(body)
         known = self._jobs.get(job.uid)
@@ -78,7 +78,7 @@ class Store:
                 self._jobs_by_owner.setdefault(job.owner_uid, set()).add(job.uid)
         return Key(job.namespace, job.run_name) if job.run_name else None
 
-    def see_pod(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key | None:
+    def observe_pod(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key | None:
         """Remembers a pod, and the last sight of a deleted one: how it ended may be known from nowhere else."""
         pod = view_pod(body, gone=deleted)
         known = self._pods.get(pod.uid)
@@ -115,7 +115,7 @@ class Store:
             if not self._jobs_by_owner[job.owner_uid]:
                 del self._jobs_by_owner[job.owner_uid]
 
-    def pods_are(self, known_before: Iterable[PodView], bodies: Iterable[Mapping[str, Any]]) -> None:
+    def replace_pods(self, known_before: Iterable[PodView], bodies: Iterable[Mapping[str, Any]]) -> None:
         """Takes a live list of a run's pods as the truth about those that were known before it was asked for.
 
         One that the watch has shown since may be younger than the list; any other that it lacks is gone.
@@ -123,7 +123,7 @@ class Store:
         listed = set()
         for body in bodies:
             listed.add(body["metadata"]["uid"])
-            self.see_pod(body)
+            self.observe_pod(body)
         for pod in known_before:
             latest = self._pods.get(pod.uid)
             if latest is not None and not latest.gone and pod.uid not in listed:

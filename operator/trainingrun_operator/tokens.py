@@ -13,7 +13,7 @@ from typing import Any
 
 import jwt
 
-from trainingrun_operator.errors import ClusterError
+from trainingrun_operator.core.errors import ClusterError
 
 ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]
 _KEEP_S = 3600.0

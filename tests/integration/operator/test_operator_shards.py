@@ -9,7 +9,7 @@ import pytest
 from tests.support.cluster.kube import Kube, Object, wait_for
 from tests.support.operator.lifecycle import Life
 from tests.support.operator.operator_process import OperatorProcess
-from tests.unit.operator.world import DATASET, INDEX
+from tests.support.operator.world import DATASET, INDEX
 
 pytestmark = pytest.mark.integration
 SHARDS = 3

@@ -20,8 +20,8 @@ from training.model import config
 from training.storage.files import sha256_file
 from training.train import bound_config, resolved_config
 from training.train import command as train
-from trainingrun_operator.api import Stage
-from trainingrun_operator.termination import read_termination
+from trainingrun_operator.core.progress.termination import read_termination_message
+from trainingrun_operator.core.resource.status import Stage
 
 pytestmark = pytest.mark.integration
 
@@ -77,7 +77,7 @@ def test_the_termination_message_tells_of_the_model_and_the_last_progress(straig
 
 
 def test_the_operator_reads_the_termination_message(straight: Place) -> None:
-    message = read_termination(straight.termination_log.read_text())
+    message = read_termination_message(straight.termination_log.read_text())
     assert message is not None
     assert message.published(Stage.TRAIN)
     assert message.progress is not None

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from tests.support.cluster.kube import Kube, Object, wait_for
-from tests.unit.operator.world import DATASET, MODEL, merged
+from tests.support.operator.world import DATASET, MODEL, merged
 
 NOWHERE = {"nodeSelector": {"trainingrun-test/nowhere": "true"}}
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from trainingrun_operator.cluster import error_of
-from trainingrun_operator.errors import (
+from trainingrun_operator.core.errors import (
     ClusterError,
     ConflictError,
     GoneError,

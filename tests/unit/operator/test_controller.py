@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.operator.fake_cluster import FakeCluster, Object
-from tests.unit.operator.world import DEFAULTS, UID, World
-from trainingrun_operator.api import Phase, Run
+from tests.support.operator.fake_cluster import FakeCluster, Object
+from tests.support.operator.world import DEFAULTS, UID, World
 from trainingrun_operator.controller import REFRESH_S, Controller
-from trainingrun_operator.errors import ConflictError, GoneError, InvalidError, RefusedError, TransientError
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.core.errors import ConflictError, GoneError, InvalidError, RefusedError, TransientError
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Phase
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
 KEY = Key("demo", "tables")
@@ -43,15 +44,15 @@ class Operator:
             clock=lambda: self.clock_s,
             now=lambda: self.world.now,
         )
-        self.store.see_run(self.cluster.stored_run())
+        self.store.observe_run(self.cluster.stored_run())
 
     def sees_everything(self) -> None:
         """The watch delivers."""
-        self.store.see_run(self.cluster.stored_run())
+        self.store.observe_run(self.cluster.stored_run())
         for job in self.world.jobs.values():
-            self.store.see_job(job)
+            self.store.observe_job(job)
         for pod in self.world.pods.values():
-            self.store.see_pod(pod)
+            self.store.observe_pod(pod)
 
     async def visits(self, times: int = 1) -> float | None:
         again = None
@@ -154,7 +155,7 @@ async def test_a_result_that_the_watch_has_not_shown_yet_is_read_live() -> None:
     await operator.comes_to_rest()
     operator.world.worker_runs()
     operator.world.worker_publishes()
-    operator.store.see_job(operator.world.job)
+    operator.store.observe_job(operator.world.job)
     await operator.visits()
     assert operator.world.status.dataset is not None
 
@@ -164,10 +165,10 @@ async def test_a_finished_job_is_judged_on_its_pods_as_they_are_now() -> None:
     await operator.comes_to_rest()
     operator.world.worker_runs()
     operator.world.pod_ends(1)
-    operator.store.see_pod(operator.world.pod)
+    operator.store.observe_pod(operator.world.pod)
     operator.world.worker_runs()
     operator.world.worker_publishes()
-    operator.store.see_job(operator.world.job)
+    operator.store.observe_job(operator.world.job)
     await operator.visits()
     assert operator.world.status.dataset is not None
 
@@ -207,7 +208,7 @@ async def test_a_job_that_ends_after_its_pods_were_listed_is_not_judged_on_that_
         listed = await list_pods(run)
         if "status" not in operator.world.job:
             operator.world.worker_publishes()
-            operator.store.see_job(operator.world.job)
+            operator.store.observe_job(operator.world.job)
         return listed
 
     monkeypatch.setattr(operator.cluster, "list_pods", slow_list)
@@ -223,7 +224,7 @@ async def test_an_orphan_that_the_watch_has_not_shown_keeps_the_next_attempt_wai
     operator.world.worker_runs()
     orphan = operator.world.pod
     del orphan["metadata"]["ownerReferences"]
-    operator.store.see_job(operator.world.job, deleted=True)
+    operator.store.observe_job(operator.world.job, deleted=True)
     operator.world.jobs.clear()
     await operator.comes_to_rest()
     operator.world.waits_for_the_retry()

@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 from aiohttp import web
 
-from tests.unit.operator.fake_cluster import FakeCluster
-from tests.unit.operator.world import START, UID, World
+from tests.support.operator.fake_cluster import FakeCluster
+from tests.support.operator.world import START, UID, World
 from trainingrun_operator.gateway import Gateway
-from trainingrun_operator.reports import ProgressWriter
+from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Store
 from trainingrun_operator.tokens import Bearer, TokenVerifier
 
@@ -56,11 +56,11 @@ class Door:
     def __init__(self, *, pods: int = 1) -> None:
         self.world, self.store = World(dataset={"parallelism": pods}), Store()
         self.world.visits()
-        self.store.see_run(self.world.run)
-        self.store.see_job(self.world.job)
+        self.store.observe_run(self.world.run)
+        self.store.observe_job(self.world.job)
         for _ in range(pods):
             self.world.worker_runs()
-            self.store.see_pod(self.world.pod)
+            self.store.observe_pod(self.world.pod)
         self.pod: str = self.world.pod["metadata"]["name"]
         self.sequence = 0
         self.writer = writer = ProgressWriter(
@@ -91,7 +91,7 @@ async def test_a_run_that_is_flooded_by_its_own_pod_says_so(door: Door) -> None:
 async def test_a_pod_that_is_not_the_runs_uses_up_nothing_of_it(door: Door) -> None:
     stranger = door.world.pod_appears()
     stranger["metadata"]["ownerReferences"] = [{"uid": "another-job", "controller": True}]
-    door.store.see_pod(stranger)
+    door.store.observe_pod(stranger)
     assert {await door.posts(stranger["metadata"]["name"]) for _ in range(20)} == {403}
     assert {await door.posts("never-seen") for _ in range(20)} == {503}
     assert await door.posts(door.pod) == 204
@@ -101,7 +101,7 @@ async def test_a_report_is_judged_by_the_run_as_it_is_when_the_body_has_come(doo
     def the_run_ends() -> None:
         door.world.worker_exits(65)
         door.world.visits()
-        door.store.see_run(door.world.run)
+        door.store.observe_run(door.world.run)
 
     assert await door.posts(door.pod, while_the_body_comes=the_run_ends) == 409
 
@@ -130,7 +130,7 @@ async def test_of_each_shard_the_newest_pod_is_heard_and_others_shards_stay() ->
     assert await door.posts(second) == 204
     door.world.pod_ends(137, pod=door.world.pods[first])
     door.world.worker_runs(index=0)
-    door.store.see_pod(door.world.pod)
+    door.store.observe_pod(door.world.pod)
     again = door.world.pod["metadata"]["name"]
     assert await door.posts(again) == 204
     assert await door.posts(first) == 409, "what a replaced pod says"

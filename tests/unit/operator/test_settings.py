@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainingrun_operator.errors import SetupError
+from trainingrun_operator.core.errors import SetupError
 from trainingrun_operator.settings import Settings
 
 

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from trainingrun_operator.errors import TransientError
+from trainingrun_operator.core.errors import TransientError
 from trainingrun_operator.tokens import KeysUnavailableError, TokenError, TokenVerifier
 
 ISSUER = "https://kubernetes.default.svc"

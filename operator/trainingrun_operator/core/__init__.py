@@ -1,0 +1,1 @@
+"""What the operator decides, and from what: no I/O, no clock, no event loop."""

@@ -1,0 +1,31 @@
+"""What can go wrong between the operator and the API server, without the client library's own types."""
+
+from __future__ import annotations
+
+
+class ClusterError(Exception):
+    """The API server did not do what it was asked to; `str()` is its own sentence."""
+
+
+class TransientError(ClusterError):
+    """It may pass: a server error, a lost connection, too many requests."""
+
+
+class GoneError(ClusterError):
+    """The object does not exist, or is another one of the same name."""
+
+
+class ConflictError(ClusterError):
+    """The object changed meanwhile or exists already."""
+
+
+class RefusedError(ClusterError):
+    """A quota, an admission policy, missing rights say no. It passes when somebody changes that."""
+
+
+class InvalidError(ClusterError):
+    """A field of the object is wrong: the same request will never be taken."""
+
+
+class SetupError(Exception):
+    """The operator can't start as it was installed; `str()` says what to do."""

@@ -1,0 +1,315 @@
+"""Why an attempt failed, and whether another could succeed: one table.
+
+The classes are those of the failure table in docs/trainingrun.md. The first rule that matches decides, so the order
+carries meaning: what Kubernetes did to the pod stands before what the container's exit code says, since preemption,
+drain and eviction all end in exit 137.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.progress.termination import TerminationMessage, read_termination_message
+from trainingrun_operator.core.resource.status import Stage
+
+PERMANENT_EXIT_CODES = (64, 65, 66, 77, 86)
+
+
+class FailureClass(enum.StrEnum):
+    """Why an attempt failed; also the reason in conditions."""
+
+    PREEMPTED = "Preempted"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    INTERRUPTED = "Interrupted"
+    ADMISSION_ERROR = "AdmissionError"
+    OOM_KILLED = "OOMKilled"
+    STORAGE_EXCEEDED = "StorageExceeded"
+    CUDA_OOM = "CudaOOM"
+    TRANSIENT = "Transient"
+    CONFIG_ERROR = "ConfigError"
+    DATA_ERROR = "DataError"
+    NOT_FOUND = "NotFound"
+    FORBIDDEN = "Forbidden"
+    KILLED = "Killed"
+    NO_RESULT = "NoResult"
+    RESULT_LOST = "ResultLost"
+    POD_LOST = "PodLost"
+    JOB_LOST = "JobLost"
+    USER_ERROR = "UserError"
+
+
+class Action(enum.Enum):
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedAttempt:
+    """All that is observed of a finished attempt. A missing Job or pod was looked for live and is gone."""
+
+    stage: Stage
+    job: JobView | None
+    pod: PodView | None
+    termination: TerminationMessage | None = None
+
+    @classmethod
+    def of(cls, stage: Stage, job: JobView | None, pod: PodView | None) -> FinishedAttempt:
+        """Reads the pod's termination message."""
+        message = read_termination_message(pod.terminated_message) if pod else None
+        return cls(stage=stage, job=job, pod=pod, termination=message)
+
+    @property
+    def exit_code(self) -> int | None:
+        if self.pod and self.pod.exit_code is not None:
+            return self.pod.exit_code
+        # The Job keeps the code in its condition when the pod is gone already.
+        match = re.search(r"failed with exit code (\d+) matching FailJob", self.job.failed_message if self.job else "")
+        return int(match[1]) if match else None
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the pod's container ended, or else the Job."""
+        return (self.pod and self.pod.finished_at) or (self.job and self.job.finished_at) or None
+
+    @property
+    def disruption(self) -> str:
+        return self.pod.disruption if self.pod else ""
+
+    @property
+    def pod_reason(self) -> str:
+        return self.pod.reason if self.pod else ""
+
+    @property
+    def pod_message(self) -> str:
+        return self.pod.message if self.pod else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One row: how a class is recognised, whether it counts against retry.limit, what is done, with which message."""
+
+    failure_class: FailureClass
+    matches: Callable[[FinishedAttempt], bool]
+    message: Callable[[FinishedAttempt], str]
+    counted: bool = True
+    action: Action = Action.RETRY
+    # A class that is not counted must still end: this many in a row, then the run fails.
+    at_most: int | None = None
+    # The worker's same message twice in a row: a third attempt would end with it, too.
+    stops_when_repeated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """What one attempt failed of."""
+
+    failure_class: FailureClass
+    counted: bool
+    action: Action
+    at_most: int | None
+    stops_when_repeated: bool
+    reason: str
+    message: str
+    exit_code: int | None
+    node: str | None
+
+
+def _exits(code: int) -> Callable[[FinishedAttempt], bool]:
+    return lambda attempt: attempt.exit_code == code
+
+
+def _worker_message(otherwise: str) -> Callable[[FinishedAttempt], str]:
+    def message(attempt: FinishedAttempt) -> str:
+        if attempt.termination and attempt.termination.message:
+            return attempt.termination.message
+        tail = attempt.pod.terminated_message.strip().splitlines() if attempt.pod else []
+        text = otherwise.format(code=attempt.exit_code)
+        # Without a message of the worker's own, Kubernetes puts the log's tail there; its last line is the exception.
+        return f"{text}: {tail[-1].strip()}" if tail and not tail[-1].lstrip().startswith("{") else text
+
+    return message
+
+
+def _cluster_message(what: str) -> Callable[[FinishedAttempt], str]:
+    def message(attempt: FinishedAttempt) -> str:
+        details = (attempt.pod.disruption_message or attempt.pod.message) if attempt.pod else ""
+        return f"{what}: {details}" if details else what
+
+    return message
+
+
+def _out_of_memory(attempt: FinishedAttempt) -> str:
+    limit = attempt.pod.memory_limit if attempt.pod else None
+    field = f"{'training' if attempt.stage is Stage.TRAIN else 'preprocess'}.podTemplate.resources.limits.memory"
+    if limit:
+        return f"the worker was killed for using more than its memory limit of {limit} ({field})"
+    return f"the worker was killed because its node ran out of memory; no limit was asked for ({field})"
+
+
+def _storage_exceeded(attempt: FinishedAttempt) -> bool:
+    """For the pod's own limits the kubelet evicts without DisruptionTarget, and its message is not "The node …"."""
+    return (
+        attempt.pod_reason == "Evicted" and not attempt.disruption and not attempt.pod_message.startswith("The node ")
+    )
+
+
+def _admission_refused(attempt: FinishedAttempt) -> bool:
+    reason = attempt.pod_reason
+    under_pressure = reason == "Evicted" and attempt.pod_message.startswith("The node had condition")
+    known = reason in ("UnexpectedAdmissionError", "NodeAffinity") or reason.startswith("OutOf") or under_pressure
+    return known and attempt.exit_code is None
+
+
+def _node_lost(attempt: FinishedAttempt) -> bool:
+    return attempt.disruption in ("DeletionByPodGC", "DeletionByTaintManager") or attempt.pod_reason == "NodeLost"
+
+
+def _evicted(attempt: FinishedAttempt) -> bool:
+    by_its_node = attempt.pod_reason in ("Evicted", "Terminated", "NodeShutdown", "Shutdown")
+    return bool(attempt.disruption) or (by_its_node and not _admission_refused(attempt))
+
+
+def _complete(attempt: FinishedAttempt) -> bool:
+    return bool(attempt.job and attempt.job.complete) or attempt.exit_code == 0
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        failure_class=FailureClass.JOB_LOST,
+        matches=lambda attempt: attempt.job is None,
+        message=lambda _: "the Job was deleted by someone else before it was done",
+        counted=False,
+        at_most=10,
+    ),
+    Rule(
+        failure_class=FailureClass.PREEMPTED,
+        matches=lambda attempt: attempt.disruption == "PreemptionByScheduler",
+        message=_cluster_message("the pod was preempted"),
+        counted=False,
+    ),
+    Rule(
+        failure_class=FailureClass.NODE_LOST,
+        matches=_node_lost,
+        message=_cluster_message("the node was lost"),
+        counted=False,
+    ),
+    Rule(
+        failure_class=FailureClass.STORAGE_EXCEEDED,
+        matches=_storage_exceeded,
+        message=_cluster_message("the pod was evicted for using more storage than its limits allow"),
+    ),
+    Rule(
+        failure_class=FailureClass.EVICTED,
+        matches=_evicted,
+        message=_cluster_message("the pod was evicted"),
+        counted=False,
+    ),
+    Rule(
+        failure_class=FailureClass.OOM_KILLED,
+        matches=lambda attempt: bool(attempt.pod and attempt.pod.terminated_reason == "OOMKilled"),
+        message=_out_of_memory,
+    ),
+    Rule(
+        failure_class=FailureClass.RESULT_LOST,
+        matches=lambda attempt: _complete(attempt) and (attempt.pod is None or attempt.pod.exit_code is None),
+        message=lambda _: "the Job succeeded, but its pod was gone before its result could be read",
+    ),
+    Rule(
+        failure_class=FailureClass.NO_RESULT,
+        matches=_complete,
+        message=_worker_message("the worker exited with code 0 without publishing its result"),
+        stops_when_repeated=True,
+    ),
+    Rule(
+        failure_class=FailureClass.ADMISSION_ERROR,
+        matches=_admission_refused,
+        message=_cluster_message("the node refused the pod"),
+        counted=False,
+        at_most=3,
+    ),
+    Rule(
+        failure_class=FailureClass.CONFIG_ERROR,
+        matches=_exits(64),
+        message=_worker_message("the worker found its configuration wrong (exit code 64)"),
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.DATA_ERROR,
+        matches=_exits(65),
+        message=_worker_message("the worker found the data wrong (exit code 65)"),
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.NOT_FOUND,
+        matches=_exits(66),
+        message=_worker_message("the worker did not find what it was told to read (exit code 66)"),
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.FORBIDDEN,
+        matches=_exits(77),
+        message=_worker_message("the worker was refused by S3 (exit code 77)"),
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.CUDA_OOM,
+        matches=_exits(86),
+        message=_worker_message(
+            "the GPU's memory was not enough (exit code 86): take a smaller config or a larger GPU"
+        ),
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.TRANSIENT,
+        matches=_exits(75),
+        message=_worker_message("a service that the worker needs failed (exit code 75)"),
+    ),
+    Rule(
+        failure_class=FailureClass.INTERRUPTED,
+        matches=_exits(143),
+        message=_worker_message("the worker was told to stop and did (exit code 143)"),
+        counted=False,
+        at_most=10,
+    ),
+    Rule(
+        failure_class=FailureClass.KILLED,
+        matches=_exits(137),
+        message=_worker_message("the worker was killed (exit code 137)"),
+    ),
+    Rule(
+        failure_class=FailureClass.POD_LOST,
+        matches=lambda attempt: attempt.exit_code is None,
+        message=_cluster_message("the pod was gone before its end could be seen"),
+        counted=False,
+        at_most=10,
+    ),
+    Rule(
+        failure_class=FailureClass.USER_ERROR,
+        matches=lambda _: True,
+        message=_worker_message("the worker exited with code {code}"),
+        stops_when_repeated=True,
+    ),
+)
+
+
+def diagnose(attempt: FinishedAttempt) -> Diagnosis:
+    """The first row that matches; the last one matches all."""
+    rule = next(rule for rule in RULES if rule.matches(attempt))
+    has_message = bool(attempt.termination and attempt.termination.message)
+    return Diagnosis(
+        failure_class=rule.failure_class,
+        counted=rule.counted,
+        action=rule.action,
+        at_most=rule.at_most,
+        stops_when_repeated=rule.stops_when_repeated and has_message,
+        reason=(attempt.termination.reason if attempt.termination else "") or rule.failure_class,
+        message=rule.message(attempt),
+        exit_code=attempt.exit_code,
+        node=attempt.pod.node if attempt.pod else None,
+    )

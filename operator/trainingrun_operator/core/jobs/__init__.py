@@ -1,0 +1,1 @@
+"""The desired Jobs of a run, and their Service, as plain data."""

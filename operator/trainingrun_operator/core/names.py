@@ -1,0 +1,55 @@
+"""Names: the resource and its labels, field managers, a run's Jobs and Service, token audiences."""
+
+from __future__ import annotations
+
+import hashlib
+
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Stage
+
+GROUP = "training.badgerdoc.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "TrainingRun"
+PLURAL = "trainingruns"
+
+# Labels index the children; membership is proved by the owner reference's UID alone.
+LABEL_RUN = f"{GROUP}/run"
+LABEL_RUN_UID = f"{GROUP}/run-uid"
+LABEL_STAGE = f"{GROUP}/stage"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+
+FIELD_MANAGER = "trainingrun-operator"
+PROGRESS_FIELD_MANAGER = "trainingrun-progress"
+
+WORKER_CONTAINER = "worker"
+
+_MAX_NAME = 63
+# What the pods' host names append to the Job's name, for up to 64 of them.
+_INDEX_SUFFIX = len("-63")
+
+
+def job_name(run: Run, stage: Stage, attempt: int) -> str:
+    """The same for the same run, stage and attempt, so that no restart makes a second Job.
+
+    The hash of the UID tells a run from a deleted one of the same name.
+    """
+    suffix = f"-{stage}-{attempt}-{short_hash(run.uid)}"
+    room = _MAX_NAME - len(suffix) - (_INDEX_SUFFIX if run.parallelism(stage) > 1 else 0)
+    return run.name.replace(".", "-")[:room].rstrip("-") + suffix
+
+
+def service_name(run: Run) -> str:
+    """The headless Service by which the pods of a training over several nodes find each other."""
+    suffix = f"-{Stage.TRAIN}-{short_hash(run.uid)}"
+    return run.name.replace(".", "-")[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
+
+
+def audience(namespace: str, name: str, uid: str, stage: Stage, attempt: int) -> str:
+    """What a worker's token must have been issued for."""
+    return f"trainingrun.badgerdoc.dev/{namespace}/{name}/{uid}/{stage}/{attempt}"
+
+
+def short_hash(*parts: object, length: int = 8) -> str:
+    """A stable hash for names and jitter."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:length]

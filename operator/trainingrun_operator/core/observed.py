@@ -1,0 +1,183 @@
+"""The few facts of Jobs and pods that decisions rest on, read from the API server's plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from trainingrun_operator.core.names import LABEL_RUN, LABEL_RUN_UID, WORKER_CONTAINER
+
+KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+_INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobView:
+    """A Job; `owner_uid` is its controller's UID, the only proof of whose it is."""
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str | None
+    run_name: str | None = None
+    # Since when it may have pods: none while it is suspended.
+    started_at: datetime | None = None
+    suspended: bool = False
+    # Kueue owns spec.suspend of such a Job; writing it would admit the Job past its queue.
+    queued_by_kueue: bool = False
+    # How many pods share the work; each has an index where there are several.
+    shards: int = 1
+    completed_indexes: frozenset[int] = frozenset()
+    failed_indexes: frozenset[int] = frozenset()
+    complete: bool = False
+    failed: bool = False
+    failed_reason: str = ""
+    failed_message: str = ""
+    finished_at: datetime | None = None
+    resource_version: str = ""
+
+    @property
+    def finished(self) -> bool:
+        return self.complete or self.failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodView:
+    """A pod and its worker container. `gone` marks the last sight of a pod that has been deleted."""
+
+    name: str
+    namespace: str
+    uid: str
+    owner_uid: str | None
+    run_name: str | None = None
+    run_uid: str = ""
+    # Which shard it works on, where there are several.
+    index: int | None = None
+    created_at: datetime = _EPOCH
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    node: str | None = None
+    unschedulable: str = ""
+    # Since when its node gets volumes and network ready for it; None once they are.
+    mounting_since: datetime | None = None
+    disruption: str = ""
+    disruption_message: str = ""
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    running: bool = False
+    exit_code: int | None = None
+    terminated_reason: str = ""
+    terminated_message: str = ""
+    finished_at: datetime | None = None
+    memory_limit: str | None = None
+    deleting: bool = False
+    gone: bool = False
+    resource_version: str = ""
+
+    @property
+    def terminal(self) -> bool:
+        return self.phase in ("Succeeded", "Failed")
+
+
+def _controller_uid(meta: Mapping[str, Any]) -> str | None:
+    return next((ref["uid"] for ref in meta.get("ownerReferences") or () if ref.get("controller")), None)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _by_type(conditions: Sequence[Mapping[str, Any]] | None) -> dict[str, Mapping[str, Any]]:
+    """Conditions by type: their order means nothing."""
+    return {condition["type"]: condition for condition in conditions or ()}
+
+
+def _true(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    condition = conditions.get(name)
+    return condition if condition and condition.get("status") == "True" else None
+
+
+def _named_worker(containers: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
+    return next((each for each in containers or () if each.get("name") == WORKER_CONTAINER), {})
+
+
+def _indexes(text: str | None) -> frozenset[int]:
+    """Reads what an Indexed Job writes as `1,3-5`."""
+    spans = (part.partition("-") for part in (text or "").split(",") if part)
+    return frozenset(index for first, _, last in spans for index in range(int(first), int(last or first) + 1))
+
+
+def view_job(body: Mapping[str, Any]) -> JobView:
+    """Reads a `batch/v1` Job."""
+    meta, labels = body["metadata"], body["metadata"].get("labels") or {}
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    conditions = _by_type(status.get("conditions"))
+    complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
+    return JobView(
+        name=meta["name"],
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        owner_uid=_controller_uid(meta),
+        run_name=labels.get(LABEL_RUN),
+        started_at=_time(status.get("startTime")),
+        suspended=bool(spec.get("suspend")),
+        queued_by_kueue=KUEUE_QUEUE_LABEL in labels,
+        shards=spec.get("completions", 1) if spec.get("completionMode") == "Indexed" else 1,
+        completed_indexes=_indexes(status.get("completedIndexes")),
+        failed_indexes=_indexes(status.get("failedIndexes")),
+        complete=complete is not None,
+        failed=failed is not None,
+        failed_reason=(failed or {}).get("reason") or "",
+        failed_message=(failed or {}).get("message") or "",
+        finished_at=_time((complete or failed or {}).get("lastTransitionTime")),
+        resource_version=meta.get("resourceVersion", ""),
+    )
+
+
+def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
+    """Reads a `v1` Pod; only its worker container counts, whatever side-cars a cluster injects."""
+    meta, status = body["metadata"], body.get("status") or {}
+    spec, labels = body.get("spec") or {}, meta.get("labels") or {}
+    conditions = _by_type(status.get("conditions"))
+    scheduled = conditions.get("PodScheduled") or {}
+    ready_to_start = conditions.get("PodReadyToStartContainers") or {}
+    mounting = ready_to_start.get("status") == "False" and status.get("phase") == "Pending"
+    disruption = _true(conditions, "DisruptionTarget") or {}
+    worker = _named_worker(status.get("containerStatuses"))
+    state = worker.get("state") or {}
+    waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
+    container = _named_worker(spec.get("containers"))
+    index = labels.get(_INDEX_LABEL, "")
+    return PodView(
+        name=meta["name"],
+        namespace=meta["namespace"],
+        uid=meta["uid"],
+        owner_uid=_controller_uid(meta),
+        run_name=labels.get(LABEL_RUN),
+        run_uid=labels.get(LABEL_RUN_UID, ""),
+        index=int(index) if index.isdecimal() else None,
+        created_at=_time(meta.get("creationTimestamp")) or _EPOCH,
+        phase=status.get("phase") or "Pending",
+        reason=status.get("reason") or "",
+        message=status.get("message") or "",
+        node=spec.get("nodeName"),
+        unschedulable=(scheduled.get("message") or "") if scheduled.get("reason") == "Unschedulable" else "",
+        mounting_since=_time(ready_to_start.get("lastTransitionTime")) if mounting else None,
+        disruption=disruption.get("reason") or ("DisruptionTarget" if disruption else ""),
+        disruption_message=disruption.get("message") or "",
+        waiting_reason=waiting.get("reason") or "",
+        waiting_message=waiting.get("message") or "",
+        running="running" in state,
+        exit_code=terminated.get("exitCode"),
+        terminated_reason=terminated.get("reason") or "",
+        terminated_message=terminated.get("message") or "",
+        finished_at=_time(terminated.get("finishedAt")),
+        memory_limit=((container.get("resources") or {}).get("limits") or {}).get("memory"),
+        deleting=bool(meta.get("deletionTimestamp")),
+        gone=gone,
+        resource_version=meta.get("resourceVersion", ""),
+    )

@@ -1,0 +1,76 @@
+"""What reconcile() is given and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.progress.report import Report
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateError:
+    """Why a Job was not made, mostly the API server's answer. `permanent`: the same Job never will be."""
+
+    job_name: str
+    message: str
+    permanent: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """A run, every Job with one of its names or its UID, and every pod with its label, whoever owns it.
+
+    The controller looks live for what decisions need and the watch has not shown, so what is absent here is gone.
+    """
+
+    run: Run
+    jobs: tuple[JobView, ...] = ()
+    pods: tuple[PodView, ...] = ()
+    defaults: JobDefaults = field(default_factory=JobDefaults)
+    create_error: CreateError | None = None
+
+    def job(self, name: str) -> JobView | None:
+        return next((job for job in self.jobs if job.name == name), None)
+
+    def pods_of(self, job: JobView) -> tuple[PodView, ...]:
+        """Oldest first."""
+        return tuple(sorted((pod for pod in self.pods if pod.owner_uid == job.uid), key=lambda pod: pod.created_at))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """A Kubernetes Event; posted once for each `key` of a run."""
+
+    reason: str
+    message: str
+    key: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressUpdate:
+    """What the progress manager is to write: a pod's final report, or (None) no figures at the start of a stage."""
+
+    report: Report | None
+    pod_uid: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be done, in this order: services, create, suspend, progress, status, events. `status` is None if it
+    holds.
+    """
+
+    services: tuple[dict[str, Any], ...] = ()
+    create: tuple[dict[str, Any], ...] = ()
+    suspend: tuple[tuple[str, bool], ...] = ()
+    progress: ProgressUpdate | None = None
+    status: Status | None = None
+    events: tuple[Event, ...] = ()
+    requeue_after: timedelta | None = None

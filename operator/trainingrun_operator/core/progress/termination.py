@@ -1,0 +1,62 @@
+"""Reads a worker's termination message, the final report of a pod.
+
+The format is the contract "The termination message" of docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator
+
+from trainingrun_operator.core.progress.report import Report
+from trainingrun_operator.core.resource.base import Model
+from trainingrun_operator.core.resource.status import PublishedDataset, PublishedModel, Stage
+
+
+class TrainedModel(PublishedModel):
+    """`model` of a train termination message."""
+
+    # The training's page for people. Where it could not be written, the model is there all the same.
+    report: str | None = Field(None, min_length=1, max_length=700)
+
+
+class TerminationMessage(Model):
+    """A termination message of version 1."""
+
+    version: int
+    stage: Stage
+    result: str
+    dataset: PublishedDataset | None = None
+    model: TrainedModel | None = None
+    progress: Report | None = None
+    exit_code: int | None = None
+    reason: str = Field("", max_length=64)
+    message: str = ""
+
+    @field_validator("progress", mode="before")
+    @classmethod
+    def _drop_unreadable_progress(cls, value: Any) -> Report | None:
+        # A model that was published is not unpublished by a figure that can't be read.
+        try:
+            return None if value is None else Report.model_validate_json(json.dumps(value))
+        except (ValidationError, ValueError):
+            return None
+
+    def published(self, stage: Stage) -> bool:
+        """Whether it says that this stage succeeded, and with what: success without a result is none."""
+        if self.result != "succeeded" or self.stage is not stage:
+            return False
+        return (self.dataset if stage is Stage.PREPROCESS else self.model) is not None
+
+
+def read_termination_message(text: str) -> TerminationMessage | None:
+    """The message, or None where the worker wrote none that can be read (Kubernetes then puts the log's tail there)."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        message = TerminationMessage.model_validate_json(text)
+    except ValidationError:
+        return None
+    return message if message.version == 1 else None

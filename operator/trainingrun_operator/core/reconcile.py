@@ -1,0 +1,351 @@
+"""One pure decision: what is observed of a run -> what is to be done about it.
+
+The state that decisions rest on is in the status (which stage, which attempt, which failure was already counted), in
+the Jobs (found by deterministic names) and in their pods. Each visit may be repeated at any point: the operator can die
+between any two of its writes, and the next visit makes the same decision again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from trainingrun_operator.core import outcome
+from trainingrun_operator.core.conditions import Summary, clip
+from trainingrun_operator.core.failures import Diagnosis, FinishedAttempt, diagnose
+from trainingrun_operator.core.jobs.defaults import worker_image
+from trainingrun_operator.core.jobs.job import build_job
+from trainingrun_operator.core.jobs.service import build_service
+from trainingrun_operator.core.names import job_name
+from trainingrun_operator.core.observed import JobView
+from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
+from trainingrun_operator.core.progress.report import final_report
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import ConditionType, LastFailure, Phase, Reason, Stage, Status
+from trainingrun_operator.core.retries import RetryDecision, decide_retry, retry_time
+from trainingrun_operator.core.status_update import FAILURE_BYTES, calculate_status
+from trainingrun_operator.core.waiting import SUSPENDED, summarize
+
+# Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
+RESYNC = timedelta(minutes=5)
+_RESYNC_WHILE_RUNNING = timedelta(minutes=1)
+_POLL_PREDECESSOR = timedelta(seconds=5)
+_RETRY_REJECTED_JOB = timedelta(seconds=30)
+_REASONS_WITH_EVENT = (Reason.WAITING_FOR_GPU, Reason.WAITING_FOR_NODE, Reason.SUSPENDED)
+
+
+def reconcile(observed: Observed, now: datetime) -> Plan:
+    """Decides.
+
+    Terminal is latched: a run that has succeeded or failed gets an empty plan whatever its Jobs and pods do afterwards.
+    """
+    run = observed.run
+    if run.deleting or run.status.is_terminal:
+        return Plan()
+    if run.status.start_time is None:
+        return _accept(observed, now)
+    stage = run.status.current_stage
+    attempt = run.status.attempts.of(stage)
+    if _attempt_is_over(run.status, stage, attempt):
+        return _begin_attempt(observed, stage, attempt + 1, now)
+    return _follow_attempt(observed, stage, attempt, now)
+
+
+def relevant_jobs(run: Run) -> tuple[str, ...]:
+    """Names of the Jobs that the next decision rests on: the controller looks live for those it has not seen."""
+    status = run.status
+    if status.is_terminal or status.start_time is None:
+        return ()
+    stage = status.current_stage
+    attempt = status.attempts.of(stage)
+    numbers = (attempt, attempt + 1) if _attempt_is_over(status, stage, attempt) else (attempt,)
+    return tuple(job_name(run, stage, number) for number in numbers if number > 0)
+
+
+def _attempt_is_over(status: Status, stage: Stage, attempt: int) -> bool:
+    """Whether another attempt is due: there was none yet, or the failure of this one is in the status already."""
+    failure = status.last_failure
+    return attempt == 0 or (failure is not None and (failure.stage, failure.attempt) == (stage, attempt))
+
+
+def _accept(observed: Observed, now: datetime) -> Plan:
+    """The first visits. No Job is made before the API server has stored `startTime`, which freezes the spec."""
+    run = observed.run
+    if run.spec.suspend:
+        return _plan(run, calculate_status(run, SUSPENDED, now, stage=Stage.PREPROCESS), requeue_after=RESYNC)
+    image = worker_image(run, observed.defaults)
+    if not image:
+        message = "spec.image is not set and the operator was installed without a default image; set spec.image"
+        summary = Summary(phase=Phase.PENDING, reason=Reason.NO_IMAGE, message=message, stalled=True)
+        event = Event(reason=Reason.NO_IMAGE, message=message, key="no-image", warning=True)
+        status = calculate_status(run, summary, now, stage=Stage.PREPROCESS)
+        return _plan(run, status, events=(event,), requeue_after=RESYNC)
+    summary = Summary(phase=Phase.PENDING, reason=Reason.ACCEPTED, message="the run was accepted")
+    event = Event(reason="Started", message="the run was accepted; its spec is immutable from now on", key="started")
+    status = calculate_status(run, summary, now, stage=Stage.PREPROCESS, image=image)
+    return _plan(run, status, events=(event,), requeue_after=timedelta(0))
+
+
+def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
+    """Begins an attempt, when its time has come."""
+    run = observed.run
+    name = job_name(run, stage, attempt)
+    existing = observed.job(name)
+    if existing is not None and existing.owner_uid != run.uid:
+        return _job_conflict(observed, stage, existing, now)
+    delayed = None if existing else _delay_attempt(observed, stage, attempt, now)
+    if delayed is not None:
+        return delayed
+    create: tuple[dict[str, Any], ...] = ()
+    services: tuple[dict[str, Any], ...] = ()
+    if existing is None:
+        try:
+            create = (_job_manifest(observed, stage, attempt),)
+        except ValueError as error:
+            return _job_rejected(observed, stage, CreateError(job_name=name, message=str(error), permanent=True), now)
+        if stage is Stage.TRAIN and run.parallelism(stage) > 1:
+            services = (build_service(run),)
+    summary = Summary(phase=Phase.PENDING, reason=Reason.STARTING, message=f"{stage} attempt {attempt} starts")
+    attempts = run.status.attempts.with_new(stage, attempt)
+    status = calculate_status(run, summary, now, stage=stage, attempts=attempts, new_job=name)
+    event = Event(reason="JobCreated", message=f"created Job {name}", key=f"created-{name}")
+    # A Job that is adopted may have ended already.
+    after = timedelta(0) if existing else RESYNC
+    plan = _plan(run, status, events=(event,), requeue_after=after)
+    return replace(plan, services=services, create=create)
+
+
+def _job_manifest(observed: Observed, stage: Stage, attempt: int) -> dict[str, Any]:
+    run = observed.run
+    has_own_checkpoints = attempt > 1 and run.status.resume_points
+    resume_from = "auto" if has_own_checkpoints else run.spec.training.resume_from
+    return build_job(run, stage, attempt, observed.defaults, resume_from=resume_from)
+
+
+def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan | None:
+    """What to do instead of beginning an attempt, where something is in its way."""
+    run, status = observed.run, observed.run.status
+    if run.spec.suspend:
+        return _plan(run, calculate_status(run, SUSPENDED, now, stage=stage), requeue_after=RESYNC)
+    if status.next_retry_time and now < status.next_retry_time:
+        failure = status.last_failure
+        reason = failure.failure_class if failure else Reason.RETRYING
+        summary = _retrying(reason, attempt, failure.message if failure else "")
+        wait = status.next_retry_time - now
+        return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=wait)
+    active = _active_part(observed, stage, attempt - 1) if attempt > 1 else ""
+    if active:
+        message = f"attempt {attempt} waits for {active} to end"
+        summary = Summary(phase=Phase.RETRYING, reason=Reason.RETRYING, message=message)
+        return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=_POLL_PREDECESSOR)
+    error = observed.create_error
+    if error is not None and error.job_name == job_name(run, stage, attempt):
+        return _job_rejected(observed, stage, error, now)
+    return None
+
+
+def _active_part(observed: Observed, stage: Stage, attempt: int) -> str:
+    """What of an attempt is still active; two pods of one run would write the same checkpoints.
+
+    A pod counts by its label alone: one whose Job was deleted has lost its owner reference and works on.
+    """
+    job = observed.job(job_name(observed.run, stage, attempt))
+    if job is not None and job.owner_uid == observed.run.uid and not job.finished:
+        return f"Job {job.name}"
+    return next((f"pod {pod.name}" for pod in observed.pods if not (pod.gone or pod.terminal)), "")
+
+
+def _follow_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
+    """Looks after the Job of an attempt that has begun."""
+    run = observed.run
+    job = observed.job(job_name(run, stage, attempt))
+    if job is None:
+        return _attempt_failed(observed, FinishedAttempt.of(stage, None, None), attempt, now)
+    if job.owner_uid != run.uid:
+        return _job_conflict(observed, stage, job, now)
+    if job.finished:
+        return _job_finished(observed, stage, job, attempt, now)
+    return _job_active(observed, stage, job, attempt, now)
+
+
+def _job_finished(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
+    """The Job says that it has ended; only its pods say what came of it."""
+    pods = observed.pods_of(job)
+    succeeded = outcome.succeeded_attempt(stage, job, pods)
+    if succeeded is not None and stage is Stage.PREPROCESS:
+        return _dataset_published(observed, succeeded, now)
+    if succeeded is not None:
+        return _model_published(observed, succeeded, attempt, now)
+    return _attempt_failed(observed, outcome.failed_attempt(stage, job, pods), attempt, now)
+
+
+def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
+    run = observed.run
+    pods = observed.pods_of(job)
+    failed_pod = outcome.failed_pod(job, pods)
+    if failed_pod is not None and not (job.suspended or run.spec.suspend):
+        return _attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
+    suspend: tuple[tuple[str, bool], ...] = ()
+    if job.suspended != run.spec.suspend and not job.queued_by_kueue:
+        suspend = ((job.name, run.spec.suspend),)
+    summary = summarize(run, stage, job, pods, now)
+    status = calculate_status(run, summary, now, stage=stage)
+    after = _RESYNC_WHILE_RUNNING if summary.running else RESYNC
+    return _plan(run, status, suspend=suspend, events=_events_of(run, summary, job), requeue_after=after)
+
+
+def _events_of(run: Run, summary: Summary, job: JobView) -> tuple[Event, ...]:
+    """An Event when the run begins to wait for something, or when its worker starts."""
+    old = run.status.condition(ConditionType.SUCCEEDED)
+    has_event = summary.running or summary.stalled or summary.reason in _REASONS_WITH_EVENT
+    if not has_event or (old is not None and old.reason == summary.reason):
+        return ()
+    reason = summary.reason
+    if summary.running:
+        reason = "TrainingStarted" if summary.phase is Phase.TRAINING else "PreprocessStarted"
+    return (Event(reason=reason, message=summary.message, key=f"{reason}-{job.name}", warning=summary.stalled),)
+
+
+def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datetime) -> Plan:
+    run, result = observed.run, finished.termination
+    if result is None or result.dataset is None:
+        raise ValueError("preprocess succeeds only by a termination message with its dataset")
+    message = "the dataset is ready; training starts"
+    summary = Summary(phase=Phase.PENDING, reason=Reason.DATASET_PUBLISHED, message=message)
+    status = calculate_status(run, summary, now, stage=Stage.TRAIN, dataset=result.dataset)
+    message = f"preprocess published {result.dataset.manifest}"
+    if result.dataset.report:
+        message += f"; look it over: {result.dataset.report}"
+    event = Event(reason="DatasetReady", message=message, key="dataset")
+    return _plan(run, status, progress=ProgressUpdate(report=None), events=(event,), requeue_after=timedelta(0))
+
+
+def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:
+    run, result, pod = observed.run, finished.termination, finished.pod
+    if result is None or result.model is None or pod is None:
+        raise ValueError("training succeeds only by a termination message with its model")
+    message = f"the model is at {result.model.uri}"
+    summary = Summary(phase=Phase.SUCCEEDED, reason=Reason.MODEL_PUBLISHED, message=message, node=pod.node)
+    status = calculate_status(run, summary, now, stage=Stage.DONE, model=result.model, report=result.model.report)
+    progress = ProgressUpdate(report=final_report(run, Stage.TRAIN, attempt, result.progress), pod_uid=pod.uid)
+    event = Event(reason="Succeeded", message=message, key="succeeded")
+    return _plan(run, status, progress=progress, events=(event,))
+
+
+def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:
+    """Latches what an attempt failed of, once, and decides whether another follows."""
+    run, old, stage = observed.run, observed.run.status, finished.stage
+    diagnosis = diagnose(finished)
+    iteration = max((point.iteration for point in old.resume_points), default=0)
+    decision = decide_retry(
+        diagnosis,
+        old.last_failure,
+        stage,
+        counted=old.attempts.counted,
+        limit=run.spec.retry.limit,
+        progressed=old.last_failure is not None and iteration > old.last_failure.iteration,
+    )
+    retry_at = None
+    if decision.retry:
+        backoff = run.spec.retry.backoff
+        retry_at = retry_time(now.replace(microsecond=0), backoff, decision.consecutive, run.uid, stage, attempt)
+        summary = _retrying(
+            diagnosis.failure_class, attempt + 1, clip(diagnosis.message, FAILURE_BYTES), diagnosis.node
+        )
+    else:
+        summary = _given_up(diagnosis, decision)
+    status = calculate_status(
+        run,
+        summary,
+        now,
+        stage=stage,
+        attempts=old.attempts.with_failure(counted=decision.counted, disrupted=not diagnosis.counted),
+        failure=LastFailure(
+            stage=stage,
+            attempt=attempt,
+            failure_class=diagnosis.failure_class,
+            reason=diagnosis.reason,
+            message=diagnosis.message,
+            exit_code=diagnosis.exit_code,
+            node=diagnosis.node,
+            time=(finished.finished_at or now).replace(microsecond=0),
+            consecutive=decision.consecutive,
+            iteration=iteration,
+        ),
+        next_retry_time=retry_at,
+    )
+    message = f"{stage} attempt {attempt} failed: {diagnosis.message}"
+    events = [Event(reason=diagnosis.failure_class, message=message, key=f"failed-{stage}-{attempt}", warning=True)]
+    if not decision.retry:
+        events.append(Event(reason="Failed", message=summary.message, key="failed", warning=True))
+    return _plan(
+        run,
+        status,
+        progress=_last_progress(finished),
+        events=tuple(events),
+        requeue_after=retry_at - now if retry_at else None,
+    )
+
+
+def _last_progress(finished: FinishedAttempt) -> ProgressUpdate | None:
+    """The progress in a termination message, where it is the stage's: a shard's is of its own share alone, and of a
+    training's nodes the first speaks for all.
+    """
+    pod, message = finished.pod, finished.termination
+    indexes = (None, 0) if finished.stage is Stage.TRAIN else (None,)
+    if pod is None or message is None or message.progress is None or pod.index not in indexes:
+        return None
+    return ProgressUpdate(report=message.progress, pod_uid=pod.uid)
+
+
+def _retrying(reason: str, attempt: int, failure: str, node: str | None = None) -> Summary:
+    message = f"attempt {attempt} follows; the last one failed: {failure}"
+    return Summary(phase=Phase.RETRYING, reason=reason, message=message, node=node)
+
+
+def _given_up(diagnosis: Diagnosis, decision: RetryDecision) -> Summary:
+    reason: str = Reason.RETRY_LIMIT_REACHED if decision.limit_reached else diagnosis.failure_class
+    message = diagnosis.message
+    if decision.explanation:
+        message = f"{diagnosis.failure_class}: {message}; {decision.explanation}"
+    return Summary(phase=Phase.FAILED, reason=reason, message=message, node=diagnosis.node)
+
+
+def _job_conflict(observed: Observed, stage: Stage, job: JobView, now: datetime) -> Plan:
+    message = f"Job {job.name} exists and belongs to someone else; delete it and create another TrainingRun"
+    summary = Summary(phase=Phase.FAILED, reason=Reason.JOB_CONFLICT, message=message)
+    event = Event(reason=Reason.JOB_CONFLICT, message=message, key="conflict", warning=True)
+    return _plan(observed.run, calculate_status(observed.run, summary, now, stage=stage), events=(event,))
+
+
+def _job_rejected(observed: Observed, stage: Stage, error: CreateError, now: datetime) -> Plan:
+    """The Job can't be made: for good if it is invalid, for now if a quota or a policy forbids it."""
+    message = f"Job {error.job_name} can't be created: {error.message}"
+    phase = Phase.FAILED if error.permanent else Phase.PENDING
+    summary = Summary(phase=phase, reason=Reason.JOB_REJECTED, message=message, stalled=not error.permanent)
+    event = Event(reason=Reason.JOB_REJECTED, message=message, key=f"rejected-{error.job_name}", warning=True)
+    status = calculate_status(observed.run, summary, now, stage=stage)
+    after = None if error.permanent else _RETRY_REJECTED_JOB
+    return _plan(observed.run, status, events=(event,), requeue_after=after)
+
+
+def _plan(
+    run: Run,
+    status: Status,
+    *,
+    suspend: tuple[tuple[str, bool], ...] = (),
+    progress: ProgressUpdate | None = None,
+    events: tuple[Event, ...] = (),
+    requeue_after: timedelta | None = None,
+) -> Plan:
+    """Writes the status only where it differs."""
+    differs = status.without_progress() != run.status.without_progress()
+    return Plan(
+        suspend=suspend,
+        progress=progress,
+        status=status if differs else None,
+        # An Event tells of a change; without one there is nothing to tell.
+        events=events if differs else (),
+        requeue_after=requeue_after,
+    )

@@ -1,0 +1,1 @@
+"""The TrainingRun as typed data: its spec, its status, and the object as a whole."""

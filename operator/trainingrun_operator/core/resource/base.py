@@ -1,0 +1,31 @@
+"""What the typed data of spec, status, reports and termination messages have in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic.alias_generators import to_camel
+
+
+def _read_time(value: object) -> object:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def format_time(value: datetime) -> str:
+    """`metav1.Time`: UTC, whole seconds, with a Z."""
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(format_time, return_type=str)]
+
+
+class Model(BaseModel):
+    """Immutable, camelCase outside, and tolerant of fields it doesn't know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data as the API server takes it; what is not set is left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

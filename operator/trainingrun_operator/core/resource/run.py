@@ -1,0 +1,48 @@
+"""A TrainingRun as a whole, read from the API server's plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainingrun_operator.core.resource.base import Model
+from trainingrun_operator.core.resource.spec import PodTemplate, Spec
+from trainingrun_operator.core.resource.status import Stage, Status
+
+
+class Run(Model):
+    """A TrainingRun as observed."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    spec: Spec
+    status: Status = Status()
+    deleting: bool = False
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Run:
+        """Reads the object as the API server gives it.
+
+        Raises:
+            pydantic.ValidationError: it is not what the CRD promises.
+        """
+        meta = body["metadata"]
+        return cls(
+            name=meta["name"],
+            namespace=meta["namespace"],
+            uid=meta["uid"],
+            generation=meta.get("generation", 1),
+            spec=Spec.model_validate(body["spec"]),
+            status=Status.model_validate(body.get("status") or {}),
+            deleting=bool(meta.get("deletionTimestamp")),
+        )
+
+    def parallelism(self, stage: Stage) -> int:
+        """How many pods a stage's Job has at a time: the shards of preprocess, the nodes of a training."""
+        return self.spec.dataset.parallelism if stage is Stage.PREPROCESS else self.spec.training.nodes
+
+    def pod_template(self, stage: Stage) -> PodTemplate:
+        """What the user wants of a stage's pods."""
+        return (self.spec.preprocess if stage is Stage.PREPROCESS else self.spec.training).pod_template

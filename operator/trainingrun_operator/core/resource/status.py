@@ -1,0 +1,252 @@
+"""A TrainingRun's status as typed data: phase, conditions, results, progress."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from trainingrun_operator.core.resource.base import Model, Time
+
+# The progress field manager's; the operator's own never sends these, since an apply takes over what it sends.
+PROGRESS_FIELDS = ("progress", "resumePoints", "bestCheckpoint")
+
+
+class Stage(enum.StrEnum):
+    """A stage is a Job; DONE stands in the status once both have succeeded."""
+
+    PREPROCESS = "preprocess"
+    TRAIN = "train"
+    DONE = "done"
+
+
+class Phase(enum.StrEnum):
+    """A one-word summary for people; programs read the conditions."""
+
+    PENDING = "Pending"
+    PREPROCESSING = "Preprocessing"
+    QUEUED = "Queued"
+    TRAINING = "Training"
+    RETRYING = "Retrying"
+    SUSPENDED = "Suspended"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Latched: a run in this phase never changes again, whatever happens to its Jobs and pods."""
+        return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+class ConditionType(enum.StrEnum):
+    """All of them are set at the first visit and stay."""
+
+    SUCCEEDED = "Succeeded"
+    DATASET_READY = "DatasetReady"
+    TRAINED = "Trained"
+    SUSPENDED = "Suspended"
+    STALLED = "Stalled"
+    REPORTING = "Reporting"
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+class ConditionStatus(enum.StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Reason(enum.StrEnum):
+    """Reasons of conditions beside the failure classes of `failures.py`."""
+
+    ACCEPTED = "Accepted"
+    STARTING = "Starting"
+    PREPROCESSING = "Preprocessing"
+    TRAINING = "Training"
+    WAITING_FOR_GPU = "WaitingForGPU"
+    WAITING_FOR_NODE = "WaitingForNode"
+    WAITING_FOR_POD = "WaitingForPod"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    RETRYING = "Retrying"
+    RETRY_LIMIT_REACHED = "RetryLimitReached"
+    SUSPENDED = "Suspended"
+    NOT_SUSPENDED = "NotSuspended"
+    JOB_REJECTED = "JobRejected"
+    JOB_CONFLICT = "JobConflict"
+    NO_IMAGE = "NoImage"
+    POD_NOT_CREATED = "PodNotCreated"
+    DATASET_PUBLISHED = "DatasetPublished"
+    MODEL_PUBLISHED = "ModelPublished"
+    NOT_YET = "NotYet"
+    PROGRESSING = "Progressing"
+    FINISHED = "Finished"
+    REPORTS_ARRIVE = "ReportsArrive"
+    NO_REPORT_YET = "NoReportYet"
+    REPORTS_STOPPED = "ReportsStopped"
+    NOT_RUNNING = "NotRunning"
+
+
+class Condition(Model):
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str
+    last_transition_time: Time
+    observed_generation: int | None = None
+
+
+class Attempts(Model):
+    total: int = 0
+    counted: int = 0
+    disrupted: int = 0
+    preprocess: int = 0
+    train: int = 0
+
+    def of(self, stage: Stage) -> int:
+        """Number of the stage's newest attempt; 0 before the first."""
+        return self.preprocess if stage is Stage.PREPROCESS else self.train
+
+    def with_new(self, stage: Stage, attempt: int) -> Attempts:
+        """After the start of an attempt."""
+        return self.model_copy(update={str(stage): attempt, "total": self.total + 1})
+
+    def with_failure(self, *, counted: int, disrupted: bool) -> Attempts:
+        """After a failed attempt.
+
+        Args:
+            counted: the failures that count against spec.retry.limit, this one included.
+            disrupted: whether it is one that does not count.
+        """
+        return self.model_copy(update={"counted": counted, "disrupted": self.disrupted + disrupted})
+
+
+class LastFailure(Model):
+    stage: Stage
+    attempt: int
+    failure_class: str = Field(alias="class")
+    reason: str
+    message: str
+    exit_code: int | None = None
+    node: str | None = None
+    time: Time
+    consecutive: int = 1
+    iteration: int = 0
+
+
+Count = Annotated[int, Field(ge=0, le=2**53)]  # any more would make the whole status invalid
+
+
+class DocumentCounts(Model):
+    total: Count = 0
+    prepared: Count = 0
+    quarantined: Count = 0
+
+
+class ImageCounts(Model):
+    train: Count = 0
+    val: Count = 0
+    test: Count = 0
+
+
+class PublishedDataset(Model):
+    """`dataset` of a preprocess termination message, and of the status."""
+
+    digest: str = Field(min_length=1, max_length=80)
+    manifest: str = Field(min_length=1, max_length=700)
+    # A page for people to look the dataset over before they trust a model that was trained on it.
+    report: str | None = Field(None, min_length=1, max_length=700)
+    cache_hit: bool = False
+    documents: DocumentCounts = DocumentCounts()
+    images: ImageCounts = ImageCounts()
+    annotations: dict[Annotated[str, Field(max_length=32)], Count] = Field({}, max_length=8)
+
+
+class Metric(Model):
+    name: str = Field(min_length=1, max_length=64)
+    value: str = Field(max_length=32)
+
+
+class PublishedModel(Model):
+    """The model that training published."""
+
+    uri: str = Field(min_length=1, max_length=700)
+    sha256: str = Field(min_length=1, max_length=80)
+    size_bytes: Count
+    manifest: str = Field(min_length=1, max_length=720)
+    metrics: tuple[Metric, ...] = Field((), max_length=16)
+
+
+class ResumePoint(Model):
+    """A checkpoint that training can go on from."""
+
+    epoch: Count
+    iteration: Count = 0
+    uri: str = Field(min_length=1, max_length=700)
+    sha256: str | None = Field(None, max_length=64)
+    time: Time | None = None
+    metric: str | None = Field(None, max_length=32)
+
+
+class Progress(Model):
+    stage: Stage
+    attempt: int
+    sequence: int
+    pod_uid: str | None = Field(None, alias="podUID")
+    percent: int | None = None
+    percentage: str | None = None
+    epoch: int | None = None
+    total_epochs: int | None = None
+    epochs: str | None = None
+    iteration: int | None = None
+    total_iterations: int | None = None
+    eta_seconds: int | None = None
+    eta: str | None = None
+    throughput: str | None = None
+    metrics: tuple[Metric, ...] = ()
+    last_update_time: Time | None = None
+
+
+class Status(Model):
+    observed_generation: int | None = None
+    phase: Phase | None = None
+    stage: Stage | None = None
+    image: str | None = None
+    gpu: str | None = None
+    node: str | None = None
+    job: str | None = None
+    conditions: tuple[Condition, ...] = ()
+    start_time: Time | None = None
+    completion_time: Time | None = None
+    attempts: Attempts = Attempts()
+    last_failure: LastFailure | None = None
+    next_retry_time: Time | None = None
+    dataset: PublishedDataset | None = None
+    progress: Progress | None = None
+    resume_points: tuple[ResumePoint, ...] = ()
+    best_checkpoint: ResumePoint | None = None
+    model: PublishedModel | None = None
+    # The page of the training, for people.
+    report: str | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run has succeeded or failed for good."""
+        return self.phase is not None and self.phase.is_terminal
+
+    @property
+    def current_stage(self) -> Stage:
+        """The stage that is worked on: training, once there is a dataset."""
+        return Stage.PREPROCESS if self.dataset is None else Stage.TRAIN
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """The condition of that type, wherever it stands in the list."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def without_progress(self) -> dict[str, Any]:
+        """What the operator's own field manager applies: everything but the progress manager's fields."""
+        return {name: value for name, value in self.to_json().items() if name not in PROGRESS_FIELDS}

@@ -1,0 +1,89 @@
+"""The status that a decision leads to: the one place where a Status is made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trainingrun_operator.core.conditions import Summary, build_conditions, clip
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import (
+    Attempts,
+    LastFailure,
+    PublishedDataset,
+    PublishedModel,
+    Stage,
+    Status,
+)
+
+FAILURE_BYTES = 768
+
+
+def calculate_status(
+    run: Run,
+    summary: Summary,
+    now: datetime,
+    *,
+    stage: Stage,
+    image: str | None = None,
+    attempts: Attempts | None = None,
+    new_job: str | None = None,
+    failure: LastFailure | None = None,
+    next_retry_time: datetime | None = None,
+    dataset: PublishedDataset | None = None,
+    model: PublishedModel | None = None,
+    report: str | None = None,
+) -> Status:
+    """The run's next status. What the decision is silent about stays as it was, save for what is cleared here.
+
+    Args:
+        stage: the stage that the run is in after the decision.
+        image: the workers' image, given when the run starts.
+        attempts: the counters, where one changes.
+        new_job: the Job of an attempt that begins.
+        failure: what an attempt failed of.
+        next_retry_time: when the attempt after that failure begins.
+        dataset: given when preprocess is done.
+        model: given when training is done.
+        report: the training's page for people, given with the model.
+    """
+    old = run.status
+    now = now.replace(microsecond=0)
+    attempts = attempts or old.attempts
+    ended = summary.phase.is_terminal
+    return Status(
+        observed_generation=run.generation,
+        phase=summary.phase,
+        stage=stage,
+        image=old.image or image,
+        gpu=f"{run.spec.training.gpus_per_node} x {run.spec.gpu.resource_name}",
+        # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
+        node=None if new_job or dataset else summary.node or old.node,
+        job=None if dataset else new_job or old.job,
+        conditions=build_conditions(
+            run,
+            summary,
+            now,
+            stage=stage,
+            attempts=attempts,
+            dataset=dataset or old.dataset,
+            model=model or old.model,
+        ),
+        start_time=old.start_time or (now if image else None),
+        completion_time=now if ended else None,
+        attempts=attempts,
+        # The last failure stays, also when a later attempt succeeds.
+        last_failure=_clipped(failure) if failure else old.last_failure,
+        # Only a run that waits for its next attempt has one.
+        next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
+        dataset=dataset or old.dataset,
+        model=model or old.model,
+        report=report or old.report,
+        # The progress manager's fields: carried along, and never applied by this one.
+        progress=old.progress,
+        resume_points=old.resume_points,
+        best_checkpoint=old.best_checkpoint,
+    )
+
+
+def _clipped(failure: LastFailure) -> LastFailure:
+    return failure.model_copy(update={"message": clip(failure.message, FAILURE_BYTES)})

@@ -1,0 +1,152 @@
+"""Where a run stands whose Job has not ended: what it waits for, or that its worker runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from trainingrun_operator.core.conditions import Summary
+from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import ConditionType, Phase, Reason, Stage
+
+SUSPENDED = Summary(
+    phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message="spec.suspend is true; set it to false to go on"
+)
+_PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+_CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+# A Job makes its pod within seconds, unless something forbids it.
+_POD_NOT_CREATED_AFTER = timedelta(minutes=3)
+# Pulling the image comes after, however large it is.
+_NOT_MOUNTED_AFTER = timedelta(minutes=3)
+_WORKING, _STUCK, _UNPLACED, _STARTING, _REPLACED, _ENDED = range(6)
+
+
+def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Summary:
+    """The summary of a run whose Job has not ended, from its newest pod; of several shards, from the most telling one.
+
+    Args:
+        pods: the Job's, oldest first, those that are gone included.
+    """
+    if run.spec.suspend and not job.queued_by_kueue:
+        return SUSPENDED
+    if job.suspended and job.queued_by_kueue:
+        message = f"{stage} waits for its Kueue queue to admit it{_of_kueue(run)}"
+        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
+    newest = _newest_of_each_shard(pods)
+    pod = min(newest, key=_rank, default=None)
+    if pod is not None and (pod.phase == "Succeeded" or (pod.phase == "Failed" and pod.exit_code == 0)):
+        return Summary(
+            phase=_working(stage),
+            reason=_doing(stage),
+            message=f"pod {pod.name} has ended; its Job follows",
+            node=pod.node,
+        )
+    if pod is None or pod.terminal or pod.deleting:
+        if _makes_no_pod(job, pods, now):
+            message = (
+                f"Job {job.name} has made no pod for minutes, as when a quota, the service account or Pod Security "
+                f"forbids it: kubectl describe job/{job.name}"
+            )
+            return Summary(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
+        message = f"{stage} waits for its Job to create a pod"
+        return Summary(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
+    several = job.shards > 1 and _works(pod)
+    return _of_shards(run, stage, job, newest, now) if several else _of_pod(run, stage, pod, now)
+
+
+def _newest_of_each_shard(pods: Sequence[PodView]) -> list[PodView]:
+    """The pods that count: they have taken the place of those before them."""
+    return list({pod.index: pod for pod in pods if not pod.gone}.values())
+
+
+def _rank(pod: PodView) -> int:
+    """Which of several pods stands for their Job: one that works, or else one that needs help."""
+    if pod.terminal or pod.deleting:
+        return _ENDED if pod.exit_code == 0 or pod.phase == "Succeeded" else _REPLACED
+    if _works(pod):
+        return _WORKING
+    if pod.waiting_reason in (*_PULL_FAILURES, *_CONFIG_FAILURES):
+        return _STUCK
+    return _UNPLACED if pod.unschedulable and not pod.node else _STARTING
+
+
+def _works(pod: PodView) -> bool:
+    return pod.running or pod.phase == "Running"
+
+
+def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], now: datetime) -> Summary:
+    """Of a Job of which at least one pod works: how many do, on which nodes, and what keeps the others."""
+    at_work = [pod for pod in newest if _rank(pod) == _WORKING]
+    ended = sum(_rank(pod) == _ENDED for pod in newest)
+    message = f"{stage} runs in {len(at_work)} of {job.shards} pods{_of_kueue(run)}"
+    if ended:
+        message += f"; {ended} {'has' if ended == 1 else 'have'} ended"
+    kept = min((pod for pod in newest if _rank(pod) in (_STUCK, _UNPLACED)), key=_rank, default=None)
+    if kept is not None:
+        message += f"; {_of_pod(run, stage, kept, now).message}"
+    nodes = sorted({pod.node for pod in at_work if pod.node})
+    node = f"{len(nodes)} nodes" if len(nodes) > 1 else "".join(nodes) or None
+    return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=node, running=True)
+
+
+def _of_kueue(run: Run) -> str:
+    return "; spec.suspend holds from the next attempt on: this Job is Kueue's to suspend" if run.spec.suspend else ""
+
+
+def _makes_no_pod(job: JobView, pods: Sequence[PodView], now: datetime) -> bool:
+    """Whether the Job should have made its next pod long ago. Unknown where it is not known when the last one ended."""
+    since = [job.started_at, *(pod.finished_at for pod in pods)]
+    return not job.suspended and all(time and now - time > _POD_NOT_CREATED_AFTER for time in since)
+
+
+def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Summary:
+    if _works(pod):
+        message = f"{stage} runs in pod {pod.name}{_of_kueue(run)}"
+        return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
+    if pod.unschedulable and not pod.node:
+        return _unscheduled(run, stage, pod)
+    if pod.waiting_reason in _PULL_FAILURES:
+        message = f"the image can't be pulled: {_lasting_message(run, pod, Reason.IMAGE_PULL_FAILED)}"
+        return _stuck(Reason.IMAGE_PULL_FAILED, message, pod)
+    if pod.waiting_reason in _CONFIG_FAILURES:
+        message = f"the container can't be created: {pod.waiting_message or pod.waiting_reason}"
+        return _stuck(Reason.CONTAINER_CONFIG_ERROR, message, pod)
+    if pod.mounting_since and now - pod.mounting_since > _NOT_MOUNTED_AFTER:
+        message = (
+            f"pod {pod.name} has waited for its volumes for minutes, as when a Secret that it mounts, or its key, is "
+            f"missing: kubectl describe pod/{pod.name}"
+        )
+        return _stuck(Reason.CONTAINER_CONFIG_ERROR, message, pod)
+    message = f"pod {pod.name} starts" + (f" on node {pod.node}" if pod.node else "")
+    return Summary(phase=Phase.PENDING, reason=Reason.STARTING, message=message, node=pod.node)
+
+
+def _working(stage: Stage) -> Phase:
+    return Phase.TRAINING if stage is Stage.TRAIN else Phase.PREPROCESSING
+
+
+def _doing(stage: Stage) -> Reason:
+    return Reason.TRAINING if stage is Stage.TRAIN else Reason.PREPROCESSING
+
+
+def _stuck(reason: Reason, message: str, pod: PodView) -> Summary:
+    return Summary(phase=Phase.PENDING, reason=reason, message=message, node=pod.node, stalled=True)
+
+
+def _unscheduled(run: Run, stage: Stage, pod: PodView) -> Summary:
+    resource = run.spec.gpu.resource_name
+    if stage is Stage.TRAIN and f"Insufficient {resource}" in pod.unschedulable:
+        message = f"training waits for {run.spec.training.gpus_per_node} x {resource}: {pod.unschedulable}"
+        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_GPU, message=message)
+    phase = Phase.QUEUED if stage is Stage.TRAIN else Phase.PENDING
+    message = f"{stage} waits for a node that fits: {pod.unschedulable}"
+    return Summary(phase=phase, reason=Reason.WAITING_FOR_NODE, message=message)
+
+
+def _lasting_message(run: Run, pod: PodView, reason: Reason) -> str:
+    """The registry's own answer, which the kubelet replaces by "back-off" in between: the first is what helps."""
+    old = run.status.condition(ConditionType.SUCCEEDED)
+    if pod.waiting_reason == "ImagePullBackOff" and old is not None and old.reason == reason:
+        return old.message.partition(": ")[2] or pod.waiting_message
+    return pod.waiting_message or pod.waiting_reason

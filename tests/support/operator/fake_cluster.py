@@ -1,0 +1,90 @@
+# ruff: noqa: ARG002  (the arguments are the port's)
+"""An API server of plain data behind the controller's port, with faults on demand."""
+
+from __future__ import annotations
+
+import copy
+from datetime import datetime
+from typing import Any
+
+from tests.support.operator.world import World, merged
+from trainingrun_operator.core.errors import ClusterError, GoneError
+from trainingrun_operator.core.plan import Event
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import PROGRESS_FIELDS
+
+Object = dict[str, Any]
+
+
+class FakeCluster:
+    """Serves a World's objects. `calls` tells what was asked, `faults` maps a call's name to what it raises once."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.calls: list[str] = []
+        self.faults: dict[str, list[ClusterError]] = {}
+        self.events: list[str] = []
+        self._version = 10
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if self.faults.get(name):
+            raise self.faults[name].pop(0)
+
+    def stored_run(self) -> Object:
+        self._version += 1
+        self.world.run["metadata"]["resourceVersion"] = str(self._version)
+        return copy.deepcopy(self.world.run)
+
+    async def token_keys(self) -> tuple[str, Object]:
+        raise GoneError("no tokens are verified here")
+
+    async def get_run(self, namespace: str, name: str) -> Object:
+        self._called("get_run")
+        return self.stored_run()
+
+    async def get_job(self, namespace: str, name: str) -> Object:
+        self._called("get_job")
+        if name not in self.world.jobs:
+            raise GoneError(f"jobs {name} not found")
+        return copy.deepcopy(self.world.jobs[name])
+
+    async def list_pods(self, run: Run) -> list[Object]:
+        self._called("list_pods")
+        return copy.deepcopy(list(self.world.pods.values()))
+
+    async def create_job(self, manifest: Object) -> Object:
+        self._called("create_job")
+        name = manifest["metadata"]["name"]
+        if name not in self.world.jobs:
+            self.world.jobs[name] = merged(copy.deepcopy(manifest), {"metadata": {"uid": f"uid-of-{name}"}})
+            self.world.created.append(name)
+        return copy.deepcopy(self.world.jobs[name])
+
+    async def create_service(self, manifest: Object) -> None:
+        self._called("create_service")
+
+    async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
+        self._called("set_suspend")
+        self.world.jobs[name]["spec"]["suspend"] = suspend
+        return copy.deepcopy(self.world.jobs[name])
+
+    async def apply_status(self, run: Run, status: Object) -> Object:
+        self._called("apply_status")
+        assert not set(status) & set(PROGRESS_FIELDS), "those belong to the other manager"
+        old = self.world.run.get("status", {})
+        kept = {name: old[name] for name in PROGRESS_FIELDS if name in old}
+        self.world.run["status"] = {**status, **kept}
+        return self.stored_run()
+
+    async def apply_progress(self, run: Run, status: Object) -> Object:
+        self._called("apply_progress")
+        assert set(status) <= set(PROGRESS_FIELDS)
+        old = self.world.run.get("status", {})
+        kept = {name: value for name, value in old.items() if name not in PROGRESS_FIELDS}
+        self.world.run["status"] = {**kept, **copy.deepcopy(status)}
+        return self.stored_run()
+
+    async def post_event(self, run: Run, event: Event, at: datetime) -> None:
+        self._called("post_event")
+        self.events.append(event.reason)

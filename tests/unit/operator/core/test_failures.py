@@ -1,0 +1,278 @@
+"""The failure table, row by row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.support.operator.world import START, World, termination
+from trainingrun_operator.core.failures import Action, Diagnosis, FailureClass, FinishedAttempt, diagnose
+from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.resource.status import LastFailure, Phase, Stage
+from trainingrun_operator.core.retries import decide_retry, retry_time
+
+FAILED_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True)
+COMPLETE_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", complete=True)
+
+
+def pod(**fields: Any) -> PodView:
+    return PodView(name="p", namespace="demo", uid="p", owner_uid="j", **{"phase": "Failed", **fields})
+
+
+@dataclass(frozen=True)
+class Row:
+    failure_class: str
+    pod: PodView | None
+    counted: bool = True
+    action: Action = Action.RETRY
+    says: str = ""
+    job: JobView | None = field(default=FAILED_JOB)
+
+
+def policy_failure(code: int) -> JobView:
+    message = f"Container worker for pod demo/p failed with exit code {code} matching FailJob rule at index 1"
+    return JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True, failed_message=message)
+
+
+TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: no such class\n"
+ROWS = [
+    Row("Preempted", pod(exit_code=137, disruption="PreemptionByScheduler"), counted=False),
+    Row(
+        "Evicted",
+        pod(exit_code=143, disruption="EvictionByEvictionAPI", disruption_message="drained"),
+        False,
+        says="drained",
+    ),
+    Row("Evicted", pod(exit_code=137, disruption="TerminationByKubelet"), counted=False),
+    Row(
+        "Evicted", pod(reason="Evicted", message="The node was low on resource: memory."), False, says="low on resource"
+    ),
+    Row(
+        "StorageExceeded",
+        pod(exit_code=137, reason="Evicted", message='Usage of EmptyDir volume "work" exceeds the limit "1Gi". '),
+        says='EmptyDir volume "work"',
+    ),
+    Row("NodeLost", pod(exit_code=137, disruption="DeletionByTaintManager"), counted=False),
+    Row("NodeLost", pod(disruption="DeletionByPodGC"), counted=False),
+    Row("Interrupted", pod(exit_code=143), counted=False),
+    Row(
+        "AdmissionError", pod(reason="UnexpectedAdmissionError", message="no healthy devices"), False, says="no healthy"
+    ),
+    Row("AdmissionError", pod(reason="OutOfnvidia.com/gpu"), counted=False),
+    Row("AdmissionError", pod(reason="Evicted", message="The node had condition: [DiskPressure]. "), counted=False),
+    Row("OOMKilled", pod(exit_code=137, terminated_reason="OOMKilled", memory_limit="4Gi"), says="memory limit of 4Gi"),
+    Row("OOMKilled", pod(exit_code=0, terminated_reason="OOMKilled"), says="no limit was asked for", job=COMPLETE_JOB),
+    Row("CudaOOM", pod(exit_code=86), action=Action.FAIL, says="smaller config or a larger GPU"),
+    Row("Transient", pod(exit_code=75)),
+    Row("ConfigError", pod(exit_code=64), action=Action.FAIL),
+    Row("DataError", pod(exit_code=65), action=Action.FAIL),
+    Row("NotFound", pod(exit_code=66), action=Action.FAIL),
+    Row("Forbidden", pod(exit_code=77), action=Action.FAIL),
+    Row("DataError", None, action=Action.FAIL, job=policy_failure(65), says="exit code 65"),
+    Row("Killed", pod(exit_code=137)),
+    Row("PodLost", None, counted=False),
+    Row("JobLost", None, counted=False, job=None),
+    Row("ResultLost", None, job=COMPLETE_JOB),
+    Row("NoResult", pod(exit_code=0, phase="Succeeded"), job=COMPLETE_JOB),
+    Row("UserError", pod(exit_code=1, terminated_message=TRACEBACK), says="ValueError: no such class"),
+    Row("UserError", pod(exit_code=127), says="code 127"),
+    Row("UserError", pod(exit_code=139)),
+]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.failure_class}-{row.pod and row.pod.exit_code}")
+def test_a_failure_is_told_by_its_job_and_its_pod(row: Row) -> None:
+    diagnosis = diagnose(FinishedAttempt.of(Stage.TRAIN, row.job, row.pod))
+    assert (diagnosis.failure_class, diagnosis.counted, diagnosis.action) == (
+        row.failure_class,
+        row.counted,
+        row.action,
+    )
+    assert row.says in diagnosis.message
+
+
+def test_every_class_has_a_row() -> None:
+    assert {row.failure_class for row in ROWS} == set(FailureClass)
+
+
+@pytest.mark.parametrize("code", [64, 65, 66, 75, 77, 86, 1, 143])
+def test_the_workers_own_sentence_is_the_message(code: int) -> None:
+    message = termination("train", "failed", exitCode=code, reason="Mine", message="page 3 of a.pdf is broken")
+    diagnosis = diagnose(FinishedAttempt.of(Stage.TRAIN, FAILED_JOB, pod(exit_code=code, terminated_message=message)))
+    assert diagnosis.message == "page 3 of a.pdf is broken"
+    assert diagnosis.reason == "Mine"
+
+
+def test_counted_failures_are_retried_up_to_the_limit() -> None:
+    world = World(retry={"limit": 2})
+    for attempt in (1, 2, 3):
+        world.visits()
+        assert world.created[-1].startswith(f"tables-preprocess-{attempt}-")
+        world.worker_runs()
+        world.visits()
+        world.worker_exits(75, says=f"S3 answered 503 for the {attempt}. time")
+        world.visits()
+        if attempt < 3:
+            assert world.status.phase is Phase.RETRYING
+            world.waits_for_the_retry()
+    assert world.status.phase is Phase.FAILED
+    assert world.reason == "RetryLimitReached"
+    assert "spec.retry.limit of 2 is used up" in world.message
+    assert "for the 3. time" in world.message
+    assert world.status.attempts.counted == 3
+
+
+def test_a_limit_of_0_means_one_attempt() -> None:
+    world = World(retry={"limit": 0})
+    world.visits()
+    world.worker_runs()
+    world.worker_exits(75)
+    world.visits()
+    assert world.status.phase is Phase.FAILED
+
+
+def test_disruptions_never_use_up_the_limit() -> None:
+    world = World(retry={"limit": 0})
+    for _ in range(8):
+        world.visits()
+        world.worker_runs()
+        world.worker_exits(143)
+        world.visits()
+        assert world.status.phase is Phase.RETRYING
+        world.waits_for_the_retry()
+    assert world.status.attempts.counted == 0
+    assert world.status.attempts.disrupted == 8
+
+
+def test_a_worker_that_is_interrupted_without_end_is_given_up() -> None:
+    world = World()
+    for _ in range(11):
+        world.visits()
+        world.worker_runs()
+        world.worker_exits(143)
+        world.visits()
+        if world.status.phase is Phase.RETRYING:
+            world.waits_for_the_retry()
+    assert world.status.phase is Phase.FAILED
+    assert world.reason == "Interrupted"
+    assert "11 times in a row" in world.message
+
+
+def test_a_training_that_goes_on_between_interruptions_is_never_given_up() -> None:
+    world = World()
+    world.reaches_training()
+    for time in range(1, 30):
+        world.visits()
+        world.worker_runs()
+        point = {"epoch": 0, "iteration": 10 * time, "uri": f"s3://tables/iteration_{10 * time}.pth"}
+        world.run["status"]["resumePoints"] = [point]
+        world.worker_exits(143)
+        world.visits()
+        assert world.status.phase is Phase.RETRYING, world.message
+        assert world.status.last_failure is not None
+        assert world.status.last_failure.consecutive == 1
+        assert world.status.next_retry_time is not None
+        assert world.status.next_retry_time - world.now <= timedelta(seconds=12), "the delay starts anew, too"
+        world.waits_for_the_retry()
+
+
+def test_a_failure_that_no_retry_can_mend_is_not_counted_as_a_retry() -> None:
+    world = World()
+    world.visits()
+    world.worker_runs()
+    world.worker_exits(65)
+    world.visits()
+    assert world.status.phase is Phase.FAILED
+    assert (world.status.attempts.counted, world.status.attempts.disrupted) == (0, 0)
+
+
+def test_a_node_that_refuses_the_pod_three_times_is_tried_a_fourth_time_and_not_more() -> None:
+    world = World()
+    for _ in range(4):
+        world.visits()
+        world.pod_appears()
+        world.pod["status"] = {"phase": "Failed", "reason": "UnexpectedAdmissionError", "message": "no devices"}
+        world.job_ends()
+        world.visits()
+        if world.status.phase is Phase.RETRYING:
+            world.waits_for_the_retry()
+    assert world.status.phase is Phase.FAILED
+    assert world.reason == "AdmissionError"
+    assert len(world.created) == 4
+
+
+def test_the_same_words_of_the_worker_twice_end_the_run() -> None:
+    world = World()
+    for _ in range(2):
+        world.visits()
+        world.worker_runs()
+        world.worker_exits(1, says="KeyError: 'bbox'")
+        world.visits()
+        if world.status.phase is Phase.RETRYING:
+            world.waits_for_the_retry()
+    assert world.status.phase is Phase.FAILED
+    assert "twice in the same way" in world.message
+    assert len(world.created) == 2
+
+
+def test_an_exit_code_without_any_words_is_retried_up_to_the_limit() -> None:
+    world = World(retry={"limit": 3})
+    for _ in range(2):
+        world.visits()
+        world.worker_runs()
+        world.worker_exits(1)
+        world.visits()
+        world.waits_for_the_retry()
+    assert world.status.phase is Phase.RETRYING
+
+
+def failure(**fields: Any) -> LastFailure:
+    base = {
+        "stage": Stage.TRAIN,
+        "attempt": 1,
+        "failure_class": "Transient",
+        "reason": "",
+        "message": "",
+        "time": START,
+    }
+    return LastFailure(**{**base, **fields})
+
+
+def test_failures_in_a_row_are_counted_by_class_and_stage() -> None:
+    diagnosis = Diagnosis(
+        failure_class=FailureClass.TRANSIENT,
+        counted=True,
+        action=Action.RETRY,
+        at_most=None,
+        stops_when_repeated=False,
+        reason="",
+        message="",
+        exit_code=75,
+        node=None,
+    )
+    assert decide_retry(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9).consecutive == 5
+    assert decide_retry(diagnosis, failure(consecutive=4), Stage.PREPROCESS, counted=0, limit=9).consecutive == 1
+    assert decide_retry(diagnosis, failure(failure_class="Evicted"), Stage.TRAIN, counted=0, limit=9).consecutive == 1
+    assert decide_retry(diagnosis, None, Stage.TRAIN, counted=0, limit=9).consecutive == 1
+    assert (
+        decide_retry(diagnosis, failure(consecutive=4), Stage.TRAIN, counted=0, limit=9, progressed=True).consecutive
+        == 1
+    )
+
+
+def test_the_delay_doubles_up_to_a_ceiling_with_jitter_that_can_be_repeated() -> None:
+    base = timedelta(seconds=10)
+    delays = [(retry_time(START, base, nth, "uid", nth) - START).total_seconds() for nth in range(1, 40)]
+    for nth, delay in enumerate(delays, 1):
+        exact = min(10 * 2 ** (nth - 1), 600)
+        assert 0.8 * exact - 1 <= delay <= 1.2 * exact + 1
+    assert retry_time(START, base, 3, "uid", 3) == retry_time(START, base, 3, "uid", 3)
+    assert retry_time(START, base, 3, "uid", 3) != retry_time(START, base, 3, "uid", 4)
+
+
+def test_a_backoff_above_the_ceiling_is_kept() -> None:
+    hour = timedelta(hours=1)
+    assert retry_time(START, hour, 5, "uid") - START >= timedelta(minutes=48)
