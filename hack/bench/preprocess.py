@@ -3,6 +3,7 @@
     make bench-preprocess                                       all of it: about half an hour
     make bench-preprocess BENCH=--quick                         does it work, and roughly how fast: minutes
     make bench-preprocess BENCH='--update docs/benchmarks.md'   renews the figures of the documentation
+    make bench-preprocess BENCH='--before ../old/worker'        beside what another checkout's worker takes
 
 The ways take turns, so that what else the machine does slows all of them down alike.
 """
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -49,8 +51,14 @@ def corpora(folder: Path, *, pages: int) -> Iterator[Corpus]:
     yield repeated(REAL, folder / "real-often", times=max(2, pages // real.pages))
 
 
-def measure_time(place: Place, corpus: Corpus, folder: Path, *, repetitions: int) -> tuple[Measured, str]:
-    """All ways over one corpus, in turns; and a sentence on whether the images are the renderer's."""
+def measure_time(
+    place: Place, corpus: Corpus, folder: Path, *, repetitions: int, before: Path | None = None
+) -> tuple[Measured, str]:
+    """All ways over one corpus, in turns; and a sentence on whether the images are the renderer's.
+
+    Args:
+        before: another checkout's worker, measured beside the one under test.
+    """
     part = first_documents(corpus, folder, pages=NAIVE_PAGES)
     with_naive = part.pages <= 2 * NAIVE_PAGES  # the first document may be a very long one
     runs: dict[str, list[Run]] = {}
@@ -67,6 +75,11 @@ def measure_time(place: Place, corpus: Corpus, folder: Path, *, repetitions: int
             changed, _ = ways.preprocess_run(place, corpus, bucket)
             runs.setdefault("ours, one document changed", []).append(changed)
         runs.setdefault("ours, local disk to local disk", []).append(ways.local_preprocess_run(place, corpus))
+        if before:
+            earlier = replace(place, worker=before)
+            with bucket_with(earlier, corpus) as bucket:
+                runs.setdefault("before", []).append(ways.preprocess_run(earlier, corpus, bucket)[0])
+            runs.setdefault("before, local disk to local disk", []).append(ways.local_preprocess_run(earlier, corpus))
         if with_naive:
             with bucket_with(place, part) as bucket:
                 for draw in ("pillow", "matplotlib"):
@@ -80,7 +93,7 @@ def measure_time(place: Place, corpus: Corpus, folder: Path, *, repetitions: int
         corpus.name,
         series["raw"],
         series["ours"],
-        tuple(one for title, one in series.items() if title.startswith(("raw,", "ours,"))),
+        tuple(one for title, one in series.items() if title.startswith(("raw,", "ours,", "before"))),
         tuple(one for title, one in series.items() if title.startswith("naive")),
     )
     same = "as many bytes as" if raw_bytes == our_bytes else f"{our_bytes:,} bytes against the {raw_bytes:,} of"
@@ -129,6 +142,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--dpi", type=int, default=120)
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="of each way but the naive one")
     parser.add_argument("--worker", type=Path, default=ROOT / "worker", help="the code under test")
+    parser.add_argument("--before", type=Path, help="the worker folder of another checkout, to compare with")
     parser.add_argument("--update", type=Path, help="Markdown file whose figures are replaced")
     return parser.parse_args()
 
@@ -149,7 +163,8 @@ def main() -> None:
         ) as place:
             ways.warm_up(place)
             if options.only != "memory":
-                sections += time_sections(place, scratch, pages=pages, repetitions=repetitions)
+                before = options.before and options.before.resolve()
+                sections += time_sections(place, scratch, pages=pages, repetitions=repetitions, before=before)
             if options.only != "time":
                 counts = (max(10, pages // 10), pages)
                 series = measure_memory(place, scratch / "memory", pages=counts, repetitions=min(3, repetitions))
@@ -161,11 +176,14 @@ def main() -> None:
         options.update.write_text(figures.with_figures(options.update.read_text(), text, of=TARGET))
 
 
-def time_sections(place: Place, scratch: Path, *, pages: int, repetitions: int) -> list[str]:
+def time_sections(
+    place: Place, scratch: Path, *, pages: int, repetitions: int, before: Path | None = None
+) -> list[str]:
     found: list[Measured] = []
     sections: list[str] = []
     for index, corpus in enumerate(corpora(scratch / "corpora", pages=pages)):
-        measured, sentence = measure_time(place, corpus, scratch / f"part-{index}", repetitions=repetitions)
+        part = scratch / f"part-{index}"
+        measured, sentence = measure_time(place, corpus, part, repetitions=repetitions, before=before)
         found.append(measured)
         sections.append(f"### {measured.name}\n\n{figures.time_table(measured)}\n\n{sentence}")
     return [

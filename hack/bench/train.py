@@ -3,6 +3,7 @@
     make bench-train                                            a quarter of an hour
     make bench-train BENCH='--repetitions 1 --epochs 2'         does it work
     make bench-train BENCH='--update docs/benchmarks.md'        renews the figures of the documentation
+    make bench-train BENCH='--before ../old/worker'             beside what another checkout's worker takes
 
 The same config, pages and seed in every way, in turns. mmdetection's entry is the train.py that its package ships, run
 on the resolved config of ours, with its own checkpoint hook.
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
 from statistics import mean, median
@@ -64,10 +65,11 @@ class Bench:
     resolved: Path  # as mmdetection's takes it
     epochs: int
     server: S3Server
+    worker: Path = ROOT / "worker"
 
     def run(self, name: str, command: Sequence[str], env: Mapping[str, str] = {}, *, watch: bool = False) -> Training:
         clock = self.folder / f"{name}.clock"
-        path = f"{ROOT / 'worker'}{os.pathsep}{ROOT}"
+        path = f"{self.worker}{os.pathsep}{ROOT}"
         environment = {**os.environ, "PYTHONPATH": path, "ITERATION_CLOCK": str(clock), "OMP_NUM_THREADS": "1", **env}
         started_s = time.time()
         return Training.read(measure(command, environment, watch_memory=watch), started_s, clock)
@@ -164,10 +166,13 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--pages", type=int, default=40)
+    parser.add_argument("--worker", type=Path, default=ROOT / "worker", help="the code under test")
+    parser.add_argument("--before", type=Path, help="the worker folder of another checkout, to compare with")
     parser.add_argument("--update", type=Path, help="Markdown file whose figures are replaced")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as name, running_s3_server() as server:
         bench = prepare(Path(name), pages=options.pages, epochs=options.epochs, server=server)
+        bench = replace(bench, worker=options.worker.resolve())
         bucket = f"s3://{server.new_bucket()}/checkpoints"
         ways = {
             "mmdetection's own entry, a checkpoint an epoch": bench.theirs,
@@ -177,6 +182,9 @@ def main() -> None:
                 way, "--checkpoint-every-epochs", str(NEVER), **watch
             ),
         }
+        if options.before:
+            before = replace(bench, worker=options.before.resolve())
+            ways["before, a checkpoint an epoch, local disk"] = before.ours
         runs: dict[str, list[Training]] = {}
         for repetition in range(options.repetitions):
             for number, (title, way) in enumerate(ways.items()):
