@@ -11,9 +11,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from trainingrun_operator.core import outcome
-from trainingrun_operator.core.conditions import Summary, clip
-from trainingrun_operator.core.failures import Diagnosis, FinishedAttempt, diagnose
+from trainingrun_operator.core.conditions.conditions import Summary, clip
+from trainingrun_operator.core.conditions.status_update import FAILURE_BYTES, calculate_status
+from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize
+from trainingrun_operator.core.failures import outcome
+from trainingrun_operator.core.failures.diagnosis import Diagnosis, FinishedAttempt, diagnose
+from trainingrun_operator.core.failures.retries import RetryDecision, decide_retry, retry_time
 from trainingrun_operator.core.jobs.defaults import worker_image
 from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
@@ -23,9 +26,6 @@ from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, P
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionType, LastFailure, Phase, Reason, Stage, Status
-from trainingrun_operator.core.retries import RetryDecision, decide_retry, retry_time
-from trainingrun_operator.core.status_update import FAILURE_BYTES, calculate_status
-from trainingrun_operator.core.waiting import SUSPENDED, summarize
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from trainingrun_operator.core.failures import PERMANENT_EXIT_CODES
+from trainingrun_operator.core.failures.diagnosis import PERMANENT_EXIT_CODES
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.jobs.owner import owner_reference
 from trainingrun_operator.core.jobs.pod import build_pod_spec

@@ -61,7 +61,7 @@ class ConditionStatus(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Reasons of conditions beside the failure classes of `failures.py`."""
+    """Reasons of conditions beside the failure classes of `core/failures`."""
 
     ACCEPTED = "Accepted"
     STARTING = "Starting"

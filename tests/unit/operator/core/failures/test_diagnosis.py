@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.operator.world import START, World, termination
-from trainingrun_operator.core.failures import Action, Diagnosis, FailureClass, FinishedAttempt, diagnose
+from trainingrun_operator.core.failures.diagnosis import Action, Diagnosis, FailureClass, FinishedAttempt, diagnose
+from trainingrun_operator.core.failures.retries import decide_retry, retry_time
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.status import LastFailure, Phase, Stage
-from trainingrun_operator.core.retries import decide_retry, retry_time
 
 FAILED_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True)
 COMPLETE_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", complete=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from trainingrun_operator.core.conditions import Summary
+from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionType, Phase, Reason, Stage

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from trainingrun_operator.core.conditions import Summary, build_conditions, clip
+from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
     Attempts,

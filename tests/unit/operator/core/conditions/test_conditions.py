@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainingrun_operator.core.conditions import clip
+from trainingrun_operator.core.conditions.conditions import clip
 
 LONG = "ü" * 5000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from trainingrun_operator.core.failures import Action, Diagnosis
+from trainingrun_operator.core.failures.diagnosis import Action, Diagnosis
 from trainingrun_operator.core.names import short_hash
 from trainingrun_operator.core.resource.status import LastFailure, Stage
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from trainingrun_operator.core.failures import FinishedAttempt
+from trainingrun_operator.core.failures.diagnosis import FinishedAttempt
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.progress.termination import read_termination_message
 from trainingrun_operator.core.resource.status import Stage

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.operator.world import DATASET, MODEL, START, World
-from trainingrun_operator.core.conditions import Summary
+from trainingrun_operator.core.conditions.conditions import Summary
+from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.state import ProgressState, advance
 from trainingrun_operator.core.resource.status import (
@@ -20,7 +21,6 @@ from trainingrun_operator.core.resource.status import (
     Stage,
     Status,
 )
-from trainingrun_operator.core.status_update import calculate_status
 
 LONG = "ü" * 5000
 
