@@ -9,7 +9,7 @@
 
 {{- define "trainingrun-operator.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "trainingrun-operator.labels" -}}
@@ -19,15 +19,61 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{- /* Labels or annotations, whose values must be strings: `--set podAnnotations.commit=659881` gives a number. */ -}}
-{{- define "trainingrun-operator.strings" -}}
-{{- range $name, $value := . }}
-{{ $name | quote }}: {{ $value | quote }}
+{{- /*
+A value's text. Helm makes numbers and truths of what looks like them: `--set image.tag=20261127`, `podAnnotations.scrape=true`.
+One from a values file is a float64, whose text would be 2.0261127e+07, and which keeps 15 digits.
+*/ -}}
+{{- define "trainingrun-operator.text" -}}
+{{- if kindIs "float64" . }}
+{{- if gt . 999999999999999.0 }}{{ fail (printf "the value %.0f has lost digits: write it in quotes." .) }}{{ end }}
+{{- if eq . (floor .) }}{{ printf "%.0f" . }}{{ else }}{{ . }}{{ end }}
+{{- else if not (kindIs "invalid" .) }}{{ . }}{{ end -}}
 {{- end }}
+
+{{- /*
+Maps and lists with every value as text, as JSON: labels, annotations, and what the scheduler reads, where Kubernetes wants
+strings but for these two.
+*/ -}}
+{{- define "trainingrun-operator.texts" -}}
+{{- if kindIs "map" . -}}
+{ {{- range $index, $name := keys . | sortAlpha }}
+{{- $value := index $ $name }}
+{{- if $index }}, {{ end }}{{ toJson $name }}: {{ if has $name (list "weight" "tolerationSeconds") }}{{ toJson $value }}{{ else }}{{ include "trainingrun-operator.texts" $value }}{{ end }}
+{{- end }}}
+{{- else if kindIs "slice" . -}}
+[ {{- range $index, $value := . }}{{ if $index }}, {{ end }}{{ include "trainingrun-operator.texts" $value }}{{ end }}]
+{{- else -}}
+{{ include "trainingrun-operator.text" . | toJson }}
+{{- end -}}
+{{- end }}
+
+{{- /* The labels of the pod: podLabels may change any but those by which the Deployment and the Service find it. */ -}}
+{{- define "trainingrun-operator.podLabels" -}}
+{{- range $name := include "trainingrun-operator.selector" . | fromYaml | keys }}
+{{- if hasKey $.Values.podLabels $name }}
+{{- fail (printf "podLabels sets %s, by which the Deployment finds its pod: leave it out." $name) }}
+{{- end }}
+{{- end }}
+{{- include "trainingrun-operator.labels" . | fromYaml | merge (deepCopy .Values.podLabels) | include "trainingrun-operator.texts" }}
+{{- end }}
+
+{{- define "trainingrun-operator.watchNamespace" -}}
+{{- include "trainingrun-operator.text" .Values.watchNamespace }}
+{{- end }}
+
+{{- define "trainingrun-operator.image" -}}
+{{- $repository := required "image.repository is not set: name the operator's image that you built, as in --set image.repository=<registry>/operator (docs/images.md)." .Values.image.repository }}
+{{- include "trainingrun-operator.text" $repository }}
+{{- with .Values.image.digest }}@{{ . }}
+{{- else }}:{{ include "trainingrun-operator.text" .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- define "trainingrun-operator.workerImage" -}}
+{{- required "worker.image is not set: name the worker's image that you built, as in --set worker.image=<registry>/worker:<tag> (docs/images.md)." .Values.worker.image | include "trainingrun-operator.text" }}
 {{- end }}
 
 {{- define "trainingrun-operator.gatewaySecret" -}}
-{{- .Values.gateway.existingSecret | default (printf "%s-gateway" (include "trainingrun-operator.fullname" .)) -}}
+{{- include "trainingrun-operator.text" .Values.gateway.existingSecret | default (printf "%s-gateway" (include "trainingrun-operator.fullname" .)) -}}
 {{- end }}
 
 {{- define "trainingrun-operator.gatewayHost" -}}

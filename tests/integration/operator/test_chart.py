@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.support.operator.chart import CHART, Rendered, helm, render
+from tests.support.operator.chart import CHART, IMAGES, Rendered, helm, render, template
 from tests.support.paths import CRD, REPOSITORY
 
 pytestmark = pytest.mark.integration
 
+DEPLOYMENT = ("Deployment", "trainingrun-operator")
+
 
 def rules(rendered: Rendered) -> list[dict[str, Any]]:
     return [rule for (kind, _), item in rendered.items() if kind in ("Role", "ClusterRole") for rule in item["rules"]]
+
+
+def operator_pod(*arguments: str) -> dict[str, Any]:
+    """The Deployment's pod template."""
+    pod: dict[str, Any] = render(*arguments)[DEPLOYMENT]["spec"]["template"]
+    return pod
+
+
+def operator_image(*arguments: str) -> str:
+    image: str = operator_pod(*arguments)["spec"]["containers"][0]["image"]
+    return image
+
+
+def values_file(tmp_path: Path, values: dict[str, Any]) -> tuple[str, str]:
+    file = tmp_path / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    return "--values", str(file)
 
 
 def test_the_chart_carries_the_crd_as_it_is() -> None:
@@ -44,6 +66,109 @@ def test_labels_and_annotations_that_look_like_numbers_are_strings() -> None:
     assert pod["labels"]["port"] == "9090"
     assert pod["labels"]["app.kubernetes.io/name"] == "trainingrun-operator"
     assert account["annotations"] == {"yes": "true"}
+
+
+@pytest.mark.parametrize("tag", ["1", "0", "20261127", "9876543210987654", "1.10", "007", "true", "659881e7"])
+def test_a_tag_on_the_command_line_stays_as_it_was_written(tag: str) -> None:
+    assert operator_image("--set", f"image.tag={tag}") == f"registry.test/operator:{tag}"
+
+
+@pytest.mark.parametrize("tag", [1, 20261127, 20261127204500, "1.10"])
+def test_a_tag_in_a_values_file_stays_as_it_was_written(tag: str | int, tmp_path: Path) -> None:
+    assert operator_image(*values_file(tmp_path, {"image": {"tag": tag}})) == f"registry.test/operator:{tag}"
+
+
+@pytest.mark.parametrize(("tag", "message"), [(1.1, "/image/tag"), (20261127204500123, "write it in quotes")])
+def test_a_tag_that_yaml_has_changed_already_is_refused(tag: float, message: str, tmp_path: Path) -> None:
+    result = template(*IMAGES, *values_file(tmp_path, {"image": {"tag": tag}}))
+    assert result.returncode != 0
+    assert message in result.stderr
+
+
+def test_without_a_tag_the_image_is_that_of_the_chart() -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    assert operator_image() == operator_image("--set", "image.tag=null") == f"registry.test/operator:{version}"
+
+
+def test_a_digest_takes_the_place_of_the_tag() -> None:
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    image = operator_image("--set", "image.tag=1", "--set", f"image.digest={digest}")
+    assert image == f"registry.test/operator@{digest}"
+
+
+@pytest.mark.parametrize("number", ["2026", "20261127", "0"])
+def test_names_that_look_like_numbers_are_strings(number: str) -> None:
+    names = ("watchNamespace", "gateway.existingSecret", "priorityClassName", "imagePullSecrets[0].name")
+    arguments = [argument for name in (*names, "worker.image") for argument in ("--set", f"{name}={number}")]
+    rendered = render(*arguments, namespace=number)
+    pod = rendered[DEPLOYMENT]["spec"]["template"]["spec"]
+    assert {"secretName": number} in [volume.get("secret") for volume in pod["volumes"]]
+    assert pod["priorityClassName"] == number
+    assert pod["imagePullSecrets"] == [{"name": number}]
+    environment = {item["name"]: item.get("value") for item in pod["containers"][0]["env"]}
+    assert (environment["WATCH_NAMESPACE"], environment["DEFAULT_WORKER_IMAGE"]) == (number, number)
+    assert {item["metadata"]["namespace"] for item in rendered.values() if "namespace" in item["metadata"]} == {number}
+
+
+def test_a_release_may_be_called_what_yaml_takes_for_a_truth() -> None:
+    command = [helm(), "template", "on", str(CHART), *IMAGES]
+    rendered = list(yaml.safe_load_all(subprocess.check_output(command, text=True)))
+    labels = [item["metadata"]["labels"] for item in rendered if "labels" in item["metadata"]]
+    assert {label["app.kubernetes.io/instance"] for label in labels} == {"on"}
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_what_the_scheduler_compares_is_text(from_file: bool, tmp_path: Path) -> None:
+    selector = {"gpu": True, "rack": 20261127}
+    toleration = {
+        "key": "spot",
+        "operator": "Equal",
+        "value": True,
+        "effect": "NoExecute",
+        "tolerationSeconds": 20261127,
+    }
+    expression = {"key": "rack", "operator": "In", "values": [20261127]}
+    preferred = [{"weight": 50, "preference": {"matchExpressions": [expression]}}]
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    values = {"nodeSelector": selector, "tolerations": [toleration], "affinity": affinity}
+    arguments = (
+        values_file(tmp_path, values)
+        if from_file
+        else [argument for name, value in values.items() for argument in ("--set-json", f"{name}={json.dumps(value)}")]
+    )
+    pod = operator_pod(*arguments)["spec"]
+    assert pod["nodeSelector"] == {"gpu": "true", "rack": "20261127"}
+    assert pod["tolerations"] == [{**toleration, "value": "true"}]
+    rendered = pod["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert rendered == [{"weight": 50, "preference": {"matchExpressions": [{**expression, "values": ["20261127"]}]}}]
+
+
+def test_a_label_that_dots_have_split_is_refused_by_name() -> None:
+    result = template(*IMAGES, "--set", "podAnnotations.prometheus.io/scrape=true")
+    assert result.returncode != 0
+    assert "/podAnnotations/prometheus" in result.stderr
+
+
+@pytest.mark.parametrize("label", ["app.kubernetes.io/name", "app.kubernetes.io/instance"])
+def test_a_pod_label_by_which_the_deployment_finds_its_pod_is_refused(label: str) -> None:
+    escaped = label.replace(".", "\\.")
+    result = template(*IMAGES, "--set", f"podLabels.{escaped}=other")
+    assert result.returncode != 0
+    assert f"podLabels sets {label}" in result.stderr
+
+
+def test_other_labels_of_the_pod_may_be_changed() -> None:
+    labels = operator_pod("--set", "podLabels.app\\.kubernetes\\.io/version=mine")["metadata"]["labels"]
+    assert labels["app.kubernetes.io/version"] == "mine"
+    assert labels["app.kubernetes.io/instance"] == "trainingrun-operator"
+
+
+@pytest.mark.parametrize(("given", "missing"), [(IMAGES[2:], "image.repository"), (IMAGES[:2], "worker.image")])
+def test_an_image_that_nobody_named_is_asked_for_in_a_sentence(given: tuple[str, ...], missing: str) -> None:
+    result = template(*given)
+    assert result.returncode != 0
+    assert f"{missing} is not set: name the " in result.stderr
+    assert f"--set {missing}=<registry>/" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["--set", "watchNamespace=team"]])
@@ -115,10 +240,10 @@ def test_a_certificate_of_ones_own_is_used_instead_of_a_made_one() -> None:
         "progress.intervalSeconds=3601",
         "watchNamespace=Team",
         "watchNamespace=one\\,two",
+        "image.digest=latest",
     ],
 )
 def test_a_value_that_the_schema_does_not_know_is_refused(wrong: str) -> None:
-    command = [helm(), "template", "x", str(CHART), "--set", wrong]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = template(*IMAGES, "--set", wrong)
     assert result.returncode != 0
     assert wrong.split("=", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1] in result.stderr
