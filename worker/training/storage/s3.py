@@ -24,6 +24,7 @@ from s3transfer.exceptions import S3DownloadFailedError, S3UploadFailedError
 
 from training.errors import ConfigError, Transient
 from training.storage.base import StoredObject, check_key
+from training.storage.content_type import content_type
 from training.storage.files import atomic_path, local_errors
 from training.storage.s3_errors import Place, typed_error
 
@@ -189,7 +190,7 @@ class S3Storage:
 
     def write_bytes(self, key: str, data: bytes) -> None:
         name = self._name(key)
-        arguments = {"Bucket": self.bucket, "Key": name, "Body": data, **self._settings.encryption}
+        arguments = {"Bucket": self.bucket, "Key": name, "Body": data, **self._written_with(key)}
         self._call("write", key, partial(self._client.put_object, **arguments))
 
     def upload_file(self, path: Path, key: str) -> None:
@@ -203,7 +204,7 @@ class S3Storage:
 
         def put() -> None:
             with local_errors(path), self._large_file, path.open("rb") as file:
-                extra = dict(self._settings.encryption)
+                extra = self._written_with(key)
                 self._client.upload_fileobj(file, self.bucket, name, ExtraArgs=extra, Config=self._transfer)
 
         self._call("write", key, put)
@@ -225,6 +226,10 @@ class S3Storage:
         probe = f".write-probe-{secrets.token_hex(8)}"
         self.write_bytes(probe, b"")
         self.delete(probe)
+
+    def _written_with(self, key: str) -> dict[str, str]:
+        """What a write says of the object beside its content. A copy keeps the type of what it copies."""
+        return {"ContentType": content_type(key), **self._settings.encryption}
 
     def _name(self, key: str) -> str:
         check_key(key)
