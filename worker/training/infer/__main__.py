@@ -1,7 +1,15 @@
-"""`python3 -m training.infer`."""
+"""`python3 -m training.infer`, and `training-infer` where the package is installed."""
+
+from typing import NoReturn
 
 from training.infer.command import main
 from training.process.exit import end_process
 
-if __name__ == "__main__":
+
+def run() -> NoReturn:
+    """The command, and the end of the process with its exit code."""
     end_process(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -21,9 +21,12 @@ DEFAULT_CONFIG = "config_3_cls_w18.py"
 
 
 def folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Where built-in configs are looked up: TRAINING_CONFIGS_DIR, else configs/ of the repository."""
+    """Where built-in configs are looked up: TRAINING_CONFIGS_DIR, else the package's own.
+
+    Those are the repository's configs/: a link leads there from a checkout and in the image, and a wheel holds copies.
+    """
     named = environ.get("TRAINING_CONFIGS_DIR", "")
-    return [Path(named)] if named else [Path(__file__).resolve().parents[3] / "configs"]
+    return [Path(named) if named else (Path(__file__).parent / "configs").resolve()]
 
 
 def find(name: str, *, download_to: Path, environ: Mapping[str, str] = os.environ) -> Path:

@@ -1,7 +1,15 @@
-"""`python3 -m training.preprocess`."""
+"""`python3 -m training.preprocess`, and `training-preprocess` where the package is installed."""
+
+from typing import NoReturn
 
 from training.preprocess.command import main
 from training.process.exit import end_process
 
-if __name__ == "__main__":
+
+def run() -> NoReturn:
+    """The command, and the end of the process with its exit code."""
     end_process(main())
+
+
+if __name__ == "__main__":
+    run()
