@@ -50,8 +50,8 @@ async def _check_installation(cluster: Cluster) -> None:
         except (GoneError, RefusedError) as error:
             raise SetupError(f"the API server refuses discovery: {error}") from error
         raise SetupError(
-            "the TrainingRun CRD is not installed: run `kubectl apply -f crds/trainingruns.yaml`, "
-            "or install the Helm chart with crds.install=true"
+            "the TrainingRun CRD is not installed: run `kubectl apply -f crds/trainingruns.yaml` and leave the chart's "
+            "crds.install=false, or set crds.install=true; docs/operator.md says how Helm takes over a CRD of kubectl's"
         )
 
 
