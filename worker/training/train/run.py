@@ -9,20 +9,21 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmdet.utils import register_all_modules
 from mmengine.config import DictAction
-from mmengine.dist import barrier
+from mmengine.runner import Runner
 
 import training.train.loop  # noqa: F401  registers the exact loop and what belongs to it
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.model import bundle, config, weights
 from training.model.metrics import detection_metrics
-from training.process.backoff import Backoff
+from training.process.backoff import PATIENT
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_TRAIN, metric_list
 from training.progress.reporter import Reporter
@@ -40,16 +41,15 @@ from training.train.hooks.progress import ProgressHook
 from training.train.hooks.stop import StopHook
 from training.train.observer import Observer
 from training.train.plan import STOP_DEADLINE_S, Order
-from training.train.resume_position import Settings
 from training.train.runner import (
     build_runner,
     check_capacity,
-    check_resumable,
+    prepare_start,
+    settings_of,
     versions,
-    write_base_weights,
     write_weights,
 )
-from training.train.starting_point import find_start
+from training.train.starting_point import Start, find_start
 
 logger = logging.getLogger(__name__)
 ALONE = Topology()
@@ -57,17 +57,44 @@ END_PATIENCE_S = 900.0  # for a store that does not answer when the training is 
 FAILURE_PATIENCE_S = 60.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class ResolvedTraining:
+    """What is trained: the completed config, which names no place, and what tells its model from any other."""
+
+    config: Any
+    identity: bundle.Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltTraining:
+    """What is ready to be trained in this rank, hooks included: nothing that could be checked is left to check."""
+
+    runner: Runner
+    checkpoints: CheckpointStore
+    writer: CheckpointWriter
+    progress: ProgressHook
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedModel:
+    """A trained model and how good it is, by split; its file is on this machine, in the main rank only."""
+
+    file: Path
+    metrics: Mapping[str, Mapping[str, float]]
+    epochs: int
+
+
 def train(
-    order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology = ALONE, store: Any = None
+    order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology = ALONE, meeting: Any = None
 ) -> dict[str, Any]:
     """Train, evaluate and publish; returns the model's manifest, in the main rank. All that can be checked is checked
     before training.
 
-    `topology` says which rank this process is, `store` where they meet.
+    `topology` says which rank this process is, `meeting` where they meet.
     """
     order.scratch.mkdir(parents=True, exist_ok=True)
     if topology.ranks > 1:
-        join(topology, store)
+        join(topology, meeting)
     try:
         with Observer(order, is_main=topology.is_main) as observer:
             return _train(order, reporter=reporter, stop=stop, topology=topology, observer=observer)
@@ -82,7 +109,7 @@ def follow(order: Order, topology: Topology) -> None:
         StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=lambda _: None) as stop,
         Reporter(NullSender(), stage=STAGE_TRAIN) as reporter,
     ):
-        train(order, reporter=reporter, stop=stop, topology=topology, store=meeting_point(topology))
+        train(order, reporter=reporter, stop=stop, topology=topology, meeting=meeting_point(topology))
 
 
 def lead(
@@ -102,11 +129,11 @@ def lead(
     topology = Topology.from_env(os.environ, processes=processes or max(1, gpus))
     if topology.ranks == 1:
         return train(order, reporter=reporter, stop=stop)
-    store = meeting_point(topology)
-    topology = replace(topology, port=store.port)
+    meeting = meeting_point(topology)
+    topology = replace(topology, port=meeting.port)
     with Followers(follow, order, topology, on_failure=on_failure) as followers:
         try:
-            return train(order, reporter=reporter, stop=stop, topology=topology, store=store)
+            return train(order, reporter=reporter, stop=stop, topology=topology, meeting=meeting)
         except Exception as error:
             cause = followers.cause(error)
             if cause is error:
@@ -117,41 +144,78 @@ def lead(
 def _train(
     order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology, observer: Observer
 ) -> dict[str, Any]:
+    """Resolve, build, fit, publish; in all ranks, of which the main one publishes."""
+    _set_up_torch()
+    loaded = config.load(order.config_file, parse_config_options(order.config_options))
+    resolved = _resolve(loaded, order, topology, base_weights=order.load_from is not None)
+    published = _find_published(order, resolved)
+    if published is not None:
+        _report_end(reporter, published)
+        return published
+    start, content = find_start(order, topology)
+    if start.base_weights != (order.load_from is not None):
+        resolved = _resolve(loaded, order, topology, base_weights=start.base_weights)
+
+    built = _build(order, resolved, start, content, reporter=reporter, stop=stop, topology=topology, observer=observer)
+    fitted = _fit(order, built, stop=stop, topology=topology)
+    if not topology.is_main:
+        return {}
+    manifest = _publish(order, resolved, fitted)
+    observer.published(manifest["uri"])
+    _report_end(reporter, manifest)
+    return manifest
+
+
+def _set_up_torch() -> None:
     # Said to torch itself: sums over another number of threads differ in their last bits, and with them what continues.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     register_all_modules(init_default_scope=False)
     weights.allow_mmengine_checkpoints()
-    loaded = config.load(order.config_file, parse_options(order.config_options))
 
-    resolved = _resolve(loaded, order, topology, base_weights=order.load_from is not None)
-    training = _identity(order, resolved)
-    published = from_main(lambda: bundle.find_published(order.destination, training, order.run, scratch=order.scratch))
-    if published is not None:
-        logger.info("%s was published by this run already and verifies: nothing is trained", order.destination.uri)
-        _report_end(reporter, published)
-        return published
 
-    start, content = find_start(order, topology)
-    if start.base_weights != (order.load_from is not None):
-        resolved = _resolve(loaded, order, topology, base_weights=start.base_weights)
-        training = _identity(order, resolved)
-    runner = build_runner(order, resolved, start, topology)
-    check_capacity(order, runner, topology)
-    settings = Settings(
+def _resolve(loaded: Any, order: Order, topology: Topology, *, base_weights: bool) -> ResolvedTraining:
+    epochs = order.epochs
+    if order.demo:
+        epochs = min(epochs or 1, 2)
+    choices = resolved_config.Choices(epochs=epochs, seed=order.seed, base_weights=base_weights, ranks=topology.ranks)
+    resolved = resolved_config.resolve(loaded, order.dataset.facts, choices)
+    identity = bundle.Training(
+        dataset_digest=order.dataset.digest,
+        dataset_manifest=f"{order.dataset.uri}/{MANIFEST_NAME}",
+        config_sha256=config.sha256(resolved),
         seed=order.seed,
         demo=order.demo,
-        batch_size=runner.train_dataloader.batch_sampler.batch_size * topology.ranks,
-        iterations_per_epoch=len(runner.train_dataloader),
     )
-    if start.is_resumed:
-        runner.train_loop.first_iteration = from_main(
-            lambda: check_resumable(content, runner, settings, what=start.what)
-        )
-    elif start.file:
-        if topology.is_leader:
-            write_base_weights(order.scratch / start.file, content, runner, what=start.what)
-        barrier()
-    content.clear()  # as large as the network and its optimizer; the runner reads the file itself
+    return ResolvedTraining(config=resolved, identity=identity)
+
+
+def _find_published(order: Order, resolved: ResolvedTraining) -> dict[str, Any] | None:
+    """The manifest of the model, where this very run has published it already."""
+    published = from_main(
+        lambda: bundle.find_published(order.destination, resolved.identity, order.run, scratch=order.scratch)
+    )
+    if published is not None:
+        logger.info("%s was published by this run already and verifies: nothing is trained", order.destination.uri)
+    return published
+
+
+def _build(
+    order: Order,
+    resolved: ResolvedTraining,
+    start: Start,
+    content: dict[str, Any],
+    *,
+    reporter: Reporter,
+    stop: StopRequest,
+    topology: Topology,
+    observer: Observer,
+) -> BuiltTraining:
+    """`content` is of the start's file, and is empty afterwards: it is as large as the network and its optimizer."""
+    runner = build_runner(order, resolved.config, start, topology)
+    check_capacity(order, runner, topology)
+    settings = settings_of(order, runner, topology)
+    prepare_start(runner, start, content, scratch=order.scratch, settings=settings, topology=topology)
+    content.clear()  # the runner reads the file itself
 
     classes = order.dataset.facts.classes
     checkpoints = CheckpointStore(
@@ -191,36 +255,51 @@ def _train(
         ),
     ):
         runner.register_hook(hook)
+    return BuiltTraining(runner=runner, checkpoints=checkpoints, writer=writer, progress=progress)
 
+
+def _fit(order: Order, built: BuiltTraining, *, stop: StopRequest, topology: Topology) -> FittedModel:
+    runner, classes = built.runner, order.dataset.facts.classes
     stop.defer()
     try:
         runner.train()
     except Exception:
-        _last_good(writer, checkpoints)
+        _last_good(built.writer, built.checkpoints)
         raise
     stop.resume()
-    writer.wait(END_PATIENCE_S)
+    built.writer.wait(END_PATIENCE_S)
     file = write_weights(order, runner, classes, topology)
-    metrics = {"val": progress.metrics, "test": detection_metrics(runner.test(), classes)}
-    if not topology.is_main:
-        return {}
-    manifest = _patiently(
-        bundle.publish,
-        order.destination,
-        file,
-        config_text=config.text(resolved),
-        training=training,
-        run=order.run,
-        classes=classes,
-        metrics=metrics,
-        epochs=runner.epoch,
-        versions=versions(),
-        scratch=order.scratch,
-    )
-    logger.info("published %s, test %s", order.destination.uri, metrics["test"])
-    observer.published(manifest["uri"])
-    _report_end(reporter, manifest)
-    return manifest
+    test = detection_metrics(runner.test(), classes)
+    return FittedModel(file=file, metrics={"val": built.progress.metrics, "test": test}, epochs=runner.epoch)
+
+
+def _publish(order: Order, resolved: ResolvedTraining, fitted: FittedModel) -> dict[str, Any]:
+    """Tried again for END_PATIENCE_S: hours of training lie behind it. Returns the model's manifest."""
+    give_up_s = time.monotonic() + END_PATIENCE_S
+    for failures in itertools.count(1):
+        try:
+            manifest = bundle.publish(
+                order.destination,
+                fitted.file,
+                config_text=config.text(resolved.config),
+                training=resolved.identity,
+                run=order.run,
+                classes=order.dataset.facts.classes,
+                metrics=fitted.metrics,
+                epochs=fitted.epochs,
+                versions=versions(),
+                scratch=order.scratch,
+            )
+        except Transient as error:
+            delay_s = PATIENT.delay_s(failures)
+            if time.monotonic() + delay_s > give_up_s:
+                raise
+            logger.warning("the model is not published yet, next try in %.0f s: %s", delay_s, error)
+            time.sleep(delay_s)
+        else:
+            logger.info("published %s, test %s", order.destination.uri, fitted.metrics["test"])
+            return manifest
+    raise AssertionError("unreachable")
 
 
 def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:
@@ -233,28 +312,13 @@ def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:
     return store.uri(last) if last else None
 
 
-def _patiently(write: Callable[..., dict[str, Any]], *arguments: Any, **keywords: Any) -> dict[str, Any]:
-    """What `write` returns, tried again for END_PATIENCE_S: hours of training lie behind it."""
-    give_up_s = time.monotonic() + END_PATIENCE_S
-    for failures in itertools.count(1):
-        try:
-            return write(*arguments, **keywords)
-        except Transient as error:
-            delay_s = Backoff().delay_s(failures)
-            if time.monotonic() + delay_s > give_up_s:
-                raise
-            logger.warning("the model is not published yet, next try in %.0f s: %s", delay_s, error)
-            time.sleep(delay_s)
-    raise AssertionError("unreachable")
-
-
 def _report_end(reporter: Reporter, manifest: Mapping[str, Any]) -> None:
     """Also where nothing had to be done: a report says all that is known."""
     epochs, metrics = manifest["epochs"], manifest["metrics"].get("val", {})
     reporter.report(percent=100.0, epoch=epochs, totalEpochs=epochs, etaSeconds=0, metrics=metric_list(metrics))
 
 
-def parse_options(options: Sequence[str]) -> dict[str, Any]:
+def parse_config_options(options: Sequence[str]) -> dict[str, Any]:
     """`--cfg-options a.b=1 c=[2,3]` as mmengine's own tools read them. Raises ConfigError."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--cfg-options", nargs="*", action=DictAction, default={})
@@ -263,24 +327,6 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
     except (argparse.ArgumentError, ValueError, AssertionError, IndexError) as error:
         raise ConfigError(f"--cfg-options {' '.join(options)} cannot be read ({error}); write name=value.") from error
     return dict(found)
-
-
-def _resolve(loaded: Any, order: Order, topology: Topology, *, base_weights: bool) -> Any:
-    epochs = order.epochs
-    if order.demo:
-        epochs = min(epochs or 1, 2)
-    choices = resolved_config.Choices(epochs=epochs, seed=order.seed, base_weights=base_weights, ranks=topology.ranks)
-    return resolved_config.resolve(loaded, order.dataset.facts, choices)
-
-
-def _identity(order: Order, resolved: Any) -> bundle.Training:
-    return bundle.Training(
-        dataset_digest=order.dataset.digest,
-        dataset_manifest=f"{order.dataset.uri}/{MANIFEST_NAME}",
-        config_sha256=config.sha256(resolved),
-        seed=order.seed,
-        demo=order.demo,
-    )
 
 
 def report_points(reporter: Reporter, store: CheckpointStore, checkpoints: Sequence[Checkpoint]) -> None:

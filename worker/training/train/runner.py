@@ -1,4 +1,6 @@
-"""mmengine's Runner on this machine: built, checked before its first step, its weights written."""
+"""mmengine's Runner on this machine: built, checked and brought to its start before the first step; its weights
+written.
+"""
 
 import logging
 import os
@@ -11,6 +13,7 @@ import mmcv
 import mmdet
 import mmengine
 import torch
+from mmengine.dist import barrier
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
@@ -19,6 +22,7 @@ from training.model import weights
 from training.process.container import container_memory
 from training.train import bound_config
 from training.train.capacity import Need, check_room, optimizer_states
+from training.train.distributed.collectives import from_main
 from training.train.distributed.topology import Topology
 from training.train.plan import Order
 from training.train.resume_position import Settings, position
@@ -28,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_runner(order: Order, resolved: Any, start: Start, topology: Topology) -> Runner:
-    """mmengine's Runner on this machine."""
+    """The runner of this rank, which loads the start's file by itself. Raises ConfigError where there is no network."""
     has_gpu = torch.cuda.is_available()
     bound = bound_config.bind(
         resolved,
@@ -54,12 +58,6 @@ def build_runner(order: Order, resolved: Any, start: Start, topology: Topology) 
         raise ConfigError(f"The config {order.config_file.name} builds no network: {error}") from error
 
 
-def _network(runner: Runner) -> torch.nn.Module:
-    """Without what wraps it where there are several ranks."""
-    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return network
-
-
 def check_capacity(order: Order, runner: Runner, topology: Topology) -> None:
     """Raise ConfigError where disk or memory cannot be enough."""
     weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
@@ -77,17 +75,47 @@ def check_capacity(order: Order, runner: Runner, topology: Topology) -> None:
     )
 
 
-def check_resumable(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
-    """How many iterations, as this runner counts them, lie behind the training that the content is of.
+def settings_of(order: Order, runner: Runner, topology: Topology) -> Settings:
+    """What a position in this training depends on."""
+    return Settings(
+        seed=order.seed,
+        demo=order.demo,
+        batch_size=runner.train_dataloader.batch_sampler.batch_size * topology.ranks,
+        iterations_per_epoch=len(runner.train_dataloader),
+    )
 
-    Raises ConfigError where it cannot be continued.
+
+def prepare_start(
+    runner: Runner,
+    start: Start,
+    content: Mapping[str, Any],
+    *,
+    scratch: Path,
+    settings: Settings,
+    topology: Topology,
+) -> None:
+    """Let the runner begin where the training starts; `content` is of the start's file, in the leader of a node.
+
+    Raises ConfigError where a checkpoint cannot be continued, or base weights fit no layer.
     """
+    if start.is_resumed:
+        runner.train_loop.first_iteration = from_main(
+            lambda: _first_iteration(content, runner, settings, what=start.what)
+        )
+    elif start.file:
+        if topology.is_leader:
+            _write_base_weights(scratch / start.file, content, runner, what=start.what)
+        barrier()
+
+
+def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
+    """How many iterations, as this runner counts them, lie behind the training that the content is of."""
     has_schedule = runner.param_schedulers is not None
     weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
     return position(content["meta"], settings, epochs=runner.max_epochs, what=what)
 
 
-def write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
+def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
     """Leave in the file what the network can use of its content."""
     network = _network(runner).state_dict()
     base = weights.base_for(weights.state_of(content), network, what=what)
@@ -117,5 +145,12 @@ def write_weights(order: Order, runner: Runner, classes: tuple[str, ...], topolo
 
 
 def versions() -> dict[str, str]:
+    """Of the libraries that decide what a training gives."""
     modules = {"torch": torch, "mmcv": mmcv, "mmdet": mmdet, "mmengine": mmengine}
     return {name: str(module.__version__) for name, module in modules.items()}
+
+
+def _network(runner: Runner) -> torch.nn.Module:
+    """Without what wraps it where there are several ranks."""
+    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return network
