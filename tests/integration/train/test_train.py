@@ -69,6 +69,8 @@ def test_the_termination_message_tells_of_the_model_and_the_last_progress(straig
     assert message["result"] == "succeeded"
     assert message["model"]["sha256"] == sha256_file(straight.model)
     assert message["model"]["manifest"].endswith("model.pth.manifest.json")
+    assert message["model"]["report"] == str(straight.model.with_name("model.pth.report.html"))
+    assert straight.model.with_name("model.pth.report.html").exists()
     assert message["progress"]["percent"] == 100.0
     assert message["progress"]["epoch"] == message["progress"]["totalEpochs"] == 2
     assert message["progress"]["iteration"] == 2 * ITERATIONS_PER_EPOCH

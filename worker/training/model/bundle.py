@@ -7,17 +7,19 @@ published its manifest is of the kind UnfinishedModel, which vouches for nothing
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.errors import ConfigError, DataError, NotFound, Transient
+from training.errors import ConfigError, DataError, NotFound, Transient, WorkerError
 from training.process.run_identity import RunIdentity
 from training.storage.base import Storage
 from training.storage.files import sha256_bytes, sha256_file
 from training.storage.uri import open_parent, open_storage
 
+logger = logging.getLogger(__name__)
 DEFAULT_NAME = "model.pth"
 KIND, UNFINISHED_KIND = "Model", "UnfinishedModel"  # of a manifest
 
@@ -36,6 +38,11 @@ class Destination:
     @property
     def manifest_key(self) -> str:
         return f"{self.key}.manifest.json"
+
+    @property
+    def report_key(self) -> str:
+        """Of the page that people look at; no part of the model."""
+        return f"{self.key}.report.html"
 
     @property
     def uri(self) -> str:
@@ -150,7 +157,8 @@ def publish(
     """Write model and config, read the model back, write the manifest. Returns the manifest.
 
     An unfinished manifest replaces an older one first: that must not vouch for what replaces its model, and a demo that
-    is killed on the way can be told from a model when it is tried again. Raises Transient where the stored model is not
+    is killed on the way can be told from a model when it is tried again. The older model's report goes too, so that a
+    report beside a model is always that model's. Raises Transient where the stored model is not
     the one written, ConfigError where a model appeared in the place of a demo.
     """
     if sha256_bytes(config_text.encode()) != training.config_sha256:
@@ -158,6 +166,8 @@ def publish(
     if training.demo:
         _refuse_to_replace_a_model(place)
     _write_manifest(place, {"version": 1, "kind": UNFINISHED_KIND, "demo": training.demo})
+    if place.storage.stat(place.report_key) is not None:
+        place.storage.delete(place.report_key)
     place.storage.upload_file(weights, place.key)
     place.storage.write_bytes(place.config_key, config_text.encode())
     sha256 = sha256_file(weights)
@@ -183,6 +193,16 @@ def publish(
     }
     _write_manifest(place, manifest)
     return manifest
+
+
+def find_report(place: Destination) -> str | None:
+    """The address of the report beside the model; None where there is none, or the storage does not say."""
+    try:
+        found = place.storage.stat(place.report_key)
+    except WorkerError as error:
+        logger.warning("whether there is a report beside %s is not known: %s", place.uri, error)
+        return None
+    return place.storage.uri(place.report_key) if found else None
 
 
 def download_verified(place: Destination, folder: Path, *, config_uri: str | None = None) -> VerifiedModel:

@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from training.annotations.reader import FORMATS
 from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
@@ -38,14 +37,14 @@ from training.process.container import available_cpus
 from training.process.exit import run_command
 from training.process.pool import warm_up
 from training.process.signals import StopRequest
+from training.progress.report import STAGE_PREPROCESS, JsonObject
 from training.progress.reporter import Reporter
-from training.progress.termination import failed_message, write_termination
+from training.progress.termination import dataset_message, failed_message, shard_message, write_termination
 from training.storage.base import Storage
 from training.storage.files import local_errors
 from training.storage.uri import open_storage
 
 logger = logging.getLogger("training.preprocess")
-STAGE = "preprocess"
 STOP_DEADLINE_S = 20.0  # of the pod's grace period of 30 s
 
 
@@ -163,26 +162,21 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
     return parsed.source, parsed.working_dir
 
 
-def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> dict[str, Any]:
-    """The termination message (docs/architecture.md) of a run that made, or found, its data set, or did its share."""
-    message: dict[str, Any] = {"version": 1, "stage": STAGE, "result": "succeeded"}
+def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> JsonObject:
+    """The termination message of a run that made, or found, its data set, or did its share."""
     if isinstance(outcome, ShareDone):
-        shard = {"index": outcome.shard.index, "of": outcome.shard.of, "documents": outcome.documents}
-        return {**message, "shard": shard}
+        return shard_message(index=outcome.shard.index, of=outcome.shard.of, documents=outcome.documents)
     manifest = outcome.dataset.manifest
-    prepared, quarantined = len(manifest.documents), len(manifest.quarantined)
-    return {
-        **message,
-        "dataset": {
-            "digest": manifest.digest,
-            "manifest": target.uri(MANIFEST_KEY),
-            "report": target.uri(REPORT_KEY),
-            "cacheHit": outcome.cache_hit,
-            "documents": {"total": prepared + quarantined, "prepared": prepared, "quarantined": quarantined},
-            "images": {name: split.images for name, split in manifest.splits.items()},
-            "annotations": _annotations(manifest),
-        },
-    }
+    return dataset_message(
+        digest=manifest.digest,
+        manifest=target.uri(MANIFEST_KEY),
+        report=target.uri(REPORT_KEY),
+        cache_hit=outcome.cache_hit,
+        prepared=len(manifest.documents),
+        quarantined=len(manifest.quarantined),
+        images={name: split.images for name, split in manifest.splits.items()},
+        annotations=_annotations(manifest),
+    )
 
 
 def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> str:
@@ -227,7 +221,7 @@ def run(options: Options) -> None:
     warm_up(chunk.__name__)
     source, target = open_storage(options.source), open_storage(options.target)
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
-    with Reporter.from_env(stage=STAGE) as reporter:
+    with Reporter.from_env(stage=STAGE_PREPROCESS) as reporter:
         if options.shard.of > 1:
             reporter.report(shard={"index": options.shard.index, "of": options.shard.of})
 
@@ -270,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run(options)
 
     def on_failure(failure: Failure) -> None:
-        write_termination(failed_message(STAGE, failure))
+        write_termination(failed_message(STAGE_PREPROCESS, failure))
 
     with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure):
         return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 JsonObject = dict[str, Any]
-STAGE_TRAIN = "train"
+STAGE_PREPROCESS, STAGE_TRAIN = "preprocess", "train"
 MAX_RESUME_POINTS = 5
 MAX_METRICS = 16
 

@@ -1,4 +1,6 @@
-"""A pod's last word (docs/architecture.md, "The termination message"), made to fit."""
+"""A pod's last word (docs/architecture.md, "The termination message"): one function for each that there is, made to
+fit.
+"""
 
 import json
 import logging
@@ -10,25 +12,85 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import Failure
-from training.progress.report import JsonObject, encode
+from training.progress.report import STAGE_PREPROCESS, STAGE_TRAIN, JsonObject, encode, metric_list
 
 logger = logging.getLogger(__name__)
 
 
 MAX_TERMINATION_BYTES = 4096
+MAX_URI_BYTES = 700  # of a report's address: the operator's status takes no longer one, and a part of one leads nowhere
+
+
+def dataset_message(
+    *,
+    digest: str,
+    manifest: str,
+    report: str,
+    cache_hit: bool,
+    prepared: int,
+    quarantined: int,
+    images: Mapping[str, int],
+    annotations: Mapping[str, int],
+) -> JsonObject:
+    """Of a run that made, or found, its dataset. `prepared` and `quarantined` count documents; `images` are those of
+    each split, `annotations` those of each category.
+    """
+    dataset = {
+        "digest": digest,
+        "manifest": manifest,
+        "report": report,
+        "cacheHit": cache_hit,
+        "documents": {"total": prepared + quarantined, "prepared": prepared, "quarantined": quarantined},
+        "images": dict(images),
+        "annotations": dict(annotations),
+    }
+    return {**_message(STAGE_PREPROCESS, "succeeded"), "dataset": dataset}
+
+
+def shard_message(*, index: int, of: int, documents: int) -> JsonObject:
+    """Of a share of so many documents, whose dataset another pod assembles."""
+    return {**_message(STAGE_PREPROCESS, "succeeded"), "shard": {"index": index, "of": of, "documents": documents}}
+
+
+def model_message(
+    *,
+    uri: str,
+    sha256: str,
+    size_bytes: int,
+    manifest: str,
+    report: str | None,
+    metrics: Mapping[str, float],
+    progress: JsonObject,
+) -> JsonObject:
+    """Of a training whose model is published. `metrics` are those of the test split; `report` is the address of the
+    training's page, None where there is none.
+    """
+    model: JsonObject = {"uri": uri, "sha256": sha256, "sizeBytes": size_bytes, "manifest": manifest}
+    if report is not None and len(report.encode()) <= MAX_URI_BYTES:
+        model["report"] = report
+    model["metrics"] = metric_list(metrics)
+    return {**_message(STAGE_TRAIN, "succeeded"), "progress": progress, "model": model}
+
+
+def node_message(*, index: int, of: int) -> JsonObject:
+    """Of a node whose training the main one publishes."""
+    return {**_message(STAGE_TRAIN, "succeeded"), "node": {"index": index, "of": of}}
 
 
 def failed_message(stage: str, failure: Failure, *, progress: JsonObject | None = None) -> JsonObject:
-    """The termination message (docs/architecture.md) of a stage that failed."""
+    """Of a stage that failed."""
     message: JsonObject = {
-        "version": 1,
-        "stage": stage,
-        "result": "failed",
+        **_message(stage, "failed"),
         "exitCode": failure.exit_code,
         "reason": failure.reason,
         "message": failure.message,
     }
     return message if progress is None else {**message, "progress": progress}
+
+
+def _message(stage: str, result: str) -> JsonObject:
+    """What every message begins with."""
+    return {"version": 1, "stage": stage, "result": result}
 
 
 def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ) -> None:
@@ -50,7 +112,8 @@ def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] 
 def fit_termination(message: Mapping[str, Any], *, most_bytes: int = MAX_TERMINATION_BYTES) -> bytes:
     """The message as JSON of at most `most_bytes` bytes.
 
-    What people can live without goes first: a long text's end, older resume points, metrics, the whole progress.
+    What people can live without goes first: a long text's end, older resume points, metrics, the whole progress, the
+    report's address.
     """
     fitted: JsonObject = json.loads(encode(_without_nan(dict(message))))
     steps: tuple[Callable[[JsonObject], None], ...] = (
@@ -59,6 +122,7 @@ def fit_termination(message: Mapping[str, Any], *, most_bytes: int = MAX_TERMINA
         partial(_drop, path=("progress", "metrics")),
         partial(_drop, path=("model", "metrics")),
         partial(_drop, path=("progress",)),
+        partial(_drop, path=("model", "report")),
         partial(_cut_texts, most_bytes=300),
         partial(_cut_texts, most_bytes=60),
         partial(_keep_only, names=("version", "stage", "result", "exitCode", "reason", "message")),

@@ -7,7 +7,7 @@ checked here, before torch is even imported; the rest is `training.train.run`.
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,10 @@ from training.options import OptionParser, positive_integer, positive_number, wh
 from training.process.exit import run_command
 from training.process.run_identity import RunIdentity
 from training.process.signals import StopRequest
-from training.progress.report import STAGE_TRAIN, metric_list
+from training.progress.report import STAGE_TRAIN, JsonObject
 from training.progress.reporter import Reporter
 from training.progress.senders import NullSender
-from training.progress.termination import failed_message, write_termination
+from training.progress.termination import failed_message, model_message, node_message, write_termination
 from training.storage.uri import open_parent, open_storage
 from training.train.checkpoints.checkpoint import Interval, Retention
 from training.train.distributed.topology import Topology
@@ -183,27 +183,16 @@ def prepare(options: Options) -> Order:
     )
 
 
-def success_message(manifest: dict[str, Any], *, manifest_uri: str, progress: dict[str, Any]) -> dict[str, Any]:
-    """The termination message of a training whose model is published."""
-    return {
-        "version": 1,
-        "stage": STAGE_TRAIN,
-        "result": "succeeded",
-        "progress": progress,
-        "model": {
-            "uri": manifest["uri"],
-            "sha256": manifest["sha256"],
-            "sizeBytes": manifest["sizeBytes"],
-            "manifest": manifest_uri,
-            "metrics": metric_list(manifest["metrics"].get("test", {})),
-        },
-    }
-
-
-def node_message(topology: Topology) -> dict[str, Any]:
-    """The termination message of a node whose training is published by the main one."""
-    node = {"index": topology.node, "of": topology.nodes}
-    return {"version": 1, "stage": STAGE_TRAIN, "result": "succeeded", "node": node}
+def _success_message(manifest: Mapping[str, Any], place: bundle.Destination, *, progress: JsonObject) -> JsonObject:
+    return model_message(
+        uri=manifest["uri"],
+        sha256=manifest["sha256"],
+        size_bytes=manifest["sizeBytes"],
+        manifest=place.storage.uri(place.manifest_key),
+        report=bundle.find_report(place),
+        metrics=manifest["metrics"].get("test", {}),
+        progress=progress,
+    )
 
 
 def set_process_defaults(work_dir: Path) -> None:
@@ -248,14 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         manifest = run.lead(order, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
         reporter.close()
         if not manifest:
-            write_termination(node_message(topology))
+            write_termination(node_message(index=topology.node, of=topology.nodes))
             return
-        message = success_message(
-            manifest,
-            manifest_uri=order.destination.storage.uri(order.destination.manifest_key),
-            progress=reporter.state(),
-        )
-        write_termination(message)
+        write_termination(_success_message(manifest, order.destination, progress=reporter.state()))
 
     def on_failure(failure: Failure) -> None:
         if reporter is not None:

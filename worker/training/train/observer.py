@@ -164,7 +164,7 @@ class Observer:
         self._order.checkpoints.write_bytes(REPORT_NAME, page)
         if self._model is not None:
             destination = self._order.destination
-            destination.storage.write_bytes(f"{destination.key}.{REPORT_NAME}", page)
+            destination.storage.write_bytes(destination.report_key, page)
         if history.attempts[-1].result != RUNNING:
             self._store_events()
 

@@ -12,6 +12,7 @@ from tests.support.storage.memory_storage import MemoryStorage
 from training.errors import ConfigError, Transient
 from training.model import bundle
 from training.process import run_identity
+from training.storage.base import StoredObject
 from training.storage.files import sha256_bytes
 
 RUN = run_identity.RunIdentity(namespace="ns", name="run", uid="u1", image="worker:1")
@@ -70,6 +71,28 @@ def test_a_model_that_is_not_stored_as_written_gets_an_unfinished_manifest_only(
     assert json.loads(storage.objects["m.pth.manifest.json"])["kind"] == "UnfinishedModel"
     assert bundle.read_manifest(place_of(storage)) is None
     assert bundle.find_published(place_of(storage), TRAINING, RUN, scratch=tmp_path) is None
+
+
+def test_an_older_models_report_goes_before_the_model_it_is_of(tmp_path: Path) -> None:
+    storage = MemoryStorage()
+    storage.objects["m.pth.report.html"] = b"of another model"
+    publish(storage, tmp_path)
+    assert storage.operations[:3] == ["write m.pth.manifest.json", "delete m.pth.report.html", "write m.pth"]
+    assert bundle.find_report(place_of(storage)) is None
+
+
+def test_the_report_beside_a_model_is_found_and_a_storage_that_is_silent_costs_a_warning(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Silent(MemoryStorage):
+        def stat(self, key: str) -> StoredObject | None:
+            raise Transient(f"S3 answers 503 for {key}.")
+
+    storage = MemoryStorage()
+    storage.objects["m.pth.report.html"] = b"page"
+    assert bundle.find_report(place_of(storage)) == "memory://m.pth.report.html"
+    assert bundle.find_report(place_of(Silent())) is None
+    assert "S3 answers 503 for m.pth.report.html." in caplog.text
 
 
 class Killed(BaseException):
