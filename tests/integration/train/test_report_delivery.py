@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from training.process.deliverer import DeliveryError
 from training.progress.reporter import Reporter
-from training.progress.senders import MAX_REPORT_BYTES, DeliveryError, GatewaySender
+from training.progress.senders import MAX_REPORT_BYTES, GatewaySender
 
 pytestmark = pytest.mark.integration
 

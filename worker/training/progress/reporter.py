@@ -10,21 +10,21 @@ import logging
 import math
 import os
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from training.process.backoff import PATIENT, Backoff
+from training.process.deliverer import Deliverer
 from training.progress.report import MAX_RESUME_POINTS, JsonObject
-from training.progress.senders import DeliveryError, GatewaySender, LogSender, Sender
+from training.progress.senders import GatewaySender, LogSender, Sender
 
 logger = logging.getLogger(__name__)
 
 
 class Reporter:
-    """Collects what is known of a stage and sends the newest state from a thread of its own.
+    """Collects what is known of a stage; a Deliverer sends the newest state.
 
     `report()` only takes a lock. Reports in between are merged: at most one per `sender.min_interval_s` is sent, urgent
     ones at once.
@@ -40,17 +40,17 @@ class Reporter:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sender = sender
-        self._backoff = backoff
         self._clock = clock
         self._state: JsonObject = {"attempt": attempt, "stage": stage, "final": False}
         self._sequence = 0
-        self._changed = False
-        self._urgent = False
-        self._close_by_s: float | None = None  # monotonic; set by close()
-        self._failures = 0
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-        self._thread.start()
+        self._deliverer = Deliverer(
+            self._next_report,
+            sender.send,
+            name="progress",
+            trouble="progress could not be delivered, the work goes on",
+            min_interval_s=sender.min_interval_s,
+            backoff=backoff,
+        )
 
     @classmethod
     def from_env(cls, *, stage: str, environ: Mapping[str, str] = os.environ) -> "Reporter":
@@ -77,26 +77,23 @@ class Reporter:
 
         A field that is None is taken back; numbers that are not finite are left out.
         """
-        with self._wake:
-            if self._close_by_s is None:
+        with self._deliverer.lock:
+            if not self._deliverer.is_closing:
                 self._merge(fields)
-                self._urgent = self._urgent or urgent
-                self._wake.notify()
+                self._deliverer.change(urgent=urgent)
 
     def state(self) -> JsonObject:
         """All that is known, as the next report would carry it (the sequence is that of the last one)."""
-        with self._wake:
+        with self._deliverer.lock:
             return {**self._state, "sequence": self._sequence}
 
     def close(self, *, timeout_s: float = 5.0, **fields: Any) -> None:
         """Send the final report, trying for at most `timeout_s` seconds, and stop. May be called twice."""
-        with self._wake:
-            if self._close_by_s is None:
+        with self._deliverer.lock:
+            if not self._deliverer.is_closing:
                 self._merge({**fields, "final": True})
-                self._urgent = True
-                self._close_by_s = time.monotonic() + timeout_s
-                self._wake.notify()
-        self._thread.join(timeout_s)
+                self._deliverer.change(urgent=True)
+        self._deliverer.close(timeout_s)
 
     def __enter__(self) -> "Reporter":
         return self
@@ -112,53 +109,7 @@ class Reporter:
                 self._state[name] = list(value)[-MAX_RESUME_POINTS:]
             else:
                 self._state[name] = value
-        self._changed = True
 
-    def _run(self) -> None:
-        next_try_s = 0.0
-        while True:
-            with self._wake:
-                while not self._due(next_try_s):
-                    if self._finished():
-                        return
-                    self._wake.wait(self._wait_s(next_try_s))
-                self._changed = self._urgent = False
-                self._sequence = max(self._sequence + 1, int(self._clock() * 1000))
-                report = {**self._state, "sequence": self._sequence}
-            next_try_s = time.monotonic() + self._deliver(report)
-
-    def _due(self, next_try_s: float) -> bool:
-        return self._changed and not self._finished() and (self._urgent or time.monotonic() >= next_try_s)
-
-    def _finished(self) -> bool:
-        return self._close_by_s is not None and (not self._changed or time.monotonic() >= self._close_by_s)
-
-    def _wait_s(self, next_try_s: float) -> float | None:
-        if not self._changed:
-            return None
-        until_s = next_try_s if self._close_by_s is None else min(next_try_s, self._close_by_s)
-        return max(0.01, until_s - time.monotonic())
-
-    def _deliver(self, report: JsonObject) -> float:
-        """Try once; returns the seconds to wait before the next try."""
-        try:
-            self._sender.send(report)
-        except DeliveryError as error:
-            return self._failed(error)
-        except Exception as error:  # noqa: BLE001  a fault of the sender must not end the thread
-            return self._failed(DeliveryError(f"{type(error).__name__}: {error}", retry=False))
-        if self._failures:
-            logger.info("progress is delivered again after %d failures", self._failures)
-        self._failures = 0
-        return self._sender.min_interval_s
-
-    def _failed(self, error: DeliveryError) -> float:
-        with self._wake:
-            self._failures += 1
-            self._changed = self._changed or error.retry
-            closing = self._close_by_s is not None
-        if self._failures == 1:
-            logger.warning("progress could not be delivered, the work goes on: %s", error)
-        if closing:
-            return 0.5  # little time is left
-        return max(error.after_s, self._backoff.delay_s(self._failures))
+    def _next_report(self) -> JsonObject:
+        self._sequence = max(self._sequence + 1, int(self._clock() * 1000))
+        return {**self._state, "sequence": self._sequence}

@@ -6,23 +6,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Protocol
 
+from training.process.deliverer import DeliveryError
 from training.progress.report import JsonObject, encode
 
 logger = logging.getLogger(__name__)
 
 
 MAX_REPORT_BYTES = 8 * 1024
-
-
-class DeliveryError(Exception):
-    """The report did not arrive. `retry` says whether the same report may arrive later, `after_s` how long the gateway
-    asked to wait.
-    """
-
-    def __init__(self, reason: str, *, retry: bool, after_s: float = 0.0) -> None:
-        super().__init__(reason)
-        self.retry = retry
-        self.after_s = after_s
 
 
 class Sender(Protocol):

@@ -1,23 +1,20 @@
 """The training as a run of an MLflow server, where MLFLOW_TRACKING_URI names one.
 
-A thread of its own sends what is recorded, in batches. A server that does not answer is tried again later, and told of
-once; the training neither waits for it nor fails. A resumed training continues its run.
+A Deliverer sends what is recorded, in batches. A resumed training continues its run.
 """
 
-import logging
 import os
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from training.process.backoff import PATIENT, Backoff
+from training.process.deliverer import Deliverer, DeliveryError
 from training.tracking.events import EndRecord, Record, scalars, step
 
-logger = logging.getLogger(__name__)
 DEFAULT_EXPERIMENT = "table-detector"
 TRAINING_TAG = "trainingrun.training_id"
 MAX_WAITING = 5_000  # records, while the server does not answer; the oldest go first
@@ -92,59 +89,43 @@ class MlflowRun:
     ) -> None:
         # Here, not in the thread: data workers are forked, and must not find an import half done.
         self._tracking = connect()
-        self._backoff = backoff
-        self._interval_s = interval_s
         self._waiting: deque[Record] = deque(maxlen=MAX_WAITING)
         self._is_open = False
         self._step = 0
-        self._failures = 0
-        self._close_by_s: float | None = None  # monotonic
-        self._wake = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
-        self._thread.start()
+        self._deliverer = Deliverer(
+            self._next_batch,
+            self._deliver,
+            name="mlflow",
+            trouble="MLflow does not take the metrics, the training goes on",
+            min_interval_s=interval_s,
+            first_after_s=interval_s,
+            backoff=backoff,
+        )
 
     def write(self, record: Record) -> None:
-        with self._wake:
+        with self._deliverer.lock:
             self._waiting.append(record)
+            self._deliverer.change()
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Send what is left, for at most so many seconds, and less where the server did not answer before."""
-        with self._wake:
-            self._close_by_s = time.monotonic() + (1.0 if self._failures else timeout_s)
-            self._wake.notify()
-        self._thread.join(max(0.0, self._close_by_s - time.monotonic()))
+        self._deliverer.close(1.0 if self._deliverer.is_failing else timeout_s)
 
-    def _run(self) -> None:
-        delay_s = self._interval_s
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._close_by_s is not None, delay_s)
-                closing = self._close_by_s
-                batch = [self._waiting[index] for index in range(min(BATCH, len(self._waiting)))]
-            if closing is not None and (not batch or time.monotonic() >= closing):
-                return
-            delay_s = self._try(batch)
-            if closing is not None:
-                time.sleep(min(delay_s, 0.2))
+    def _next_batch(self) -> list[Record]:
+        return list(islice(self._waiting, BATCH))
 
-    def _try(self, batch: list[Record]) -> float:
-        """Returns the seconds to wait before the next one."""
+    def _deliver(self, batch: list[Record]) -> None:
         try:
             self._send(batch)
-        except Exception as error:  # noqa: BLE001  the client raises what its HTTP library does, and its own
-            self._failures += 1
-            if self._failures == 1:
-                logger.warning("MLflow does not take the metrics, the training goes on: %s", _first_line(error))
-            return self._backoff.delay_s(self._failures)
-        if self._failures:
-            logger.info("MLflow takes the metrics again")
-        self._failures = 0
-        with self._wake:
+        except Exception as error:  # the client raises what its HTTP library does, and its own
+            raise DeliveryError(_first_line(error), retry=True) from error
+        with self._deliverer.lock:
             for record in batch:
                 # Some of them may have been pushed out meanwhile.
                 if self._waiting and self._waiting[0] is record:
                     self._waiting.popleft()
-            return 0.0 if self._waiting else self._interval_s
+            if self._waiting:
+                self._deliverer.change(urgent=True)
 
     def _send(self, batch: list[Record]) -> None:
         if not self._is_open:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from training.process.backoff import Backoff
+from training.process.deliverer import DeliveryError
 from training.progress.report import metric_list
 from training.progress.reporter import Reporter
-from training.progress.senders import DeliveryError
 from training.progress.termination import MAX_TERMINATION_BYTES, fit_termination, write_termination
 
 
