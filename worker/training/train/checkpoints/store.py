@@ -14,7 +14,7 @@ from typing import Any
 
 from training.errors import DataError, NotFound, Transient, WorkerError
 from training.model.metrics import MAIN_METRIC
-from training.storage.base import Storage
+from training.storage.base import Storage, StoredObject
 from training.storage.files import sha256_file
 from training.train.checkpoints.checkpoint import MANIFEST_NAME, Checkpoint, Retention, parse_manifest
 
@@ -55,6 +55,7 @@ class CheckpointStore:
         self.training_id = training_id
         self._dataset_digest = dataset_digest
         self._keep = keep
+        self._read: dict[StoredObject, Checkpoint] = {}  # what the manifests said, by what the storage listed
 
     def uri(self, checkpoint: Checkpoint) -> str:
         return self.storage.uri(checkpoint.key)
@@ -113,16 +114,19 @@ class CheckpointStore:
         return None
 
     def _newest_first(self) -> list[Checkpoint]:
-        found = []
         try:
-            keys = [item.key for item in self.storage.list_objects() if MANIFEST_NAME.fullmatch(item.key)]
+            listed = [item for item in self.storage.list_objects() if MANIFEST_NAME.fullmatch(item.key)]
         except NotFound:
             return []
-        for key in keys:
+        # What was written since has another version; where the storage tells none, everything is read.
+        known = {item: checkpoint for item, checkpoint in self._read.items() if item.version}
+        self._read = {}
+        for item in listed:
             try:
-                found.append(parse_manifest(key, self.storage.read_bytes(key)))
+                self._read[item] = known.get(item) or parse_manifest(item.key, self.storage.read_bytes(item.key))
             except (DataError, NotFound) as error:
                 logger.warning("a checkpoint manifest is passed over: %s", error)
+        found = self._read.values()
         last_write: dict[str, str] = {}
         for checkpoint in found:
             last_write[checkpoint.training_id] = max(last_write.get(checkpoint.training_id, ""), checkpoint.time)
@@ -135,6 +139,10 @@ class CheckpointStore:
 
         The checkpoints of other trainings are theirs. What is further on than `newest` did not verify when the training
         was continued: it does not count. Never fails the training: what could not be deleted is deleted next time.
+
+        A manifest is read once for each version of it that the storage lists. That is safe where another attempt, or
+        another training in the same folder, wrote meanwhile: the list is asked for anew, so that a manifest that is new
+        or was replaced is read, and one that is gone is forgotten.
         """
         try:
             own = [

@@ -1,13 +1,16 @@
 """Which checkpoint a training continues from, and what is kept."""
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.storage.memory_storage import MemoryStorage
 from training.errors import DataError, Transient
+from training.storage.base import StoredObject
 from training.train.checkpoints.checkpoint import Checkpoint, Retention, parse_manifest
 from training.train.checkpoints.store import CheckpointStore
 
@@ -180,6 +183,83 @@ def test_the_newest_and_the_best_checkpoints_are_kept(tmp_path: Path, keep: Rete
             newest = store.record_metrics(newest, {"bbox_mAP": maps[epoch]})
     assert [checkpoint.epoch for checkpoint in store.prune(newest)] == expected
     assert sorted(storage.objects) == sorted(f"epoch_{epoch}.{kind}" for epoch in expected for kind in ("pth", "json"))
+
+
+class VersionedStorage(MemoryStorage):
+    """Tells the version of what it lists, as S3 does; `read` says what was read, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[str] = []
+
+    def list_objects(self, prefix: str = "") -> Iterator[StoredObject]:
+        for item in super().list_objects(prefix):
+            yield replace(item, version=hashlib.sha256(self.objects[item.key]).hexdigest())
+
+    def read_bytes(self, key: str) -> bytes:
+        if key.endswith(".json"):
+            self.read.append(key)
+        return super().read_bytes(key)
+
+
+def store_that_keeps(storage: MemoryStorage, scratch: Path, *, last: int) -> CheckpointStore:
+    keep = Retention(last=last, best=1)
+    return CheckpointStore(storage, scratch=scratch, dataset_digest=DATASET, training_id="t1", keep=keep)
+
+
+def test_a_manifest_is_read_once_while_it_stays_the_same(tmp_path: Path) -> None:
+    storage = VersionedStorage()
+    for epoch in (1, 2):
+        commit(store_of(storage, tmp_path), epoch)
+    store = store_that_keeps(storage, tmp_path, last=9)
+    for epoch in (3, 4):
+        newest = commit(store, epoch)
+        store.prune(newest)
+    store.prune(store.record_metrics(newest, {"bbox_mAP": 0.5}))
+    # The newest one is another after its validation.
+    assert storage.read == [*(f"epoch_{epoch}.json" for epoch in (1, 2, 3, 4)), "epoch_4.json"]
+
+
+def of_another_training(storage: MemoryStorage, scratch: Path) -> None:
+    commit(store_of(storage, scratch, training="t2"), 1)
+
+
+def with_better_metrics(storage: MemoryStorage, scratch: Path) -> None:
+    other = store_of(storage, scratch)
+    other.record_metrics(parse_manifest("epoch_1.json", storage.objects["epoch_1.json"]), {"bbox_mAP": 0.9})
+
+
+def deleted(storage: MemoryStorage, _scratch: Path) -> None:
+    del storage.objects["epoch_1.json"]
+
+
+def garbled(storage: MemoryStorage, _scratch: Path) -> None:
+    storage.objects["epoch_1.json"] = b'{"version": 1'
+
+
+def another_one_within_an_epoch(storage: MemoryStorage, scratch: Path) -> None:
+    commit(store_of(storage, scratch), 1, iteration=15)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept", "left"),
+    [
+        (of_another_training, [30], ["epoch_1.json", "epoch_3.json"]),
+        (with_better_metrics, [10, 30], ["epoch_1.json", "epoch_3.json"]),
+        (deleted, [30], ["epoch_3.json"]),
+        (garbled, [30], ["epoch_1.json", "epoch_3.json"]),
+        (another_one_within_an_epoch, [30], ["epoch_3.json"]),
+    ],
+)
+def test_what_another_process_changed_meanwhile_is_seen(
+    tmp_path: Path, change: Callable[[MemoryStorage, Path], None], kept: list[int], left: list[str]
+) -> None:
+    storage = VersionedStorage()
+    store = store_that_keeps(storage, tmp_path, last=1)
+    store.prune(commit(store, 1))
+    change(storage, tmp_path)
+    assert [checkpoint.iteration for checkpoint in store.prune(commit(store, 3))] == kept
+    assert sorted(key for key in storage.objects if key.endswith(".json")) == left
 
 
 @pytest.mark.parametrize("content", [b"[]", b"{}", b"null", b'{"version": 1, "kind": "Model"}'])
