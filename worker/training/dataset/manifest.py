@@ -11,25 +11,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, StringConstraints, ValidationError
 
+from training.camel_model import CamelModel
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import DataError
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class Category(_Model):
+class Category(CamelModel):
     id: int
     name: str
 
 
-class SplitSummary(_Model):
+class SplitSummary(CamelModel):
     """Counts of one split; annotations per class name. `unlabelled` are the images that nothing is labelled on."""
 
     documents: int
@@ -38,7 +34,7 @@ class SplitSummary(_Model):
     unlabelled: tuple[str, ...] = ()
 
 
-class DocumentEntry(_Model):
+class DocumentEntry(CamelModel):
     """A document that was prepared; `pages` is the number of its images."""
 
     name: str
@@ -48,7 +44,7 @@ class DocumentEntry(_Model):
     json_sha256: Sha256 = Field(alias="jsonSha256")
 
 
-class QuarantinedEntry(_Model):
+class QuarantinedEntry(CamelModel):
     """A document that was set aside, and why."""
 
     name: str
@@ -56,7 +52,7 @@ class QuarantinedEntry(_Model):
     message: str
 
 
-class MoveEntry(_Model):
+class MoveEntry(CamelModel):
     """A document that was moved into a split that would have been empty, or without one of the classes."""
 
     document: str
@@ -64,7 +60,7 @@ class MoveEntry(_Model):
     target: str = Field(alias="to")
 
 
-class LeakEntry(_Model):
+class LeakEntry(CamelModel):
     """The same PDF, or the same page with labels, in more than one split."""
 
     sha256: Sha256
@@ -72,7 +68,7 @@ class LeakEntry(_Model):
     splits: tuple[str, ...]
 
 
-class FileEntry(_Model):
+class FileEntry(CamelModel):
     """A file of the data set; `path` is relative to `ttv/`."""
 
     path: str
@@ -80,7 +76,7 @@ class FileEntry(_Model):
     sha256: Sha256
 
 
-class Manifest(_Model):
+class Manifest(CamelModel):
     """The whole of `manifest.json`."""
 
     version: Literal[1] = 1

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
+from training.camel_model import CamelModel
 from training.dataset.manifest import InputDigest, Sha256
 from training.labels.categories import CATEGORIES
 from training.labels.labelled_page import LabelledPage, PackedBoxes
@@ -42,9 +42,7 @@ class PreparedDocument:
         return frozenset(CATEGORIES[box.category] for page in self.pages for box in page.labelled.boxes)
 
 
-class _Line(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
+class _Line(CamelModel):
     def to_line(self) -> bytes:
         """The line of the file."""
         return self.model_dump_json(by_alias=True).encode() + b"\n"

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
+from training.camel_model import CamelModel
 from training.dataset.layout import SHARDS, document_record_key
 from training.dataset.manifest import InputDigest, QuarantinedEntry
 from training.dataset.prepared_document import PreparedDocument, RecordFolder, read_record
@@ -40,11 +40,7 @@ class Shard:
 WHOLE = Shard()
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-
-class _Document(_Model):
+class _Document(CamelModel):
     """One document of a share: `key` is that of its record, None where it was set aside."""
 
     name: str
@@ -53,7 +49,7 @@ class _Document(_Model):
     json_sha256: str
 
 
-class _Note(_Model):
+class _Note(CamelModel):
     """What became of a share."""
 
     version: Literal[1] = 1
