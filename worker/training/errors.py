@@ -29,7 +29,7 @@ class ConfigError(WorkerError):
 
 
 class DataError(WorkerError):
-    """The input data cannot be used: a broken PDF, a JSON that does not fit, an empty data set."""
+    """The input data cannot be used: a broken PDF, a JSON that does not fit, an empty dataset."""
 
     exit_code = 65
     reason = "DataError"

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from training.process.deliverer import DeliveryError
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.progress.senders import MAX_REPORT_BYTES, GatewaySender
 
 pytestmark = pytest.mark.integration
@@ -101,7 +101,7 @@ def test_a_worker_with_the_environment_of_its_pod_reports_with_a_token_read_each
 ) -> None:
     token = tmp_path / "token"
     token.write_text("first\n")
-    reporter = Reporter.from_env(
+    reporter = ProgressReporter.from_env(
         stage="train",
         environ={
             "TRAINING_PROGRESS_URL": gateway.url,
@@ -110,7 +110,7 @@ def test_a_worker_with_the_environment_of_its_pod_reports_with_a_token_read_each
             "TRAINING_ATTEMPT": "4",
         },
     )
-    reporter.report(urgent=True, epoch=1)
+    reporter.update(urgent=True, epoch=1)
     deadline = time.monotonic() + 5
     while not gateway.reports and time.monotonic() < deadline:
         time.sleep(0.01)

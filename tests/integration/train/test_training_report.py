@@ -207,7 +207,7 @@ def test_mlflow_has_one_run_of_both_attempts(watched: tuple[Place, MlflowClient]
     assert experiment is not None
     (run,) = client.search_runs([experiment.experiment_id])
     assert (run.info.run_name, run.info.status) == ("team/<b>invoices</b>", "FINISHED")
-    assert run.data.params["data set"] == place.manifest()["datasetDigest"]
+    assert run.data.params["dataset"] == place.manifest()["datasetDigest"]
     losses = client.get_metric_history(run.info.run_id, "train/loss")
     assert sorted(point.step for point in losses) == list(range(1, EPOCHS * ITERATIONS_PER_EPOCH + 1))
     assert run.data.metrics["test/bbox_mAP"] == place.manifest()["metrics"]["test"]["bbox_mAP"]

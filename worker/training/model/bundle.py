@@ -101,7 +101,7 @@ def _refuse_to_replace_a_model(place: Destination) -> None:
         raise ConfigError(f"--demo would overwrite {place.uri}, which is no demo's model; name another --model_output.")
 
 
-def read_manifest(place: Destination) -> dict[str, Any] | None:
+def read_model_manifest(place: Destination) -> dict[str, Any] | None:
     """The manifest at a destination; None where there is none of a finished model."""
     content = _read_either_manifest(place)
     return content if content.get("kind") == KIND else None
@@ -126,7 +126,7 @@ def find_published(place: Destination, training: Training, run: RunIdentity, *, 
 
     A pod can die between the last write and the end of its process; its successor has nothing to do.
     """
-    manifest = read_manifest(place)
+    manifest = read_model_manifest(place)
     if not run.uid or manifest is None:
         return None
     same = (

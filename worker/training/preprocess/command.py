@@ -38,7 +38,7 @@ from training.process.exit import run_command
 from training.process.pool import warm_up
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_PREPROCESS, JsonObject
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.progress.termination import dataset_message, failed_message, shard_message, write_termination
 from training.storage.base import Storage
 from training.storage.files import local_errors
@@ -221,13 +221,13 @@ def run(options: Options) -> None:
     warm_up(chunk.__name__)
     source, target = open_storage(options.source), open_storage(options.target)
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
-    with Reporter.from_env(stage=STAGE_PREPROCESS) as reporter:
+    with ProgressReporter.from_env(stage=STAGE_PREPROCESS) as reporter:
         if options.shard.of > 1:
-            reporter.report(shard={"index": options.shard.index, "of": options.shard.of})
+            reporter.update(shard={"index": options.shard.index, "of": options.shard.of})
 
         def on_progress(progress: Progress) -> None:
             seconds = time.monotonic() - started
-            reporter.report(
+            reporter.update(
                 percent=round(100 * progress.fraction, 1),
                 etaSeconds=round(seconds * (1 / progress.fraction - 1)),
                 throughput=f"{progress.pages / seconds:.1f} pages/s",
@@ -247,7 +247,7 @@ def run(options: Options) -> None:
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        reporter.report(percent=100.0, etaSeconds=0)
+        reporter.update(percent=100.0, etaSeconds=0)
     print(summary(outcome, target, time.monotonic() - started), flush=True)
     write_termination(succeeded_message(outcome, target))
 

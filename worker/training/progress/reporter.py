@@ -23,10 +23,10 @@ from training.progress.senders import GatewaySender, LogSender, Sender
 logger = logging.getLogger(__name__)
 
 
-class Reporter:
+class ProgressReporter:
     """Collects what is known of a stage; a Deliverer sends the newest state.
 
-    `report()` only takes a lock. Reports in between are merged: at most one per `sender.min_interval_s` is sent, urgent
+    `update()` only takes a lock. Reports in between are merged: at most one per `sender.min_interval_s` is sent, urgent
     ones at once.
     """
 
@@ -53,7 +53,7 @@ class Reporter:
         )
 
     @classmethod
-    def from_env(cls, *, stage: str, environ: Mapping[str, str] = os.environ) -> "Reporter":
+    def from_env(cls, *, stage: str, environ: Mapping[str, str] = os.environ) -> "ProgressReporter":
         """The reporter that the environment of docs/architecture.md describes; without TRAINING_PROGRESS_URL it only
         logs.
         """
@@ -72,7 +72,7 @@ class Reporter:
                 logger.warning("progress is only logged: TRAINING_PROGRESS_CA is no certificate (%s)", error)
         return cls(sender, stage=stage, attempt=int(attempt) if attempt.isdecimal() else 1)
 
-    def report(self, *, urgent: bool = False, **fields: Any) -> None:
+    def update(self, *, urgent: bool = False, **fields: Any) -> None:
         """Remember the fields (camelCase names of the contract) and send them soon, at once if urgent.
 
         A field that is None is taken back; numbers that are not finite are left out.
@@ -95,7 +95,7 @@ class Reporter:
                 self._deliverer.change(urgent=True)
         self._deliverer.close(timeout_s)
 
-    def __enter__(self) -> "Reporter":
+    def __enter__(self) -> "ProgressReporter":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,7 +57,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Scale:
+class Axis:
     """Values from `low` to `high` onto units from `start` to `end`; nothing falls outside."""
 
     low: float
@@ -91,10 +91,10 @@ def svg(chart: Chart) -> Iterator[str]:
     drawn = [(line, _thinned(_drawable(line.points))) for line in chart.lines]
     values = [y for _, points in drawn for _, y in points if y is not None]
     x_end = chart.x_end if math.isfinite(chart.x_end) and 0 < chart.x_end < DRAWABLE else 1.0
-    x = Scale(0.0, x_end, LEFT, RIGHT)
+    x = Axis(0.0, x_end, LEFT, RIGHT)
     if values:
         marks_y = ticks(min(0.0, *values), max(0.0, *values))
-        y = Scale(marks_y[0], marks_y[-1], BOTTOM, TOP)
+        y = Axis(marks_y[0], marks_y[-1], BOTTOM, TOP)
         for value in marks_y:
             yield f'<path class="grid" d="M{LEFT} {y(value):.1f}H{RIGHT}"/>'
             yield f'<text class="y" x="{LEFT - 6}" y="{y(value) + 4:.1f}">{label(value)}</text>\n'
@@ -168,7 +168,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _line(line: Line, points: Sequence[Point], x: Scale, y: Scale) -> Iterator[str]:
+def _line(line: Line, points: Sequence[Point], x: Axis, y: Axis) -> Iterator[str]:
     steps: list[str] = []
     dots: list[str] = []
     is_broken = True
@@ -187,7 +187,7 @@ def _line(line: Line, points: Sequence[Point], x: Scale, y: Scale) -> Iterator[s
         yield "".join(dots)
 
 
-def _marks(marks: Sequence[Mark], x: Scale) -> Iterator[str]:
+def _marks(marks: Sequence[Mark], x: Axis) -> Iterator[str]:
     end_of_label = -math.inf
     for mark in sorted((mark for mark in marks if math.isfinite(mark.x)), key=lambda mark: mark.x):
         at = x(mark.x)

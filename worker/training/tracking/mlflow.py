@@ -21,7 +21,7 @@ MAX_WAITING = 5_000  # records, while the server does not answer; the oldest go 
 BATCH = 50  # records
 MAX_VALUES = 1000  # that MLflow takes at a time
 INTERVAL_S = 5.0
-Point = tuple[str, float, int, int]  # name, value, milliseconds since 1970, iteration
+MetricValue = tuple[str, float, int, int]  # name, value, milliseconds since 1970, iteration
 
 
 class Tracking(Protocol):
@@ -30,7 +30,7 @@ class Tracking(Protocol):
     def open(self) -> None:
         """Finds the training's run, or makes it."""
 
-    def log(self, points: list[Point]) -> None:
+    def log(self, values: list[MetricValue]) -> None:
         """Adds values."""
 
     def end(self, status: str) -> None:
@@ -72,9 +72,9 @@ class MlflowTracking:
         parameters = [self._entities.Param(key, str(value)) for key, value in self._parameters.items()]
         self._client.log_batch(self._run_id, params=parameters)
 
-    def log(self, points: list[Point]) -> None:
-        for first in range(0, len(points), MAX_VALUES):
-            metrics = [self._entities.Metric(*point) for point in points[first : first + MAX_VALUES]]
+    def log(self, values: list[MetricValue]) -> None:
+        for first in range(0, len(values), MAX_VALUES):
+            metrics = [self._entities.Metric(*value) for value in values[first : first + MAX_VALUES]]
             self._client.log_batch(self._run_id, metrics=metrics)
 
     def end(self, status: str) -> None:
@@ -131,14 +131,14 @@ class MlflowRun:
         if not self._is_open:
             self._tracking.open()
             self._is_open = True
-        points: list[Point] = []
+        values: list[MetricValue] = []
         for record in batch:
             number = step(record)
             self._step = self._step if number is None else number
             at_ms = int(datetime.fromisoformat(record.time).timestamp() * 1000)
-            points += [(name, value, at_ms, self._step) for name, value in scalars(record)]
-        if points:
-            self._tracking.log(points)
+            values += [(name, value, at_ms, self._step) for name, value in scalars(record)]
+        if values:
+            self._tracking.log(values)
         end = next((record for record in batch if isinstance(record, EndRecord)), None)
         if end is not None:
             self._tracking.end({"succeeded": "FINISHED", "interrupted": "KILLED"}.get(end.result, "FAILED"))

@@ -9,7 +9,10 @@ CLEAR = "\r\x1b[K"  # to the line's start, and nothing to its end
 
 
 def status_text(state: Mapping[str, Any], *, loss: float, learning_rate: float | None, per_epoch: int) -> str:
-    """`epoch 3/20  iteration 41/74  loss 1.234  lr 0.0012  3.40 img/s  1 h 12 min left`; `state` is a Reporter's."""
+    """`epoch 3/20  iteration 41/74  loss 1.234  lr 0.0012  3.40 img/s  1 h 12 min left`.
+
+    `state` is that of a ProgressReporter.
+    """
     done = int(state.get("iteration", 0))
     parts = [
         f"epoch {max(0, done - 1) // per_epoch + 1}/{state.get('totalEpochs', '?')}",

@@ -20,13 +20,13 @@ from training.process.exit import run_command
 from training.process.run_identity import RunIdentity
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_TRAIN, JsonObject
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
 from training.progress.termination import failed_message, model_message, node_message, write_termination
 from training.storage.uri import open_parent, open_storage
-from training.train.checkpoints.checkpoint import Interval, Retention
+from training.train.checkpoints.checkpoint import CheckpointInterval, Retention
 from training.train.distributed.topology import Topology
-from training.train.plan import RESUME_AUTO, STOP_DEADLINE_S, Order
+from training.train.plan import RESUME_AUTO, STOP_DEADLINE_S, TrainingPlan
 
 logger = logging.getLogger(__name__)
 DEMO_PAGES = 8  # of each split
@@ -45,7 +45,7 @@ class Options:
     epochs: int | None
     demo: bool
     checkpoint_output: str
-    interval: Interval
+    interval: CheckpointInterval
     retention: Retention
     processes: int | None
     seed: int
@@ -85,14 +85,14 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--checkpoint-every-epochs",
         type=positive_integer,
-        default=Interval.epochs,
+        default=CheckpointInterval.epochs,
         metavar="N",
         help="a checkpoint at the end of every N-th epoch, and of the last (default: %(default)s)",
     )
     parser.add_argument(
         "--checkpoint-every-minutes",
         type=positive_number,
-        default=Interval.minutes,
+        default=CheckpointInterval.minutes,
         metavar="M",
         help="and M minutes after the last one, within an epoch too (default: %(default)s)",
     )
@@ -137,7 +137,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         epochs=found.num_epoch,
         demo=found.demo,
         checkpoint_output=found.checkpoint_output or str(found.working_dir.absolute() / "checkpoints"),
-        interval=Interval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
+        interval=CheckpointInterval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
         retention=Retention(last=found.keep_last, best=found.keep_best),
         processes=found.processes,
         seed=found.seed,
@@ -146,7 +146,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
 
 
-def prepare(options: Options) -> Order:
+def prepare(options: Options) -> TrainingPlan:
     """The cheap checks, the cheapest first. Raises the typed errors."""
     try:
         options.work_dir.mkdir(parents=True, exist_ok=True)
@@ -165,7 +165,7 @@ def prepare(options: Options) -> Order:
     dataset = open_training_set(options.dataset, options.work_dir)
     if options.demo:
         dataset = dataset.shortened(options.work_dir / "demo", pages=DEMO_PAGES)
-    return Order(
+    return TrainingPlan(
         dataset=dataset,
         work_dir=options.work_dir,
         config_file=config_file,
@@ -205,7 +205,7 @@ def set_process_defaults(work_dir: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code of docs/architecture.md."""
-    reporter: Reporter | None = None
+    reporter: ProgressReporter | None = None
     verbose = False
 
     def command() -> None:
@@ -228,18 +228,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logging.getLogger(name).setLevel(logging.WARNING)
         topology = Topology.from_env(os.environ, processes=options.processes or 1)
         reporter = (
-            Reporter.from_env(stage=STAGE_TRAIN) if topology.is_main else Reporter(NullSender(), stage=STAGE_TRAIN)
+            ProgressReporter.from_env(stage=STAGE_TRAIN)
+            if topology.is_main
+            else ProgressReporter(NullSender(), stage=STAGE_TRAIN)
         )
-        order = prepare(options)
+        plan = prepare(options)
         set_process_defaults(options.work_dir)
         from training.train import run  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
 
-        manifest = run.lead(order, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
+        manifest = run.lead(plan, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
         reporter.close()
         if not manifest:
             write_termination(node_message(index=topology.node, of=topology.nodes))
             return
-        write_termination(_success_message(manifest, order.destination, progress=reporter.state()))
+        write_termination(_success_message(manifest, plan.destination, progress=reporter.state()))
 
     def on_failure(failure: Failure) -> None:
         if reporter is not None:

@@ -133,7 +133,7 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        done = self._iter - self._epoch * len(self.dataloader)  # `resume.position` saw that it is one of them
+        done = self._iter - self._epoch * len(self.dataloader)  # `resumed_iteration` saw that it is one of them
         dataset = self.dataloader.dataset
         dataset.seed, dataset.epoch = self.runner.seed, self._epoch
         self.runner.call_hook("before_train_epoch")

@@ -15,7 +15,7 @@ from mmengine.hooks import Hook
 from training.errors import Interrupted, describe_failure
 from training.model.worst_pages import JudgedPage
 from training.process.run_identity import attempt_from_env
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.reports.training_report import PageContent, TrainingFacts, training_html
 from training.reports.worst_pages import draw_judged
 from training.tracking.archive import FOLDER, MetricsArchive, log_key
@@ -30,7 +30,7 @@ from training.train.checkpoints.store import CheckpointStore
 from training.train.hooks.metrics import MetricsHook
 from training.train.hooks.terminal import TerminalHook
 from training.train.hooks.worst_pages import WorstPagesHook
-from training.train.plan import Order
+from training.train.plan import TrainingPlan
 
 logger = logging.getLogger(__name__)
 REPORT_NAME = "report.html"
@@ -41,14 +41,14 @@ STOP_PATIENCE_S = 10.0  # of one that must leave its machine
 class Observer:
     """From `hooks` to the end of the `with` block; where no hooks were asked for, nothing was trained."""
 
-    def __init__(self, order: Order, *, is_main: bool) -> None:
-        self._order = order
+    def __init__(self, plan: TrainingPlan, *, is_main: bool) -> None:
+        self._plan = plan
         self._is_main = is_main
         self._recorder = Recorder([])
         self._archive: MetricsArchive | None = None
         self._metrics: MetricsHook | None = None
         self._line: StatusLine | None = None
-        self._facts = TrainingFacts(name=_name(order), classes=order.dataset.facts.classes, settings={})
+        self._facts = TrainingFacts(name=_name(plan), classes=plan.dataset.facts.classes, settings={})
         self._training_id = ""
         self._committed: set[str] = set()
         self._pages: tuple[str, Sequence[JudgedPage]] = ("", ())
@@ -56,7 +56,7 @@ class Observer:
 
     def hooks(
         self,
-        reporter: Reporter,
+        reporter: ProgressReporter,
         *,
         training_id: str,
         resumed_from: str | None,
@@ -64,15 +64,15 @@ class Observer:
         versions: Mapping[str, str],
     ) -> list[Hook]:
         """To be registered, in all ranks; `resumed_from` is the address of the checkpoint that is continued."""
-        pages = WorstPagesHook(self._order.dataset.annotation_files, self._remember_pages)
+        pages = WorstPagesHook(self._plan.dataset.annotation_files, self._remember_pages)
         if not self._is_main:
             return [pages]
         self._training_id = training_id
         attempt = attempt_from_env()
-        settings = _settings(self._order, training_id, images_per_step, versions)
-        self._facts = TrainingFacts(name=_name(self._order), classes=self._facts.classes, settings=settings)
+        settings = _settings(self._plan, training_id, images_per_step, versions)
+        self._facts = TrainingFacts(name=_name(self._plan), classes=self._facts.classes, settings=settings)
         self._archive = MetricsArchive(
-            self._order.checkpoints,
+            self._plan.checkpoints,
             key=log_key(datetime.now(UTC), training_id, attempt),
             training_id=training_id,
             on_upload=self._publish_report,
@@ -83,7 +83,7 @@ class Observer:
             classes=tuple(self._facts.classes),
             training_id=training_id,
             attempt=attempt,
-            dataset_digest=self._order.dataset.digest,
+            dataset_digest=self._plan.dataset.digest,
             resumed_from=resumed_from,
         )
         hooks: list[Hook] = [pages, self._metrics]
@@ -122,7 +122,7 @@ class Observer:
         self._recorder.close()
 
     def _sinks(self, training_id: str, settings: Mapping[str, object]) -> list[Sink]:
-        folder = self._order.work_dir / "logs"
+        folder = self._plan.work_dir / "logs"
         makers: list[tuple[str, Callable[[], Sink]]] = [
             ("metrics.jsonl", lambda: MetricsFile(folder / "metrics.jsonl")),
             ("TensorBoard", lambda: TensorBoardEvents(folder / "tensorboard" / training_id)),
@@ -157,22 +157,22 @@ class Observer:
             model=self._model,
             split=split,
             pictures=[
-                (page, draw_judged(self._order.dataset.image_folders[split] / page.file_name, page)) for page in pages
+                (page, draw_judged(self._plan.dataset.image_folders[split] / page.file_name, page)) for page in pages
             ],
         )
         page = "".join(training_html(content)).encode("utf-8", errors="backslashreplace")
-        self._order.checkpoints.write_bytes(REPORT_NAME, page)
+        self._plan.checkpoints.write_bytes(REPORT_NAME, page)
         if self._model is not None:
-            destination = self._order.destination
+            destination = self._plan.destination
             destination.storage.write_bytes(destination.report_key, page)
         if history.attempts[-1].result != RUNNING:
             self._store_events()
 
     def _store_events(self) -> None:
-        folder = self._order.work_dir / "logs" / "tensorboard" / self._training_id
+        folder = self._plan.work_dir / "logs" / "tensorboard" / self._training_id
         for path in sorted(folder.glob("events.*")):
             key = f"{FOLDER}tensorboard/{self._training_id}/{path.name}"
-            self._order.checkpoints.write_bytes(key, path.read_bytes())
+            self._plan.checkpoints.write_bytes(key, path.read_bytes())
 
 
 def _end(error: BaseException | None, iteration: int) -> EndRecord:
@@ -189,26 +189,28 @@ def _end(error: BaseException | None, iteration: int) -> EndRecord:
     )
 
 
-def _name(order: Order) -> str:
-    run = order.run
-    return f"{run.namespace}/{run.name}" if run.name else order.destination.key
+def _name(plan: TrainingPlan) -> str:
+    run = plan.run
+    return f"{run.namespace}/{run.name}" if run.name else plan.destination.key
 
 
-def _settings(order: Order, training_id: str, images_per_step: int, versions: Mapping[str, str]) -> dict[str, object]:
-    images = order.dataset.facts.images
+def _settings(
+    plan: TrainingPlan, training_id: str, images_per_step: int, versions: Mapping[str, str]
+) -> dict[str, object]:
+    images = plan.dataset.facts.images
     shown: dict[str, Any] = {
-        "config": order.config_file.name,
-        "options": " ".join(order.config_options),
-        "base weights": order.load_from,
-        "data set": order.dataset.digest,
+        "config": plan.config_file.name,
+        "options": " ".join(plan.config_options),
+        "base weights": plan.load_from,
+        "dataset": plan.dataset.digest,
         "pages": ", ".join(f"{split} {number:,}" for split, number in images.items()),
-        "classes": ", ".join(order.dataset.facts.classes),
+        "classes": ", ".join(plan.dataset.facts.classes),
         "images per step": images_per_step,
-        "seed": order.seed,
-        "demo": "yes" if order.demo else None,
-        "checkpoints": order.checkpoints.uri(),
+        "seed": plan.seed,
+        "demo": "yes" if plan.demo else None,
+        "checkpoints": plan.checkpoints.uri(),
         "training": training_id,
-        "image": order.run.image,
+        "image": plan.run.image,
         **versions,
     }
     return {name: value for name, value in shown.items() if value not in (None, "")}

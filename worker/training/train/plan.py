@@ -7,13 +7,13 @@ from training.dataset.training_set import TrainingSet
 from training.model.bundle import Destination
 from training.process.run_identity import RunIdentity
 from training.storage.base import Storage
-from training.train.checkpoints.checkpoint import Interval, Retention
+from training.train.checkpoints.checkpoint import CheckpointInterval, Retention
 
 RESUME_AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class TrainingPlan:
     """A training whose inputs exist and whose outputs can be written."""
 
     dataset: TrainingSet
@@ -27,7 +27,7 @@ class Order:
     epochs: int | None  # None: as the config says
     seed: int
     demo: bool
-    interval: Interval
+    interval: CheckpointInterval
     retention: Retention
     run: RunIdentity
 

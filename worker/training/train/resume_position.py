@@ -23,7 +23,7 @@ class Settings:
         return asdict(self)
 
 
-def position(meta: Mapping[str, Any], settings: Settings, *, epochs: int, what: str) -> int:
+def resumed_iteration(meta: Mapping[str, Any], settings: Settings, *, epochs: int, what: str) -> int:
     """The number of iterations, of these settings, that lie behind a checkpoint with this `meta`; `what` names it.
 
     Between two epochs the batch size may change, as it does with the number of GPUs: there a checkpoint is as many

@@ -26,7 +26,7 @@ from training.model.metrics import detection_metrics
 from training.process.backoff import PATIENT
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_TRAIN, metric_list
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
 from training.train import resolved_config
 from training.train.checkpoints.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ from training.train.hooks.divergence import LossHook
 from training.train.hooks.progress import ProgressHook
 from training.train.hooks.stop import StopHook
 from training.train.observer import Observer
-from training.train.plan import STOP_DEADLINE_S, Order
+from training.train.plan import STOP_DEADLINE_S, TrainingPlan
 from training.train.runner import (
     build_runner,
     check_capacity,
@@ -85,38 +85,43 @@ class FittedModel:
 
 
 def train(
-    order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology = ALONE, meeting: Any = None
+    plan: TrainingPlan,
+    *,
+    reporter: ProgressReporter,
+    stop: StopRequest,
+    topology: Topology = ALONE,
+    meeting: Any = None,
 ) -> dict[str, Any]:
     """Train, evaluate and publish; returns the model's manifest, in the main rank. All that can be checked is checked
     before training.
 
     `topology` says which rank this process is, `meeting` where they meet.
     """
-    order.scratch.mkdir(parents=True, exist_ok=True)
+    plan.scratch.mkdir(parents=True, exist_ok=True)
     if topology.ranks > 1:
         join(topology, meeting)
     try:
-        with Observer(order, is_main=topology.is_main) as observer:
-            return _train(order, reporter=reporter, stop=stop, topology=topology, observer=observer)
+        with Observer(plan, is_main=topology.is_main) as observer:
+            return _train(plan, reporter=reporter, stop=stop, topology=topology, observer=observer)
     finally:
         if topology.is_leader:
-            shutil.rmtree(order.scratch, ignore_errors=True)
+            shutil.rmtree(plan.scratch, ignore_errors=True)
 
 
-def follow(order: Order, topology: Topology) -> None:
+def follow(plan: TrainingPlan, topology: Topology) -> None:
     """`train` in another rank than the main one, which tells and writes nothing."""
     with (
         StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=lambda _: None) as stop,
-        Reporter(NullSender(), stage=STAGE_TRAIN) as reporter,
+        ProgressReporter(NullSender(), stage=STAGE_TRAIN) as reporter,
     ):
-        train(order, reporter=reporter, stop=stop, topology=topology, meeting=meeting_point(topology))
+        train(plan, reporter=reporter, stop=stop, topology=topology, meeting=meeting_point(topology))
 
 
 def lead(
-    order: Order,
+    plan: TrainingPlan,
     *,
     processes: int | None,
-    reporter: Reporter,
+    reporter: ProgressReporter,
     stop: StopRequest,
     on_failure: Callable[[Failure], None],
 ) -> dict[str, Any]:
@@ -128,12 +133,12 @@ def lead(
         raise ConfigError(f"--processes is {processes}, but {gpus} GPUs are visible; each process needs its own.")
     topology = Topology.from_env(os.environ, processes=processes or max(1, gpus))
     if topology.ranks == 1:
-        return train(order, reporter=reporter, stop=stop)
+        return train(plan, reporter=reporter, stop=stop)
     meeting = meeting_point(topology)
     topology = replace(topology, port=meeting.port)
-    with Followers(follow, order, topology, on_failure=on_failure) as followers:
+    with Followers(follow, plan, topology, on_failure=on_failure) as followers:
         try:
-            return train(order, reporter=reporter, stop=stop, topology=topology, meeting=meeting)
+            return train(plan, reporter=reporter, stop=stop, topology=topology, meeting=meeting)
         except Exception as error:
             cause = followers.cause(error)
             if cause is error:
@@ -142,27 +147,27 @@ def lead(
 
 
 def _train(
-    order: Order, *, reporter: Reporter, stop: StopRequest, topology: Topology, observer: Observer
+    plan: TrainingPlan, *, reporter: ProgressReporter, stop: StopRequest, topology: Topology, observer: Observer
 ) -> dict[str, Any]:
     """Resolve, build, fit, publish; in all ranks, of which the main one publishes."""
     _set_up_torch()
-    loaded = config.load(order.config_file, parse_config_options(order.config_options))
-    resolved = _resolve(loaded, order, topology, base_weights=order.load_from is not None)
-    published = _find_published(order, resolved)
+    loaded = config.load(plan.config_file, parse_config_options(plan.config_options))
+    resolved = _resolve(loaded, plan, topology, base_weights=plan.load_from is not None)
+    published = _find_published(plan, resolved)
     if published is not None:
-        _report_end(reporter, published)
+        _tell_end(reporter, published)
         return published
-    start, content = find_start(order, topology)
-    if start.base_weights != (order.load_from is not None):
-        resolved = _resolve(loaded, order, topology, base_weights=start.base_weights)
+    start, content = find_start(plan, topology)
+    if start.base_weights != (plan.load_from is not None):
+        resolved = _resolve(loaded, plan, topology, base_weights=start.base_weights)
 
-    built = _build(order, resolved, start, content, reporter=reporter, stop=stop, topology=topology, observer=observer)
-    fitted = _fit(order, built, stop=stop, topology=topology)
+    built = _build(plan, resolved, start, content, reporter=reporter, stop=stop, topology=topology, observer=observer)
+    fitted = _fit(plan, built, stop=stop, topology=topology)
     if not topology.is_main:
         return {}
-    manifest = _publish(order, resolved, fitted)
+    manifest = _publish(plan, resolved, fitted)
     observer.published(manifest["uri"])
-    _report_end(reporter, manifest)
+    _tell_end(reporter, manifest)
     return manifest
 
 
@@ -173,70 +178,70 @@ def _set_up_torch() -> None:
     weights.allow_mmengine_checkpoints()
 
 
-def _resolve(loaded: Any, order: Order, topology: Topology, *, base_weights: bool) -> ResolvedTraining:
-    epochs = order.epochs
-    if order.demo:
+def _resolve(loaded: Any, plan: TrainingPlan, topology: Topology, *, base_weights: bool) -> ResolvedTraining:
+    epochs = plan.epochs
+    if plan.demo:
         epochs = min(epochs or 1, 2)
-    choices = resolved_config.Choices(epochs=epochs, seed=order.seed, base_weights=base_weights, ranks=topology.ranks)
-    resolved = resolved_config.resolve(loaded, order.dataset.facts, choices)
+    choices = resolved_config.Choices(epochs=epochs, seed=plan.seed, base_weights=base_weights, ranks=topology.ranks)
+    resolved = resolved_config.resolve(loaded, plan.dataset.facts, choices)
     identity = bundle.Training(
-        dataset_digest=order.dataset.digest,
-        dataset_manifest=f"{order.dataset.uri}/{MANIFEST_NAME}",
+        dataset_digest=plan.dataset.digest,
+        dataset_manifest=f"{plan.dataset.uri}/{MANIFEST_NAME}",
         config_sha256=config.sha256(resolved),
-        seed=order.seed,
-        demo=order.demo,
+        seed=plan.seed,
+        demo=plan.demo,
     )
     return ResolvedTraining(config=resolved, identity=identity)
 
 
-def _find_published(order: Order, resolved: ResolvedTraining) -> dict[str, Any] | None:
+def _find_published(plan: TrainingPlan, resolved: ResolvedTraining) -> dict[str, Any] | None:
     """The manifest of the model, where this very run has published it already."""
     published = from_main(
-        lambda: bundle.find_published(order.destination, resolved.identity, order.run, scratch=order.scratch)
+        lambda: bundle.find_published(plan.destination, resolved.identity, plan.run, scratch=plan.scratch)
     )
     if published is not None:
-        logger.info("%s was published by this run already and verifies: nothing is trained", order.destination.uri)
+        logger.info("%s was published by this run already and verifies: nothing is trained", plan.destination.uri)
     return published
 
 
 def _build(
-    order: Order,
+    plan: TrainingPlan,
     resolved: ResolvedTraining,
     start: Start,
     content: dict[str, Any],
     *,
-    reporter: Reporter,
+    reporter: ProgressReporter,
     stop: StopRequest,
     topology: Topology,
     observer: Observer,
 ) -> BuiltTraining:
     """`content` is of the start's file, and is empty afterwards: it is as large as the network and its optimizer."""
-    runner = build_runner(order, resolved.config, start, topology)
-    check_capacity(order, runner, topology)
-    settings = settings_of(order, runner, topology)
-    prepare_start(runner, start, content, scratch=order.scratch, settings=settings, topology=topology)
+    runner = build_runner(plan, resolved.config, start, topology)
+    check_capacity(plan, runner, topology)
+    settings = settings_of(plan, runner, topology)
+    prepare_start(runner, start, content, scratch=plan.scratch, settings=settings, topology=topology)
     content.clear()  # the runner reads the file itself
 
-    classes = order.dataset.facts.classes
+    classes = plan.dataset.facts.classes
     checkpoints = CheckpointStore(
-        order.checkpoints,
-        scratch=order.scratch,
-        dataset_digest=order.dataset.digest,
+        plan.checkpoints,
+        scratch=plan.scratch,
+        dataset_digest=plan.dataset.digest,
         training_id=start.training_id,
-        keep=order.retention,
+        keep=plan.retention,
     )
 
     def on_change(kept: Sequence[Checkpoint]) -> None:
-        report_points(reporter, checkpoints, kept)
+        tell_resume_points(reporter, checkpoints, kept)
         observer.checkpoints_changed(checkpoints, kept)
 
     writer = CheckpointWriter(checkpoints, last=start.own, on_change=on_change)
     if start.own and topology.is_main:
-        report_points(reporter, checkpoints, [start.own])
+        tell_resume_points(reporter, checkpoints, [start.own])
     checkpoint = CheckpointHook(
         checkpoints,
         writer,
-        interval=order.interval,
+        interval=plan.interval,
         classes=classes,
         training={"base_weights": start.base_weights, "settings": settings.in_checkpoint()},
     )
@@ -258,8 +263,8 @@ def _build(
     return BuiltTraining(runner=runner, checkpoints=checkpoints, writer=writer, progress=progress)
 
 
-def _fit(order: Order, built: BuiltTraining, *, stop: StopRequest, topology: Topology) -> FittedModel:
-    runner, classes = built.runner, order.dataset.facts.classes
+def _fit(plan: TrainingPlan, built: BuiltTraining, *, stop: StopRequest, topology: Topology) -> FittedModel:
+    runner, classes = built.runner, plan.dataset.facts.classes
     stop.defer()
     try:
         runner.train()
@@ -268,27 +273,27 @@ def _fit(order: Order, built: BuiltTraining, *, stop: StopRequest, topology: Top
         raise
     stop.resume()
     built.writer.wait(END_PATIENCE_S)
-    file = write_weights(order, runner, classes, topology)
+    file = write_weights(plan, runner, classes, topology)
     test = detection_metrics(runner.test(), classes)
     return FittedModel(file=file, metrics={"val": built.progress.metrics, "test": test}, epochs=runner.epoch)
 
 
-def _publish(order: Order, resolved: ResolvedTraining, fitted: FittedModel) -> dict[str, Any]:
+def _publish(plan: TrainingPlan, resolved: ResolvedTraining, fitted: FittedModel) -> dict[str, Any]:
     """Tried again for END_PATIENCE_S: hours of training lie behind it. Returns the model's manifest."""
     give_up_s = time.monotonic() + END_PATIENCE_S
     for failures in itertools.count(1):
         try:
             manifest = bundle.publish(
-                order.destination,
+                plan.destination,
                 fitted.file,
                 config_text=config.text(resolved.config),
                 training=resolved.identity,
-                run=order.run,
-                classes=order.dataset.facts.classes,
+                run=plan.run,
+                classes=plan.dataset.facts.classes,
                 metrics=fitted.metrics,
                 epochs=fitted.epochs,
                 versions=versions(),
-                scratch=order.scratch,
+                scratch=plan.scratch,
             )
         except Transient as error:
             delay_s = PATIENT.delay_s(failures)
@@ -297,7 +302,7 @@ def _publish(order: Order, resolved: ResolvedTraining, fitted: FittedModel) -> d
             logger.warning("the model is not published yet, next try in %.0f s: %s", delay_s, error)
             time.sleep(delay_s)
         else:
-            logger.info("published %s, test %s", order.destination.uri, fitted.metrics["test"])
+            logger.info("published %s, test %s", plan.destination.uri, fitted.metrics["test"])
             return manifest
     raise AssertionError("unreachable")
 
@@ -312,10 +317,10 @@ def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:
     return store.uri(last) if last else None
 
 
-def _report_end(reporter: Reporter, manifest: Mapping[str, Any]) -> None:
+def _tell_end(reporter: ProgressReporter, manifest: Mapping[str, Any]) -> None:
     """Also where nothing had to be done: a report says all that is known."""
     epochs, metrics = manifest["epochs"], manifest["metrics"].get("val", {})
-    reporter.report(percent=100.0, epoch=epochs, totalEpochs=epochs, etaSeconds=0, metrics=metric_list(metrics))
+    reporter.update(percent=100.0, epoch=epochs, totalEpochs=epochs, etaSeconds=0, metrics=metric_list(metrics))
 
 
 def parse_config_options(options: Sequence[str]) -> dict[str, Any]:
@@ -329,7 +334,7 @@ def parse_config_options(options: Sequence[str]) -> dict[str, Any]:
     return dict(found)
 
 
-def report_points(reporter: Reporter, store: CheckpointStore, checkpoints: Sequence[Checkpoint]) -> None:
+def tell_resume_points(reporter: ProgressReporter, store: CheckpointStore, checkpoints: Sequence[Checkpoint]) -> None:
     """Tell at once which checkpoints there are, the newest last."""
     logger.info("checkpoint %s, iteration %d", store.uri(checkpoints[-1]), checkpoints[-1].iteration)
-    reporter.report(urgent=True, resumePoints=[resume_point(store, checkpoint) for checkpoint in checkpoints])
+    reporter.update(urgent=True, resumePoints=[resume_point(store, checkpoint) for checkpoint in checkpoints])

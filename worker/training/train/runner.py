@@ -24,29 +24,29 @@ from training.train import bound_config
 from training.train.capacity import Need, check_room, optimizer_states
 from training.train.distributed.collectives import from_main
 from training.train.distributed.topology import Topology
-from training.train.plan import Order
-from training.train.resume_position import Settings, position
+from training.train.plan import TrainingPlan
+from training.train.resume_position import Settings, resumed_iteration
 from training.train.starting_point import Start
 
 logger = logging.getLogger(__name__)
 
 
-def build_runner(order: Order, resolved: Any, start: Start, topology: Topology) -> Runner:
+def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topology) -> Runner:
     """The runner of this rank, which loads the start's file by itself. Raises ConfigError where there is no network."""
     has_gpu = torch.cuda.is_available()
     bound = bound_config.bind(
         resolved,
         bound_config.Placement(
-            work_dir=order.work_dir,
-            image_folders=order.dataset.image_folders,
-            annotation_files=order.dataset.annotation_files,
+            work_dir=plan.work_dir,
+            image_folders=plan.dataset.image_folders,
+            annotation_files=plan.dataset.annotation_files,
             max_data_workers=bound_config.data_workers() // topology.processes,
             validate_first=start.is_resumed and not start.metrics,
             ranks=topology.ranks,
             has_gpu=has_gpu,
         ),
     )
-    bound["load_from"] = str(order.scratch / start.file) if start.file else None
+    bound["load_from"] = str(plan.scratch / start.file) if start.file else None
     bound["resume"] = start.is_resumed
     if has_gpu:
         logger.info("training on %s", torch.cuda.get_device_name())
@@ -55,10 +55,10 @@ def build_runner(order: Order, resolved: Any, start: Start, topology: Topology) 
     try:
         return Runner.from_cfg(bound)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
-        raise ConfigError(f"The config {order.config_file.name} builds no network: {error}") from error
+        raise ConfigError(f"The config {plan.config_file.name} builds no network: {error}") from error
 
 
-def check_capacity(order: Order, runner: Runner, topology: Topology) -> None:
+def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> None:
     """Raise ConfigError where disk or memory cannot be enough."""
     weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
     kind = str(runner.cfg["optim_wrapper"]["optimizer"].get("type", ""))
@@ -68,18 +68,18 @@ def check_capacity(order: Order, runner: Runner, topology: Topology) -> None:
         free, memory = container_memory() // topology.processes, "A process of this container"
     check_room(
         Need(weight_bytes=weight_bytes, states=optimizer_states(kind)),
-        free_disk_bytes=shutil.disk_usage(order.scratch).free,
-        disk=str(order.work_dir),
+        free_disk_bytes=shutil.disk_usage(plan.scratch).free,
+        disk=str(plan.work_dir),
         free_memory_bytes=free,
         memory=memory,
     )
 
 
-def settings_of(order: Order, runner: Runner, topology: Topology) -> Settings:
+def settings_of(plan: TrainingPlan, runner: Runner, topology: Topology) -> Settings:
     """What a position in this training depends on."""
     return Settings(
-        seed=order.seed,
-        demo=order.demo,
+        seed=plan.seed,
+        demo=plan.demo,
         batch_size=runner.train_dataloader.batch_sampler.batch_size * topology.ranks,
         iterations_per_epoch=len(runner.train_dataloader),
     )
@@ -112,7 +112,7 @@ def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Setti
     """How many iterations, as this runner counts them, lie behind the training that the content is of."""
     has_schedule = runner.param_schedulers is not None
     weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
-    return position(content["meta"], settings, epochs=runner.max_epochs, what=what)
+    return resumed_iteration(content["meta"], settings, epochs=runner.max_epochs, what=what)
 
 
 def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
@@ -123,13 +123,13 @@ def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, 
     logger.info("%s fills %d of %d tensors of the network", what, len(base), len(network))
 
 
-def write_weights(order: Order, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
+def write_weights(plan: TrainingPlan, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
     """The model's file: tensors and plain data, which torch's safe loader and mmdet's init_detector open.
 
     The weights are those of a checkpoint, which hooks may exchange, as EMAHook does for the average. The runner goes on
     with them, so that the test judges what is published.
     """
-    path = order.scratch / "model.pth"
+    path = plan.scratch / "model.pth"
     network = _network(runner)
     checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
     runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
@@ -137,7 +137,7 @@ def write_weights(order: Order, runner: Runner, classes: tuple[str, ...], topolo
     network.load_state_dict(state)
     if not topology.is_main:
         return path
-    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": order.seed}
+    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": plan.seed}
     torch.save({"meta": meta, "state_dict": state}, path)
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -16,7 +16,7 @@ from training.train.checkpoints.checkpoint import Checkpoint, new_training_id, p
 from training.train.checkpoints.store import CheckpointStore, fetch_verified
 from training.train.distributed.collectives import from_main
 from training.train.distributed.topology import Topology
-from training.train.plan import RESUME_AUTO, Order
+from training.train.plan import RESUME_AUTO, TrainingPlan
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Start:
         return f"The checkpoint {self.uri}" if self.is_resumed else f"--load-from {self.uri}"
 
 
-def find_start(order: Order, topology: Topology) -> tuple[Start, dict[str, Any]]:
+def find_start(plan: TrainingPlan, topology: Topology) -> tuple[Start, dict[str, Any]]:
     """The start, whose file is on this machine, and in the leader of a node the file's content.
 
     Raises NotFound, Forbidden, Transient, DataError for a file that cannot be read, ConfigError for a checkpoint of
@@ -55,35 +55,35 @@ def find_start(order: Order, topology: Topology) -> tuple[Start, dict[str, Any]]
 
     def choose() -> Start:
         nonlocal content
-        start, content = _choose(order)
+        start, content = _choose(plan)
         return start
 
     start = from_main(choose)
     if topology.is_leader and not topology.is_main and start.file and start.uri:
-        content = _fetch(order, start)
+        content = _fetch(plan, start)
     return start, content
 
 
-def _choose(order: Order) -> tuple[Start, dict[str, Any]]:
-    if order.resume_from == RESUME_AUTO:
+def _choose(plan: TrainingPlan) -> tuple[Start, dict[str, Any]]:
+    if plan.resume_from == RESUME_AUTO:
         store = CheckpointStore(
-            order.checkpoints, scratch=order.scratch, dataset_digest=order.dataset.digest, training_id=""
+            plan.checkpoints, scratch=plan.scratch, dataset_digest=plan.dataset.digest, training_id=""
         )
         found = store.find_newest()
         if found is not None:
             own, path = found
             return _resumed(path, store.uri(own), own.metrics, own=own)
-        logger.info("no checkpoint in %s: the training starts afresh", order.checkpoints.uri())
-    elif order.resume_from:
-        return _resume_named(order, order.resume_from)
-    if order.load_from:
-        storage, key = open_parent(order.load_from)
-        path = order.scratch / "base.pth"
+        logger.info("no checkpoint in %s: the training starts afresh", plan.checkpoints.uri())
+    elif plan.resume_from:
+        return _resume_named(plan, plan.resume_from)
+    if plan.load_from:
+        storage, key = open_parent(plan.load_from)
+        path = plan.scratch / "base.pth"
         storage.download_file(key, path)
         start = Start(
             training_id=new_training_id(),
             base_weights=True,
-            uri=order.load_from,
+            uri=plan.load_from,
             file=path.name,
             sha256=sha256_file(path),
         )
@@ -92,12 +92,12 @@ def _choose(order: Order) -> tuple[Start, dict[str, Any]]:
     return Start(training_id=new_training_id(), base_weights=False), {}
 
 
-def _resume_named(order: Order, uri: str) -> tuple[Start, dict[str, Any]]:
+def _resume_named(plan: TrainingPlan, uri: str) -> tuple[Start, dict[str, Any]]:
     """The checkpoint that --resume-from names, which starts a training of its own: it may lie in another folder, and
     what followed it there is not continued.
     """
     storage, key = open_parent(uri)
-    path = order.scratch / "resumed.pth"
+    path = plan.scratch / "resumed.pth"
     try:
         manifest_key = key.removesuffix(".pth") + ".json"
         checkpoint = parse_manifest(manifest_key, storage.read_bytes(manifest_key))
@@ -105,7 +105,7 @@ def _resume_named(order: Order, uri: str) -> tuple[Start, dict[str, Any]]:
         logger.warning("%s has no manifest beside it, so that it cannot be verified", uri)
         storage.download_file(key, path)
         return _resumed(path, uri, {})
-    if checkpoint.dataset_digest != order.dataset.digest:
+    if checkpoint.dataset_digest != plan.dataset.digest:
         raise ConfigError(
             f"--resume-from {uri} was trained on another dataset; start from its weights with --load-from."
         )
@@ -131,10 +131,10 @@ def _resumed(
     return start, content
 
 
-def _fetch(order: Order, start: Start) -> dict[str, Any]:
+def _fetch(plan: TrainingPlan, start: Start) -> dict[str, Any]:
     """On another node than the main rank's: the very file that it chose."""
     storage, key = open_parent(str(start.uri))
-    path = order.scratch / str(start.file)
+    path = plan.scratch / str(start.file)
     storage.download_file(key, path)
     if sha256_file(path) != start.sha256:
         raise Transient(f"{start.uri} changed while the training started; the run is tried again.")

@@ -69,7 +69,7 @@ def test_a_model_that_is_not_stored_as_written_gets_an_unfinished_manifest_only(
     with pytest.raises(Transient, match="not stored as it was written"):
         publish(storage, tmp_path)
     assert json.loads(storage.objects["m.pth.manifest.json"])["kind"] == "UnfinishedModel"
-    assert bundle.read_manifest(place_of(storage)) is None
+    assert bundle.read_model_manifest(place_of(storage)) is None
     assert bundle.find_published(place_of(storage), TRAINING, RUN, scratch=tmp_path) is None
 
 

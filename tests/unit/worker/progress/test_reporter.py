@@ -13,7 +13,7 @@ import pytest
 from training.process.backoff import Backoff
 from training.process.deliverer import DeliveryError
 from training.progress.report import metric_list
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.progress.termination import MAX_TERMINATION_BYTES, fit_termination, write_termination
 
 
@@ -38,16 +38,16 @@ class FakeSender:
         self.sent.append(report)
 
 
-def reporter_of(sender: FakeSender, *, clock: Callable[[], float] = time.time) -> Reporter:
-    return Reporter(sender, stage="train", attempt=3, backoff=Backoff(first_s=0.01, most_s=0.02), clock=clock)
+def reporter_of(sender: FakeSender, *, clock: Callable[[], float] = time.time) -> ProgressReporter:
+    return ProgressReporter(sender, stage="train", attempt=3, backoff=Backoff(first_s=0.01, most_s=0.02), clock=clock)
 
 
 def test_reports_in_between_are_merged_and_the_newest_wins() -> None:
     sender = FakeSender()
     with reporter_of(sender) as reporter:
         for iteration in range(1000):
-            reporter.report(iteration=iteration)
-        reporter.report(metrics=[])
+            reporter.update(iteration=iteration)
+        reporter.update(metrics=[])
     assert len(sender.sent) < 10
     assert sender.sent[-1]["iteration"] == 999
     assert sender.sent[-1]["stage"] == "train"
@@ -59,8 +59,8 @@ def test_reports_in_between_are_merged_and_the_newest_wins() -> None:
 def test_every_report_of_a_shard_says_which_one_it_is() -> None:
     sender = FakeSender()
     with reporter_of(sender) as reporter:
-        reporter.report(shard={"index": 1, "of": 4})
-        reporter.report(urgent=True, percent=50.0)
+        reporter.update(shard={"index": 1, "of": 4})
+        reporter.update(urgent=True, percent=50.0)
     assert [report["shard"] for report in sender.sent] == [{"index": 1, "of": 4}] * len(sender.sent)
     assert reporter.state()["shard"] == {"index": 1, "of": 4}
 
@@ -71,7 +71,7 @@ def test_the_sequence_grows_within_a_process_and_over_its_restart() -> None:
         # The clock of each process stands still.
         reporter = reporter_of(sender, clock=itertools.repeat(process_start_s).__next__)
         for iteration in range(3):
-            reporter.report(urgent=True, iteration=iteration)
+            reporter.update(urgent=True, iteration=iteration)
             time.sleep(0.02)
         reporter.close()
     sequences = [report["sequence"] for report in sender.sent]
@@ -82,7 +82,7 @@ def test_the_sequence_grows_within_a_process_and_over_its_restart() -> None:
 def test_an_unreachable_gateway_is_tried_again_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     sender = FakeSender(failures=4)
     with reporter_of(sender) as reporter:
-        reporter.report(iteration=1)
+        reporter.update(iteration=1)
         deadline = time.monotonic() + 5
         while not sender.sent and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -98,10 +98,10 @@ def test_an_unreachable_gateway_is_tried_again_and_logged_once(caplog: pytest.Lo
 def test_what_cannot_be_delivered_is_given_up_and_the_next_report_is_sent(error: Exception) -> None:
     sender = FakeSender(failures=1, error=error)
     with reporter_of(sender) as reporter:
-        reporter.report(urgent=True, iteration=1)
+        reporter.update(urgent=True, iteration=1)
         time.sleep(0.1)
         assert sender.tries == 1
-        reporter.report(urgent=True, iteration=2)
+        reporter.update(urgent=True, iteration=2)
     assert sender.sent[-1]["iteration"] == 2
 
 
@@ -111,7 +111,7 @@ def test_a_gateway_that_hangs_holds_up_neither_reports_nor_the_end() -> None:
     reporter = reporter_of(sender)
     started = time.monotonic()
     for iteration in range(100):
-        reporter.report(urgent=True, iteration=iteration)
+        reporter.update(urgent=True, iteration=iteration)
     reporter.close(timeout_s=0.2)
     assert time.monotonic() - started < 1.0
     assert reporter.state()["iteration"] == 99
@@ -120,8 +120,8 @@ def test_a_gateway_that_hangs_holds_up_neither_reports_nor_the_end() -> None:
 
 def test_a_field_that_is_none_is_taken_back_and_numbers_are_finite() -> None:
     with reporter_of(FakeSender()) as reporter:
-        reporter.report(etaSeconds=5, percent=1.0)
-        reporter.report(etaSeconds=None, percent=math.nan, resumePoints=list(range(9)))
+        reporter.update(etaSeconds=5, percent=1.0)
+        reporter.update(etaSeconds=None, percent=math.nan, resumePoints=list(range(9)))
         state = reporter.state()
     assert "etaSeconds" not in state
     assert "percent" not in state

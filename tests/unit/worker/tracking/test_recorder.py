@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.support.train.records import Kept, end, iteration, start, validation
 from training.process.backoff import Backoff
 from training.tracking.events import FinalTestRecord, Record, encode, parse
-from training.tracking.mlflow import MlflowRun, Point
+from training.tracking.mlflow import MetricValue, MlflowRun
 from training.tracking.recorder import MetricsFile, Recorder
 from training.tracking.tensorboard import TensorBoardEvents
 
@@ -69,7 +69,7 @@ class Server:
     """Stands in for MLflow; fails while `error` is set."""
 
     def __init__(self) -> None:
-        self.points: list[Point] = []
+        self.values: list[MetricValue] = []
         self.status = ""
         self.error: Exception | None = None
         self.tries = 0
@@ -82,9 +82,9 @@ class Server:
     def open(self) -> None:
         self._answer()
 
-    def log(self, points: list[Point]) -> None:
+    def log(self, values: list[MetricValue]) -> None:
         self._answer()
-        self.points += points
+        self.values += values
 
     def end(self, status: str) -> None:
         self._answer()
@@ -101,9 +101,9 @@ def test_mlflow_gets_all_values_and_how_it_ended(result: str, status: str) -> No
     for record in records:
         run.write(record)
     run.close()
-    losses = [(value, step) for name, value, _, step in server.points if name == "train/loss"]
+    losses = [(value, step) for name, value, _, step in server.values if name == "train/loss"]
     assert losses == [(float(n), n) for n in range(1, 121)]
-    assert ("train/loss", 7.0, 7000, 7) in server.points
+    assert ("train/loss", 7.0, 7000, 7) in server.values
     assert server.status == status
 
 
@@ -122,7 +122,7 @@ def test_a_silent_mlflow_costs_one_warning_and_no_time_and_gets_everything_later
     warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == ["MLflow does not take the metrics, the training goes on: refused"]
     server.error = None
-    while not server.points:
+    while not server.values:
         assert time.monotonic() < begun + 20
         time.sleep(0.01)
     server.error = ConnectionError("gone again")

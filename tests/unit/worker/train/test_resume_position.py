@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from training.errors import ConfigError
-from training.train.resume_position import Settings, position
+from training.train.resume_position import Settings, resumed_iteration
 
 SETTINGS = Settings(seed=0, demo=False, batch_size=2, iterations_per_epoch=10)
 
@@ -18,13 +18,13 @@ def meta(epoch: int, iteration: int, **settings: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("epoch", "iteration"), [(1, 10), (1, 15), (2, 20), (0, 3)])
 def test_a_position_within_the_epochs_asked_for_is_continued(epoch: int, iteration: int) -> None:
-    assert position(meta(epoch, iteration), SETTINGS, epochs=2, what="it") == iteration
-    assert position(meta(epoch, iteration, seed=0), SETTINGS, epochs=2, what="it") == iteration
+    assert resumed_iteration(meta(epoch, iteration), SETTINGS, epochs=2, what="it") == iteration
+    assert resumed_iteration(meta(epoch, iteration, seed=0), SETTINGS, epochs=2, what="it") == iteration
 
 
 def test_between_epochs_the_batch_size_may_change_as_it_does_with_the_number_of_gpus() -> None:
     found = meta(1, 20, batch_size=1, iterations_per_epoch=20)
-    assert position(found, SETTINGS, epochs=2, what="it") == 10
+    assert resumed_iteration(found, SETTINGS, epochs=2, what="it") == 10
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,6 @@ def test_between_epochs_the_batch_size_may_change_as_it_does_with_the_number_of_
 )
 def test_what_differs_is_named_before_anything_is_trained(found: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        position(found, SETTINGS, epochs=2, what="The checkpoint x")
+        resumed_iteration(found, SETTINGS, epochs=2, what="The checkpoint x")
     assert str(refused.value).startswith("The checkpoint x ")
     assert sentence in str(refused.value)

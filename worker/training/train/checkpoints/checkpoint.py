@@ -10,7 +10,7 @@ from typing import Any
 from training.errors import DataError
 from training.model.metrics import MAIN_METRIC
 
-MANIFEST_NAME = re.compile(r"(epoch|iteration)_\d+\.json")
+CHECKPOINT_MANIFEST = re.compile(r"(epoch|iteration)_\d+\.json")
 
 
 def new_training_id() -> str:
@@ -76,7 +76,7 @@ def parse_manifest(key: str, content: bytes) -> Checkpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interval:
+class CheckpointInterval:
     """How often a checkpoint is made. The last epoch always ends with one."""
 
     epochs: int = 1

@@ -16,7 +16,7 @@ from training.errors import DataError, NotFound, Transient, WorkerError
 from training.model.metrics import MAIN_METRIC
 from training.storage.base import Storage, StoredObject
 from training.storage.files import sha256_file
-from training.train.checkpoints.checkpoint import MANIFEST_NAME, Checkpoint, Retention, parse_manifest
+from training.train.checkpoints.checkpoint import CHECKPOINT_MANIFEST, Checkpoint, Retention, parse_manifest
 
 KEPT_BY_DEFAULT = Retention()
 
@@ -115,7 +115,7 @@ class CheckpointStore:
 
     def _newest_first(self) -> list[Checkpoint]:
         try:
-            listed = [item for item in self.storage.list_objects() if MANIFEST_NAME.fullmatch(item.key)]
+            listed = [item for item in self.storage.list_objects() if CHECKPOINT_MANIFEST.fullmatch(item.key)]
         except NotFound:
             return []
         # What was written since has another version; where the storage tells none, everything is read.

@@ -18,7 +18,7 @@ from typing import Any, Self
 from training.errors import Failure, LostContact, Transient, as_typed
 from training.process.exit import run_command
 from training.train.distributed.topology import Topology
-from training.train.plan import Order
+from training.train.plan import TrainingPlan
 
 logger = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -36,8 +36,8 @@ class Followers:
 
     def __init__(
         self,
-        work: Callable[[Order, Topology], None],
-        order: Order,
+        work: Callable[[TrainingPlan, Topology], None],
+        plan: TrainingPlan,
         topology: Topology,
         *,
         on_failure: Callable[[Failure], None],
@@ -45,7 +45,7 @@ class Followers:
         """`work` is a function at a module's top level: what a rank does."""
         self._context = multiprocessing.get_context("spawn")
         self._work = work
-        self._order = order
+        self._plan = plan
         self._on_failure = on_failure
         self._topologies = [
             topology.of_process(process)
@@ -61,7 +61,7 @@ class Followers:
     def __enter__(self) -> Self:
         for topology in self._topologies:
             reader, writer = self._context.Pipe(duplex=False)
-            arguments = (self._work, self._order, topology, writer, os.getpid())
+            arguments = (self._work, self._plan, topology, writer, os.getpid())
             process = self._context.Process(target=_follow, args=arguments, name=f"rank {topology.rank}", daemon=True)
             process.start()
             writer.close()
@@ -118,7 +118,11 @@ class Followers:
 
 
 def _follow(
-    work: Callable[[Order, Topology], None], order: Order, topology: Topology, cause: Connection, parent: int
+    work: Callable[[TrainingPlan, Topology], None],
+    plan: TrainingPlan,
+    topology: Topology,
+    cause: Connection,
+    parent: int,
 ) -> None:
     """In a rank: its work, and why it failed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -129,7 +133,7 @@ def _follow(
 
     def command() -> None:
         try:
-            work(order, topology)
+            work(plan, topology)
         except BaseException as error:
             cause.send(as_typed(error))
             raise

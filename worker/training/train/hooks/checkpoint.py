@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from training.errors import Transient
 from training.model.metrics import detection_metrics
 from training.storage.files import local_errors
-from training.train.checkpoints.checkpoint import Checkpoint, Interval
+from training.train.checkpoints.checkpoint import Checkpoint, CheckpointInterval
 from training.train.checkpoints.store import CheckpointStore
 from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
 from training.train.distributed.collectives import any_rank
@@ -32,7 +32,7 @@ class CheckpointHook(Hook):
         store: CheckpointStore,
         writer: CheckpointWriter,
         *,
-        interval: Interval,
+        interval: CheckpointInterval,
         classes: tuple[str, ...],
         training: Mapping[str, Any],
         clock: Callable[[], float] = time.monotonic,

@@ -1,4 +1,4 @@
-"""Tells the Reporter how far the training is, after every iteration; the Reporter decides what is sent."""
+"""Tells a ProgressReporter how far the training is, after every iteration; that decides what is sent."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 
 from training.model.metrics import detection_metrics
 from training.progress.report import metric_list
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 
 SMOOTHING = 0.1  # weight of the newest iteration in the throughput
 
@@ -23,7 +23,7 @@ class ProgressHook(Hook):
 
     def __init__(
         self,
-        reporter: Reporter,
+        reporter: ProgressReporter,
         *,
         classes: tuple[str, ...],
         images_per_step: int,
@@ -81,4 +81,4 @@ class ProgressHook(Hook):
             fields["throughput"] = f"{images:.2f} img/s"
         if self.metrics:
             fields["metrics"] = metric_list(self.metrics)
-        self._reporter.report(urgent=urgent, **fields)
+        self._reporter.update(urgent=urgent, **fields)

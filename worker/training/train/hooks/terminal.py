@@ -1,4 +1,4 @@
-"""Draws the progress of a training on a terminal, after ProgressHook has told the Reporter of it."""
+"""Draws the progress of a training on a terminal, after ProgressHook has told of it."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.tracking.terminal import StatusLine, status_text
 
 MIN_INTERVAL_S = 0.1
@@ -21,7 +21,9 @@ class TerminalHook(Hook):
 
     priority = "VERY_LOW"
 
-    def __init__(self, reporter: Reporter, line: StatusLine, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, reporter: ProgressReporter, line: StatusLine, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._reporter = reporter
         self._line = line
         self._clock = clock

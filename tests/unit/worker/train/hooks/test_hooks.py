@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.train.records import Kept
-from training.progress.reporter import Reporter
+from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
 from training.tracking.events import IterationRecord, StartRecord
 from training.tracking.recorder import Recorder
@@ -128,10 +128,10 @@ def test_a_terminal_shows_one_line_and_log_lines_above_it(monkeypatch: pytest.Mo
     state.logger.setLevel(logging.INFO)
     state.logger.handlers, state.logger.propagate = [handler, file], False
     line = StatusLine(terminal)
-    with Reporter(NullSender(), stage="train") as reporter:
+    with ProgressReporter(NullSender(), stage="train") as reporter:
         hook = TerminalHook(reporter, line, clock=clock)
         hook.before_train(state)
-        reporter.report(iteration=1, totalEpochs=5)
+        reporter.update(iteration=1, totalEpochs=5)
         hook.after_train_iter(state, 0, outputs={"loss": torch.tensor(2.0)})
         hook.after_train_iter(state, 1, outputs={"loss": torch.tensor(3.0)})  # too soon to be seen
         state.logger.info("checkpoint stored")
