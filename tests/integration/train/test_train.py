@@ -176,7 +176,7 @@ def test_what_cannot_work_is_said_before_training_in_one_sentence_with_its_exit_
 def test_cheap_checks_fail_before_torch_is_imported(place: Place) -> None:
     arguments = [str(place.root / "nowhere"), *place.arguments()[1:]]
     code = (
-        f"import sys; from training import train; code = train.main({arguments!r}); "
+        f"import sys; from training.train import command as train; code = train.main({arguments!r}); "
         "assert 'torch' not in sys.modules; sys.exit(code)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 66

@@ -28,6 +28,7 @@ from training.model import bundle
 from training.options import OptionParser, positive_integer
 from training.process.exit import run_command
 from training.process.limits import limit_process
+from training.process.logs import start_logging
 from training.process.pool import DocumentPool, warm_up
 from training.process.signals import StopRequest
 from training.storage.uri import open_storage
@@ -201,11 +202,7 @@ def main(arguments: Sequence[str] | None = None, *, load_detector: LoadDetector 
         nonlocal verbose
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
-        logging.basicConfig(
-            level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-        for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        start_logging(logging.DEBUG if verbose else logging.INFO)
         run(options, load_detector)
 
     def on_failure(_: Failure) -> None:

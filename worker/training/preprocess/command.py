@@ -35,6 +35,7 @@ from training.preprocess.prepare import Progress
 from training.preprocess.shards import Shard
 from training.process.container import available_cpus
 from training.process.exit import run_command
+from training.process.logs import start_logging
 from training.process.pool import warm_up
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_PREPROCESS, JsonObject
@@ -260,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nonlocal verbose
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
-        logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s")
+        start_logging(logging.INFO if verbose else logging.WARNING)
         run(options)
 
     def on_failure(failure: Failure) -> None:

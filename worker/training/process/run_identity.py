@@ -27,7 +27,7 @@ class RunIdentity:
         )
 
 
-def attempt_from_env() -> int:
+def attempt_from_env(environ: Mapping[str, str] = os.environ) -> int:
     """Which attempt of the run this is; 1 on a laptop."""
-    number = os.environ.get("TRAINING_ATTEMPT", "")
+    number = environ.get("TRAINING_ATTEMPT", "")
     return int(number) if number.isdecimal() else 1

@@ -17,6 +17,7 @@ from typing import Any
 
 from training.process.backoff import PATIENT, Backoff
 from training.process.deliverer import Deliverer
+from training.process.run_identity import attempt_from_env
 from training.progress.report import MAX_RESUME_POINTS, JsonObject
 from training.progress.senders import GatewaySender, LogSender, Sender
 
@@ -58,7 +59,6 @@ class ProgressReporter:
         logs.
         """
         url = environ.get("TRAINING_PROGRESS_URL", "")
-        attempt = environ.get("TRAINING_ATTEMPT", "")
         sender: Sender = LogSender()
         if url:
             token_file = environ.get("TRAINING_PROGRESS_TOKEN_FILE", "")
@@ -70,7 +70,7 @@ class ProgressReporter:
                 )
             except (ssl.SSLError, ValueError) as error:
                 logger.warning("progress is only logged: TRAINING_PROGRESS_CA is no certificate (%s)", error)
-        return cls(sender, stage=stage, attempt=int(attempt) if attempt.isdecimal() else 1)
+        return cls(sender, stage=stage, attempt=attempt_from_env(environ))
 
     def update(self, *, urgent: bool = False, **fields: Any) -> None:
         """Remember the fields (camelCase names of the contract) and send them soon, at once if urgent.

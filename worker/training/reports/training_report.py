@@ -12,6 +12,7 @@ from training.model.worst_pages import MIN_IOU, MIN_SCORE, JudgedPage
 from training.reports.markup import count, heading, name, number, page_head, scrolled, text
 from training.reports.training_charts import training_charts
 from training.reports.training_style import STYLE
+from training.tracking.duration import duration
 from training.tracking.events import ValidationRecord
 from training.tracking.history import LOST, RUNNING, Attempt, History
 
@@ -52,14 +53,6 @@ def training_html(content: PageContent) -> Iterator[str]:
     yield from _worst(content)
     yield from _facts(content)
     yield "</main>\n</body></html>\n"
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it: 42 s, 7 min, 1 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def best_validation(history: History) -> ValidationRecord | None:

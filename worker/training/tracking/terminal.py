@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from training.tracking.duration import duration
+
 CLEAR = "\r\x1b[K"  # to the line's start, and nothing to its end
 
 
@@ -24,7 +26,7 @@ def status_text(state: Mapping[str, Any], *, loss: float, learning_rate: float |
     if "throughput" in state:
         parts.append(str(state["throughput"]))
     if "etaSeconds" in state:
-        parts.append(f"{_duration(int(state['etaSeconds']))} left")
+        parts.append(f"{duration(state['etaSeconds'])} left")
     return "  ".join(parts)
 
 
@@ -74,10 +76,3 @@ class StatusLine(logging.Filter):
             return False
         self.clear()
         return True
-
-
-def _duration(seconds: int) -> str:
-    if seconds < 60:
-        return f"{seconds} s"
-    minutes = -(-seconds // 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -17,6 +17,7 @@ from training.errors import ConfigError, Failure, Interrupted, NotFound
 from training.model import bundle, config
 from training.options import OptionParser, positive_integer, positive_number, whole_number
 from training.process.exit import run_command
+from training.process.logs import start_logging
 from training.process.run_identity import RunIdentity
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_TRAIN, JsonObject
@@ -221,11 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nonlocal reporter, verbose
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
-        logging.basicConfig(
-            level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-        for name in ("boto3", "botocore", "s3transfer", "urllib3", "matplotlib", "PIL"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        start_logging(logging.DEBUG if verbose else logging.INFO)
         topology = Topology.from_env(os.environ, processes=options.processes or 1)
         reporter = (
             ProgressReporter.from_env(stage=STAGE_TRAIN)

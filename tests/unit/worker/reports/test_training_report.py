@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pytest
-
 from tests.support.train.judged import judged_page
 from tests.support.train.records import end, iteration, start, validation
 from training.reports.training_charts import continuations
-from training.reports.training_report import PageContent, TrainingFacts, best_validation, duration, training_html
+from training.reports.training_report import PageContent, TrainingFacts, best_validation, training_html
 from training.tracking.events import CheckpointRecord, FinalTestRecord, Record
 from training.tracking.history import History, merge
 
@@ -73,13 +71,6 @@ def test_attempts_are_told_apart_and_marked_where_they_continued() -> None:
 def test_perfect_pages_are_said_to_be_so() -> None:
     assert "Every table and cell was found" in html(FIRST, split="val")
     assert "Worst pages" not in html(FIRST)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3599, "1 h 00 min"), (90_000, "25 h 00 min")]
-)
-def test_durations_are_said_as_people_do(seconds: float, expected: str) -> None:
-    assert duration(seconds) == expected
 
 
 def test_there_is_no_best_of_nothing() -> None:

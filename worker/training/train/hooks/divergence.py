@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 
 from training.errors import WorkerError
+from training.train.hooks.readings import loss_of
 
 
 class DivergenceError(WorkerError):
@@ -27,7 +27,7 @@ class LossHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        loss = float(torch.as_tensor((outputs or {}).get("loss", 0.0)).detach())
+        loss = loss_of(outputs)
         if not math.isfinite(loss):
             good = self._last_checkpoint()
             raise DivergenceError(

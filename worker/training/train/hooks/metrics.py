@@ -13,6 +13,7 @@ from mmengine.hooks import Hook
 from training.model.metrics import detection_metrics
 from training.tracking.events import FinalTestRecord, IterationRecord, StartRecord, ValidationRecord, now
 from training.tracking.recorder import Recorder
+from training.train.hooks.readings import learning_rate_of
 
 MAX_ITERATIONS = 2000  # recorded of a whole training, about: a log costs the same however long it is
 
@@ -87,7 +88,7 @@ class MetricsHook(Hook):
                 iteration=self.iteration,
                 loss=values.pop("loss", None),
                 losses=values,
-                learning_rate=_learning_rate(runner.optim_wrapper.get_lr()),
+                learning_rate=_number(learning_rate_of(runner)),
                 seconds=round(seconds, 4),
                 data_seconds=round(data_seconds, 4),
                 gpu_memory_bytes=torch.cuda.max_memory_allocated() if has_gpu else None,
@@ -111,9 +112,3 @@ def _number(value: Any) -> float | None:
     except (TypeError, ValueError, RuntimeError):
         return None
     return float(f"{number:.6g}") if math.isfinite(number) else None
-
-
-def _learning_rate(rates: Mapping[str, Any]) -> float | None:
-    """The first group's; a config may have several."""
-    found = next((values[0] for name, values in rates.items() if name.endswith("lr") and values), None)
-    return None if found is None else _number(found)

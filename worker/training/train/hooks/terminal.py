@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 
 from training.progress.reporter import ProgressReporter
 from training.tracking.terminal import StatusLine, status_text
+from training.train.hooks.readings import learning_rate_of, loss_of
 
 MIN_INTERVAL_S = 0.1
 
@@ -38,12 +38,11 @@ class TerminalHook(Hook):
         if self._clock() < self._next_s:
             return
         self._next_s = self._clock() + MIN_INTERVAL_S
-        rates = [values[0] for name, values in runner.optim_wrapper.get_lr().items() if name.endswith("lr") and values]
         self._line.draw(
             status_text(
                 self._reporter.state(),
-                loss=float(torch.as_tensor((outputs or {}).get("loss", 0.0)).detach()),
-                learning_rate=float(rates[0]) if rates else None,
+                loss=loss_of(outputs),
+                learning_rate=learning_rate_of(runner),
                 per_epoch=len(runner.train_dataloader),
             )
         )
