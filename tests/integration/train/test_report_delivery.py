@@ -6,18 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificates import self_signed
 from training.process.deliverer import DeliveryError
 from training.progress.reporter import ProgressReporter
 from training.progress.senders import MAX_REPORT_BYTES, GatewaySender
@@ -37,30 +32,12 @@ class Gateway:
     body_sizes: list[int] = field(default_factory=list)
 
 
-def self_signed(folder: Path) -> tuple[Path, str]:
+def certificate_in(folder: Path) -> tuple[Path, str]:
     """A certificate for 127.0.0.1 with its key in one file, and its PEM text."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    key, certificate = self_signed()
     path = folder / "gateway.pem"
-    path.write_bytes(private + pem)
-    return path, pem.decode()
+    path.write_bytes(key + certificate)
+    return path, certificate.decode()
 
 
 @pytest.fixture
@@ -83,7 +60,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
         def log_message(self, *_: object) -> None:
             pass
 
-    certificate, state.ca_pem = self_signed(tmp_path)
+    certificate, state.ca_pem = certificate_in(tmp_path)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
@@ -165,7 +142,7 @@ def test_the_token_follows_no_redirect(gateway: Gateway) -> None:
 
 def test_a_gateway_with_another_certificate_gets_no_token(gateway: Gateway, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    _, other_ca = self_signed(tmp_path / "other")
+    _, other_ca = certificate_in(tmp_path / "other")
     sender = GatewaySender(gateway.url, token_file=None, ca_pem=other_ca)
     with pytest.raises(DeliveryError, match="CERTIFICATE_VERIFY_FAILED"):
         sender.send({"sequence": 1})
