@@ -40,7 +40,7 @@ def model(straight: Place, tmp_path: Path) -> Path:
 def run_infer(*arguments: str | Path, environment: dict[str, str] | None = None) -> tuple[int, str, bool]:
     """Exit code and output of the command in a process of its own, and whether it imported torch."""
     code = (
-        "import sys; from training import infer; code = infer.main(sys.argv[1:]);"
+        "import sys; from training.infer import command as infer; code = infer.main(sys.argv[1:]);"
         "print('torch' if 'torch' in sys.modules else 'light'); sys.exit(code)"
     )
     result = subprocess.run(
