@@ -20,7 +20,7 @@ from training.documents.render import RenderOptions, check_page_pixels, page_siz
 from training.documents.text_layer import page_words
 from training.geometry import Box, union
 from training.labels.categories import CELL, LabelledBox
-from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
 
 pytestmark = pytest.mark.integration
 
@@ -38,13 +38,13 @@ def one_word(tmp_path: Path) -> Path:
     return path
 
 
-def prepare(folder: Path, pdf: Path, json_path: Path) -> PreparedPart | QuarantinedDocument:
+def prepare(folder: Path, pdf: Path, json_path: Path) -> PreparedChunk | QuarantinedDocument:
     folder.mkdir(parents=True)
-    return prepare_part(DocumentTask(pdf.stem, pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
+    return prepare_chunk(DocumentTask(pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
 
 
-def boxes(result: PreparedPart | QuarantinedDocument) -> list[list[LabelledBox]]:
-    assert isinstance(result, PreparedPart), result
+def boxes(result: PreparedChunk | QuarantinedDocument) -> list[list[LabelledBox]]:
+    assert isinstance(result, PreparedChunk), result
     return [list(page.labelled.boxes) for page in result.pages]
 
 
@@ -97,16 +97,16 @@ def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path
     canvas.save()
     with pytest.raises(DocumentError, match="24000 x 24000 pixels at 120 dpi") as caught:
         check_page_pixels(page_sizes(PdfFile(path)), [0], 120)
-    assert caught.value.cause == "too_large"
+    assert caught.value.quarantine_reason == "too_large"
 
 
-@pytest.mark.parametrize(("content", "cause"), [(b"", "corrupt"), (b"%PDF-1.4\nnonsense", "corrupt")])
-def test_a_broken_file_is_told(tmp_path: Path, content: bytes, cause: str) -> None:
+@pytest.mark.parametrize(("content", "reason"), [(b"", "corrupt"), (b"%PDF-1.4\nnonsense", "corrupt")])
+def test_a_broken_file_is_told(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "broken.pdf"
     path.write_bytes(content)
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(path))
-    assert caught.value.cause == cause
+    assert caught.value.quarantine_reason == reason
 
 
 def test_a_password_is_told_from_damage_and_an_owner_password_is_no_hindrance(one_word: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_password_is_told_from_damage_and_an_owner_password_is_no_hindrance(on
         writer.write(tmp_path / name)
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(tmp_path / "locked.pdf"))
-    assert caught.value.cause == "encrypted"
+    assert caught.value.quarantine_reason == "encrypted"
     assert len(page_sizes(PdfFile(tmp_path / "owned.pdf"))) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(render, "PROGRAM_TIMEOUT_S", 0.3)
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(tmp_path / "x.pdf"))
-    assert caught.value.cause == "timeout"
+    assert caught.value.quarantine_reason == "timeout"
 
 
 def test_the_same_seed_draws_the_same_corpus_and_another_does_not(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_ruling_lines_are_no_ink_and_light_text_on_dark_is() -> None:
     assert not is_blank(page)
 
 
-def test_a_table_on_a_page_that_was_drawn_blank_sets_the_document_aside(tmp_path: Path) -> None:
+def test_a_table_on_a_page_that_was_drawn_blank_quarantines_the_document(tmp_path: Path) -> None:
     path = tmp_path / "blank.pdf"
     canvas = Canvas(str(path), pagesize=PAGE)
     canvas.showPage()
@@ -275,7 +275,7 @@ def test_the_texts_of_a_page_are_those_of_its_words_as_they_are_read(tmp_path: P
     canvas.showPage()
     canvas.save()
     pdf, options = PdfFile(tmp_path / "texts.pdf"), RenderOptions()
-    texts = text_layer.page_texts(pdf, [0, 1], options)
+    texts = text_layer.page_word_texts(pdf, [0, 1], options)
     assert sorted(texts[0].values()) == sorted(["a<b", "R&D", '"quoted"', "&lt;", "größe", "bold"])
     assert texts[1] == {}
     assert {number: set(found) for number, found in texts.items()} == {

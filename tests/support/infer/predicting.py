@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.geometry import Box
 from training.infer.pipeline import PageDetector
 from training.labels.categories import LabelledBox
 from training.model.detections import Detection
@@ -19,26 +18,23 @@ Labels = Mapping[tuple[str, int], list[LabelledBox]]  # by document and page
 
 @dataclass
 class TruthfulDetector:
-    """Detects exactly the labels; `runs` are the numbers of pages that it was shown at once."""
+    """Detects exactly the labels; `chunks` are the numbers of pages that it was shown at once."""
 
     names: Sequence[str]  # of the documents, as they are predicted on
     labels: Labels
-    runs: list[int] = field(default_factory=list)
+    chunks: list[int] = field(default_factory=list)
 
     def load(self, *_: object) -> PageDetector:
         return self
 
     def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        self.runs.append(len(images))
+        self.chunks.append(len(images))
         return [self._page(image) for image in images]
 
     def _page(self, image: Path) -> list[Detection]:
         (index,) = (int(part) for part in image.parts if re.fullmatch(r"\d{6}", part))
         page = int(image.stem.rpartition("-")[2]) - 1
-        return [
-            Detection(category, 0.9, Box(left, top, left + width, top + height))
-            for category, left, top, width, height in self.labels[self.names[index - 1], page]
-        ]
+        return [Detection(label.category, 0.9, label.box) for label in self.labels[self.names[index - 1], page]]
 
 
 def prepare(source: Path, target: Path) -> Labels:

@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from training.annotations.badgerdoc import Block, Cell, Page, PixelBox, explain
+from training.geometry import Box
 
 _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
@@ -133,7 +134,7 @@ class _Objects:
         cells = self._placed(found)
         return Block(
             type="table",
-            bbox=None if corners is None else _pixel_box(corners),
+            bbox=None if corners is None else PixelBox.of(Box(*corners)),
             header=tuple(cell for number, cell in cells if self._objects[number].is_a(_HEADER)),
             cells=tuple(cell for number, cell in cells if not self._objects[number].is_a(_HEADER)),
         )
@@ -161,13 +162,13 @@ class _Objects:
         corners = [self._corners(number) for number in numbers]
         places = [self._place(number) for number in numbers]
         if any(place.row is None or place.column is None for place in places):
-            rows = _positions([(top, bottom) for _, top, _, bottom in corners])
-            columns = _positions([(left, right) for left, _, right, _ in corners])
+            rows = _grid_lines([(top, bottom) for _, top, _, bottom in corners])
+            columns = _grid_lines([(left, right) for left, _, right, _ in corners])
         else:
             rows = [(place.row or 0, place.rowspan) for place in places]
             columns = [(place.column or 0, place.colspan) for place in places]
         return [
-            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=_pixel_box(box)))
+            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=PixelBox.of(Box(*box))))
             for number, box, (row, rowspan), (column, colspan) in zip(numbers, corners, rows, columns, strict=True)
         ]
 
@@ -193,12 +194,7 @@ def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
         raise ValueError(explain(error, where)) from None
 
 
-def _pixel_box(corners: Corners) -> PixelBox:
-    left, top, right, bottom = corners
-    return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
-
-
-def _positions(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+def _grid_lines(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
     """The first row (or column) of each interval, and how many it covers.
 
     There are as many rows as it takes marks to leave no interval without one, each in the middle of what the intervals

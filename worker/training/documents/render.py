@@ -19,6 +19,7 @@ from PIL import Image
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.rasterize import draw_to_files
+from training.errors import ConfigError
 
 POINTS_PER_INCH = 72
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
@@ -26,6 +27,7 @@ MAX_PAGES = 20_000
 MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
 FURTHER_PAGE_TIMEOUT_S = 2  # beside page_timeout_s for each page that one call draws
 IMAGE_FORMATS = ("jpeg", "png")
+MIN_DPI, MAX_DPI = 36, 600
 _PAGES = re.compile(rb"^Pages: +(\d+)", re.MULTILINE)
 _SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)", re.MULTILINE)
 _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
@@ -33,11 +35,18 @@ _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do."""
+    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do.
+
+    Raises ConfigError for a resolution beyond MIN_DPI and MAX_DPI.
+    """
 
     dpi: int = 120
     image_format: str = "jpeg"  # of IMAGE_FORMATS
     page_timeout_s: float = 60
+
+    def __post_init__(self) -> None:
+        if not MIN_DPI <= self.dpi <= MAX_DPI:
+            raise ConfigError(f"--dpi is {self.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
 
     def timeout_s(self, pages: int) -> float:
         """For one call that draws so many pages."""
@@ -106,8 +115,8 @@ def render_pages(
     Raises DocumentError (corrupt, too_large, timeout): a renderer that dies yields fewer pages without an error, and a
     page that it cannot draw an image of 1 x 1, so both are checked.
     """
-    for first, last in page_runs(numbers):
-        paths = _render_run(pdf, first, last, options, folder)
+    for first, last in page_chunks(numbers):
+        paths = _render_chunk(pdf, first, last, options, folder)
         if len(paths) != last - first + 1:
             raise _why_not_drawn(pdf, first + len(paths), options)
         for number, path in zip(range(first, last + 1), paths, strict=True):
@@ -124,7 +133,7 @@ def render_pages(
             yield RenderedPage(number, path, width, height)
 
 
-def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def page_chunks(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of consecutive numbers, at most PAGES_PER_CHUNK long: gaps are not drawn."""
     if not numbers:
         return
@@ -136,7 +145,7 @@ def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield first, numbers[-1]
 
 
-def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
+def _render_chunk(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
     timeout_s = options.timeout_s(last - first + 1)
     try:
         return draw_to_files(
@@ -159,6 +168,3 @@ def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentE
         except DocumentError as error:
             return error
     return DocumentError(Reason.CORRUPT, f"Page {page} could not be drawn; export the PDF again.")
-
-
-MIN_DPI, MAX_DPI = 36, 600

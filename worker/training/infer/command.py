@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.documents.passwords import Passwords
-from training.documents.render import MAX_DPI, MIN_DPI, RenderOptions
+from training.documents.render import RenderOptions
 from training.errors import ConfigError, DataError, Failure
 from training.infer import render_ahead
 from training.infer.pdfs import find_pdfs
-from training.infer.pipeline import Order, Outcome, PageDetector, State, predict_documents
+from training.infer.pipeline import DocumentOutcome, InferencePlan, PageDetector, State, predict_documents
 from training.labels.categories import CATEGORIES
 from training.model import bundle
 from training.options import OptionParser, positive_integer
@@ -78,17 +78,24 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
     parser.add_argument(
         "--batch_size", type=positive_integer, default=1, help="pages that the network gets at once (1)"
     )
-    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution that pages are drawn in (120)")
     parser.add_argument(
-        "--page_timeout", type=positive_integer, default=60, help="seconds after which a page fails its document (60)"
+        "--dpi",
+        type=positive_integer,
+        default=RenderOptions.dpi,
+        help=f"resolution that pages are drawn in ({RenderOptions.dpi})",
+    )
+    parser.add_argument(
+        "--page_timeout",
+        type=positive_integer,
+        default=RenderOptions.page_timeout_s,
+        help=f"seconds after which a page fails its document ({RenderOptions.page_timeout_s:g})",
     )
     parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
     parser.add_boolean("--copy_pdfs", default=True, description="copy the PDFs to the output (True)")
     parser.add_boolean("--force", description="predict again what is there, also where people have changed it")
     parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
     parsed = parser.parse_args(list(arguments))
-    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
-        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
+    render = RenderOptions(parsed.dpi, page_timeout_s=parsed.page_timeout)
     model, config_uri = _model(parsed.model, environ)
     return Options(
         source=parsed.source,
@@ -98,7 +105,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
         device=parsed.device,
         score=parsed.score,
         batch_size=parsed.batch_size,
-        render=RenderOptions(parsed.dpi, page_timeout_s=parsed.page_timeout),
+        render=render,
         passwords=parsed.passwords,
         copy_pdfs=parsed.copy_pdfs,
         force=parsed.force,
@@ -128,7 +135,7 @@ def _probability(text: str) -> float:
     return value
 
 
-def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Order:
+def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> InferencePlan:
     """The cheap checks, the cheapest first. Raises the typed errors."""
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     source = find_pdfs(options.source)
@@ -142,7 +149,7 @@ def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Ord
         )
     if model.demo:
         logger.warning("%s is a demo's model, trained on a handful of pages: its predictions mean nothing", model.uri)
-    return Order(
+    return InferencePlan(
         source=source,
         target=target,
         model=model,
@@ -169,10 +176,10 @@ def run(options: Options, load_detector: LoadDetector) -> None:
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         # The root file system is read-only in a pod, and so may the home be.
         os.environ.setdefault("MPLCONFIGDIR", f"{folder}/matplotlib")
-        order = prepare(options, Path(folder), load_detector)
+        plan = prepare(options, Path(folder), load_detector)
         with DocumentPool(1, initialize=limit_process, preload=render_ahead.__name__) as pool:
-            outcomes = predict_documents(order, pool)
-    print(summary(outcomes, order.target.uri()), flush=True)
+            outcomes = predict_documents(plan, pool)
+    print(summary(outcomes, plan.target.uri()), flush=True)
     failed = [outcome.name for outcome in outcomes if outcome.state is State.FAILED]
     if failed:
         raise DataError(
@@ -181,7 +188,7 @@ def run(options: Options, load_detector: LoadDetector) -> None:
         )
 
 
-def summary(outcomes: Sequence[Outcome], target: str) -> str:
+def summary(outcomes: Sequence[DocumentOutcome], target: str) -> str:
     """What a person wants to know at the end."""
     counts = Counter(outcome.state for outcome in outcomes)
     words = {

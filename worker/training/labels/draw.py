@@ -18,16 +18,14 @@ THUMBNAIL_QUALITY = 60
 def draw_page(picture: Image.Image, width: int, boxes: Iterable[LabelledBox], target: Path) -> bytes:
     """Draws the outlines of `boxes` in their classes' colours on `picture` and writes it to `target` as JPEG.
 
-    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the data set, which the boxes
+    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the dataset, which the boxes
     are in. Returns a JPEG of a third of the picture's size.
     """
     scale = picture.width / width
     canvas = ImageDraw.Draw(picture)
-    for category, left, top, box_width, height in sorted(boxes, key=lambda box: DRAW_ORDER.index(box.category)):
+    for label in sorted(boxes, key=lambda label: DRAW_ORDER.index(label.category)):
         canvas.rectangle(
-            (left * scale, top * scale, (left + box_width) * scale, (top + height) * scale),
-            outline=COLOURS[category],
-            width=LINE_WIDTHS[category],
+            label.box.scaled(scale, scale), outline=COLOURS[label.category], width=LINE_WIDTHS[label.category]
         )
     picture.save(target, "JPEG", quality=QUALITY)
     content = io.BytesIO()

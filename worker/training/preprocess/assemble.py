@@ -1,4 +1,4 @@
-"""Prepared documents -> the data set: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
+"""Prepared documents -> the dataset: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -67,13 +67,13 @@ class AssembledDataset:
 
 
 def check_failures(inputs: Inputs, allowed: Allowance) -> None:
-    """Raises DataError where more documents failed than allowed, or none is left; the message names the causes."""
+    """Raises DataError where more documents failed than allowed, or none is left; the message counts the reasons."""
     failed = inputs.quarantined
     total = len(failed) + len(inputs.prepared)
     if not failed or (len(failed) <= allowed.limit(total) and inputs.prepared):
         return
-    causes = Counter(document.reason for document in failed)
-    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(causes.items()))
+    reasons = Counter(document.reason for document in failed)
+    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     first = failed[0]
     raise DataError(
         f"{len(failed)} of {total} documents cannot be used ({counted}), more than --max_failed_documents {allowed} "
@@ -107,7 +107,7 @@ def build_dataset(
 
         path = annotation_files[split] = scratch / f"{split}.json"
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(coco.chunks())
+            file.writelines(coco.pieces())
         files.append(FileEntry(path=f"{split}/{split}.json", size_bytes=path.stat().st_size, sha256=sha256_file(path)))
         files += [
             FileEntry(path=f"{split}/images/{page.labelled.file_name}", size_bytes=page.size_bytes, sha256=page.sha256)

@@ -1,11 +1,10 @@
-"""A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
+"""A chunk of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
 
-A part is a run of pages that one call of the renderer draws, so that a long document keeps all processes busy. Whatever
-is wrong with a document sets aside this document alone.
+Whatever
+is wrong with a document quarantines this document alone.
 """
 
 import os
-import shutil
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,16 +12,18 @@ from pathlib import Path
 from training.annotations.badgerdoc import Page, check_page_numbers
 from training.annotations.page_index import PageFile
 from training.annotations.reader import page_texts
+from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
+from training.documents.chunks import chunk_folder
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, set_aside_faults
+from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import (
     PageSize,
     RenderedPage,
     RenderOptions,
     check_page_pixels,
-    page_runs,
+    page_chunks,
     page_sizes,
     render_pages,
 )
@@ -46,10 +47,9 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class DocumentTask:
-    """What to prepare. `folder` takes a folder for each part; files of the data set are named by `file_stem`."""
+    """What to prepare. `folder` takes a folder for each chunk."""
 
     name: str
-    file_stem: str
     pdf: PdfFile
     json: Path
     folder: Path
@@ -57,12 +57,12 @@ class DocumentTask:
 
 
 @dataclass(frozen=True)
-class PreparedPart:
-    """A part's pages, by number, whose files are in `folder`; `parts` is how many the whole document has."""
+class PreparedChunk:
+    """A chunk's pages, by number, whose files are in `folder`; `chunks` is how many the whole document has."""
 
     folder: Path
     pages: tuple[PreparedPage, ...]
-    parts: int
+    chunks: int
 
     @property
     def images(self) -> Path:
@@ -86,12 +86,12 @@ class PreparedPart:
         return self.drawings / f"{page.number}.jpg"
 
 
-def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedDocument:
-    """Renders and labels one part's pages; those that only the PDF has were not annotated: left out.
+def prepare_chunk(task: DocumentTask, number: int) -> PreparedChunk | QuarantinedDocument:
+    """Renders and labels one chunk's pages; those that only the PDF has were not annotated: left out.
 
     Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
     """
-    return set_aside_faults(task.name, lambda: _prepare(task, number))
+    return quarantine_faults(task.name, lambda: _prepare(task, number))
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class _Opened:
     sizes: list[PageSize]
 
 
-# Of the document that is being prepared: each process reads its annotations once, however many parts it gets.
+# Of the document that is being prepared: each process reads its annotations once, however many chunks it gets.
 @lru_cache(maxsize=1)
 def _open(task: DocumentTask) -> _Opened:
     texts = page_texts(task.json.read_bytes(), task.options.annotation_format)
@@ -113,29 +113,28 @@ def _open(task: DocumentTask) -> _Opened:
     return _Opened(pages, sizes)
 
 
-def _prepare(task: DocumentTask, number: int) -> PreparedPart:
+def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     opened = _open(task)
-    runs = list(page_runs(opened.pages.numbers))
-    first, last = runs[number]
-    annotated = {number: opened.pages.read(number) for number in range(first, last + 1)}
-    part = PreparedPart(task.folder / f"part-{number}", (), len(runs))
-    shutil.rmtree(part.folder, ignore_errors=True)  # of a process that was killed over it
-    part.images.mkdir(parents=True)
-    part.drawings.mkdir()
+    chunks = list(page_chunks(opened.pages.numbers))
+    first, last = chunks[number]
+    annotated = opened.pages.read(range(first, last + 1))
+    chunk = PreparedChunk(chunk_folder(task.folder, number), (), len(chunks))
+    chunk.images.mkdir()
+    chunk.drawings.mkdir()
     with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render
     words = page_words(task.pdf, with_tables, options)
     pages = []
-    with part.record_lines.open("wb") as lines:
-        for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=part.folder):
+    with chunk.record_lines.open("wb") as lines:
+        for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
             labelled = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), task)
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
-            thumbnail = draw_page(image.small, rendered.width, labelled.boxes, part.drawing(page))
-            rendered.path.replace(part.image(page))
+            thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
+            rendered.path.replace(chunk.image(page))
             lines.write(PageRecord.of(page, thumbnail).to_line())
             pages.append(page)
-    return replace(part, pages=tuple(pages))
+    return replace(chunk, pages=tuple(pages))
 
 
 def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:
@@ -153,5 +152,5 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box
         dpi=task.options.render.dpi,
         coordinates=task.options.coordinates,
     )
-    name = f"{task.file_stem}_{rendered.number}{rendered.path.suffix}"
+    name = image_name(task.name, rendered.number, rendered.path.suffix)
     return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))

@@ -1,4 +1,4 @@
-"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO data set to train on.
+"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO dataset to train on.
 
     python3 -m training.preprocess --source SOURCE --working_dir TARGET
     python3 -m training.preprocess --s3_bucket BUCKET --s3_source_folder SOURCE --s3_target_folder TARGET
@@ -23,14 +23,14 @@ from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.dataset.manifest import Manifest
 from training.dataset.split import SplitWeights
 from training.documents.passwords import Passwords
-from training.documents.render import IMAGE_FORMATS, MAX_DPI, MIN_DPI, RenderOptions
+from training.documents.render import IMAGE_FORMATS, RenderOptions
 from training.errors import ConfigError, Failure
 from training.labels.scale import Coordinates
 from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions
 from training.preprocess.parameters import Allowance, Parameters, allowance
-from training.preprocess.pipeline import Outcome, ShareDone, preprocess
+from training.preprocess.pipeline import DatasetDone, ShardDone, preprocess
 from training.preprocess.prepare import Progress
 from training.preprocess.shards import Shard
 from training.process.container import available_cpus
@@ -77,7 +77,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         default="auto",
         help="unit of the annotations' boxes: auto, points, or 400dpi and the like (auto)",
     )
-    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution of the images (120)")
+    parser.add_argument(
+        "--dpi",
+        type=positive_integer,
+        default=RenderOptions.dpi,
+        help=f"resolution of the images ({RenderOptions.dpi})",
+    )
     parser.add_argument(
         "--image_format", default="jpeg", choices=IMAGE_FORMATS, help="png is exact, and takes 10 times as long (jpeg)"
     )
@@ -93,8 +98,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--page_timeout",
         type=positive_integer,
-        default=60,
-        help="seconds after which a page sets its document aside (60)",
+        default=RenderOptions.page_timeout_s,
+        help=f"seconds after which a page's document is quarantined ({RenderOptions.page_timeout_s:g})",
     )
     parser.add_argument("--shards", type=positive_integer, default=1, help="processes that share the work (1)")
     parser.add_argument("--shard_index", type=int, help="which of them this is, from 0 (JOB_COMPLETION_INDEX)")
@@ -102,8 +107,6 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_boolean("--verbose", description="one line per document")
     parsed = parser.parse_args(arguments)
     source, target = _places(parsed)
-    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
-        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
     pages = PageOptions(
         render=RenderOptions(parsed.dpi, parsed.image_format, parsed.page_timeout),
         annotation_format=parsed.format,
@@ -163,9 +166,9 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
     return parsed.source, parsed.working_dir
 
 
-def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> JsonObject:
-    """The termination message of a run that made, or found, its data set, or did its share."""
-    if isinstance(outcome, ShareDone):
+def succeeded_message(outcome: DatasetDone | ShardDone, target: Storage) -> JsonObject:
+    """The termination message of a run that made, or found, its dataset, or did its shard."""
+    if isinstance(outcome, ShardDone):
         return shard_message(index=outcome.shard.index, of=outcome.shard.of, documents=outcome.documents)
     manifest = outcome.dataset.manifest
     return dataset_message(
@@ -180,13 +183,13 @@ def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> JsonObje
     )
 
 
-def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> str:
+def summary(outcome: DatasetDone | ShardDone, target: Storage, seconds: float) -> str:
     """What a person wants to know at the end: counts per split and class, and what was left out."""
-    if isinstance(outcome, ShareDone):
+    if isinstance(outcome, ShardDone):
         shard = outcome.shard
         return (
-            f"share {shard.index} of {shard.of}: {outcome.documents} documents are done; "
-            "the process that is done last assembles the data set"
+            f"shard {shard.index} of {shard.of}: {outcome.documents} documents are done; "
+            "the process that is done last assembles the dataset"
         )
     manifest = outcome.dataset.manifest
     lines = [f"{target.uri(MANIFEST_KEY)}  {manifest.digest}"]
@@ -208,7 +211,7 @@ def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> st
     total = len(manifest.documents) + len(manifest.quarantined)
     pages = outcome.new_pages
     if outcome.cache_hit:
-        how = "nothing to do: the data set is there and its input is unchanged"
+        how = "nothing to do: the dataset is there and its input is unchanged"
     else:
         how = f"{pages} pages drawn in {seconds:.1f} s, {pages / max(seconds, 1e-9):.1f} a second"
     lines.append(f"{len(manifest.documents)} of {total} documents prepared; {how}")

@@ -1,4 +1,4 @@
-"""A folder of corrected documents -> a data set: all that `training.preprocess` does, from storage to storage."""
+"""A folder of corrected documents -> a dataset: all that `training.preprocess` does, from storage to storage."""
 
 import logging
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from training.preprocess.assemble import Inputs, build_dataset, check_failures
 from training.preprocess.corpus import Pairing, pair_documents
 from training.preprocess.parameters import Parameters
 from training.preprocess.prepare import Preparation, Prepared, Progress, prepare_documents
-from training.preprocess.publish import Target
-from training.preprocess.shards import WHOLE, Notes, Shard, shares
+from training.preprocess.shards import WHOLE, Notes, Shard, deal
+from training.preprocess.target import Target
 from training.reports.dataset_report import write_review
 from training.storage.base import Storage
 from training.storage.local import LocalStorage
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """The data set in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
+class DatasetDone:
+    """The dataset in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
 
     dataset: Dataset
     cache_hit: bool
@@ -34,8 +34,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class ShareDone:
-    """This share is done, and the data set is left to the process that is done last."""
+class ShardDone:
+    """This shard is done, and the dataset is left to the process that is done last."""
 
     shard: Shard
     documents: int
@@ -51,8 +51,8 @@ def preprocess(
     workers: int,
     shard: Shard = WHOLE,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Outcome | ShareDone:
-    """Makes the data set of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
+) -> DatasetDone | ShardDone:
+    """Makes the dataset of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
 
     Raises DataError where nothing is usable or too many documents fail, and what the storages raise.
     """
@@ -62,24 +62,21 @@ def preprocess(
     for key in pairing.ignored:
         logger.warning("%s is left out: documents are pdfs/<name>.pdf and json/<name>.json", source.uri(key))
     target.check_writable()
-    place = Target(target)
-    records = RecordFolder(scratch / "records")
     # A first guess, good unless documents fail or a class is rare, so that images go where they belong at once.
     unknown = {pair.name: frozenset[str]() for pair in pairing.pairs}
+    place = Target(target, assign_splits(unknown, parameters.weights, parameters.seed))
+    records = RecordFolder(scratch / "records")
     preparation = Preparation(
         source=source,
-        target=target,
+        target=place,
         options=parameters.pages,
         page_parameters=parameters.of_pages(),
         passwords=passwords,
-        guess=assign_splits(unknown, parameters.weights, parameters.seed),
-        sizes=place.sizes(),
         records=records,
         scratch=scratch,
-        before_change=place.begin_changes,
     )
-    share = shares(pairing.pairs, shard.of)[shard.index]
-    prepared = prepare_documents(preparation, share, workers=workers, on_progress=on_progress)
+    pairs = deal(pairing.pairs, shard.of)[shard.index]
+    prepared = prepare_documents(preparation, pairs, workers=workers, on_progress=on_progress)
     new_pages = _new_pages(prepared)
     if shard == WHOLE:
         inputs = _inputs(pairing, prepared)
@@ -88,7 +85,7 @@ def preprocess(
     notes.leave(shard.index, prepared)
     collected = notes.collect(records)
     if collected is None:
-        return ShareDone(shard, len(share))
+        return ShardDone(shard, len(pairs))
     outcome = _assemble(place, collected, parameters, records=records, scratch=scratch, new_pages=new_pages)
     notes.clear()
     return outcome
@@ -96,18 +93,18 @@ def preprocess(
 
 def _assemble(
     place: Target, inputs: Inputs, parameters: Parameters, *, records: RecordFolder, scratch: Path, new_pages: int
-) -> Outcome:
+) -> DatasetDone:
     check_failures(inputs, parameters.max_failed)
     classes = {document.name: document.classes for document in inputs.prepared}
     assignment = assign_splits(classes, parameters.weights, parameters.seed)
     dataset = build_dataset(inputs, assignment, parameters.in_manifest(), scratch)
     found = place.find(dataset)
     if found is not None:
-        return Outcome(found, cache_hit=True, new_pages=new_pages)
+        return DatasetDone(found, cache_hit=True, new_pages=new_pages)
     report = scratch / "report.html"
     write_review(report, dataset.manifest, inputs.prepared, records)
     published = place.publish(dataset, inputs, assignment, report)
-    return Outcome(published, cache_hit=False, new_pages=new_pages)
+    return DatasetDone(published, cache_hit=False, new_pages=new_pages)
 
 
 def _inputs(pairing: Pairing, prepared: list[Prepared]) -> Inputs:

@@ -1,6 +1,6 @@
 """The documents' way from the source to the target: download, prepare, upload, each overlapped with the others.
 
-A thread per document in flight downloads it, waits for the processes that prepare its parts, and uploads what they
+A thread per document in flight downloads it, waits for the processes that prepare its chunks, and uploads what they
 made: memory and disk hold only the documents in flight. A document whose record is in the target with the same key is
 not prepared again.
 """
@@ -8,66 +8,58 @@ not prepared again.
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training.dataset.layout import document_record_key, drawing_key, image_key, splits_with
 from training.dataset.manifest import InputDigest
 from training.dataset.prepared_document import (
     PreparedDocument,
-    PreparedPage,
     RecordFolder,
-    read_record,
     record_key,
     write_record,
 )
-from training.dataset.split import SPLITS, Assignment
+from training.documents.chunks import cancel_chunks, chunk_result
 from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import QuarantinedDocument, killed
+from training.documents.quarantine import QuarantinedDocument
 from training.errors import Transient
-from training.preprocess import chunk
-from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
 from training.preprocess.corpus import Pair
+from training.preprocess.target import Target
 from training.process.limits import limit_process
-from training.process.pool import DocumentPool, ProcessKilledError
+from training.process.pool import DocumentPool
 from training.process.threads import TRANSFER_THREADS, thread_pool
 from training.storage.base import Storage
 from training.storage.files import sha256_file
-from training.storage.local import LocalStorage, local_file, sha256_object
+from training.storage.local import local_file
 
 logger = logging.getLogger(__name__)
-Part = PreparedPart | QuarantinedDocument
+Chunk = PreparedChunk | QuarantinedDocument
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
     """From where to where documents are prepared, and how.
 
-    `page_parameters` is all that decides a document's pages, besides its files. `guess` is where images go at once;
-    where another split turns out to be theirs, they are moved. `sizes` are those of the objects that the target had, in
-    bytes by key. `records` takes every document's record. `before_change` is called before the target's first change,
-    from any thread, more than once.
+    `page_parameters` is all that decides a document's pages, besides its files. `records` takes every document's
+    record.
     """
 
     source: Storage
-    target: Storage
+    target: Target
     options: PageOptions
     page_parameters: Mapping[str, Any]
     passwords: Passwords
-    guess: Assignment
-    sizes: Mapping[str, int]
     records: RecordFolder
     scratch: Path
-    before_change: Callable[[], None]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: the finished part of it by the sizes of the PDFs, 0 to 1; the documents and pages done."""
+    """How far a run is: the finished fraction of it by the sizes of the PDFs, 0 to 1; the documents and pages done."""
 
     fraction: float
     documents: int
@@ -93,7 +85,7 @@ def prepare_documents(
     ordered = sorted(pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name))
     results: list[Prepared] = []
     with (
-        DocumentPool(workers, initialize=limit_process, preload=chunk.__name__) as processes,
+        DocumentPool(workers, initialize=limit_process, preload=prepare_chunk.__module__) as processes,
         thread_pool(TRANSFER_THREADS, "upload") as uploads,
         thread_pool(2 * workers + 2, "document") as documents,
     ):
@@ -116,28 +108,28 @@ class _Meter:
         self._total = sum(pair.pdf.size_bytes + 1 for pair in pairs)
         self._on_progress = on_progress
         self._lock = threading.Lock()
-        self._parts: dict[str, float] = {}  # of the documents that are not done, by name
+        self._fractions: dict[str, float] = {}  # of the documents that are not done, by name
         self._done_bytes = 0
         self._documents = 0
         self._pages = 0
 
-    def part(self, pair: Pair, part: PreparedPart) -> None:
-        """One part of a document is done."""
+    def chunk(self, pair: Pair, done: PreparedChunk) -> None:
+        """One chunk of a document is done."""
         with self._lock:
-            self._parts[pair.name] = self._parts.get(pair.name, 0.0) + (pair.pdf.size_bytes + 1) / part.parts
-            self._pages += len(part.pages)
+            self._fractions[pair.name] = self._fractions.get(pair.name, 0.0) + (pair.pdf.size_bytes + 1) / done.chunks
+            self._pages += len(done.pages)
             self._tell()
 
     def document(self, pair: Pair) -> None:
-        """A document is done, with all its parts or without."""
+        """A document is done, with all its chunks or without."""
         with self._lock:
-            self._parts.pop(pair.name, None)
+            self._fractions.pop(pair.name, None)
             self._done_bytes += pair.pdf.size_bytes + 1
             self._documents += 1
             self._tell()
 
     def _tell(self) -> None:
-        fraction = min(1.0, (self._done_bytes + sum(self._parts.values())) / self._total)
+        fraction = min(1.0, (self._done_bytes + sum(self._fractions.values())) / self._total)
         self._on_progress(Progress(fraction, self._documents, self._pages))
 
 
@@ -171,114 +163,48 @@ class _Work:
             document = PreparedDocument(
                 pair.name, record_key(pair.name, digest, self._preparation.page_parameters), digest, ()
             )
-            known = self._known(pair, document.key)
+            known = self._preparation.target.known(document, self._preparation.records.path(pair.name))
             if known is not None:
                 return Prepared(known, digest, is_new=False)
             password = self._preparation.passwords.of(pair.name)
-            task = DocumentTask(
-                pair.name, pair.file_stem, PdfFile(pdf, password), json, folder, self._preparation.options
-            )
+            task = DocumentTask(pair.name, PdfFile(pdf, password), json, folder, self._preparation.options)
             return Prepared(self._prepare(pair, task, document), digest, is_new=True)
         finally:
             self._meter.document(pair)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _known(self, pair: Pair, key: str) -> PreparedDocument | None:
-        """The document as an earlier run prepared it, where all of it is still there."""
-        record = document_record_key(pair.file_stem)
-        if record not in self._preparation.sizes:
-            return None
-        path = self._preparation.records.path(pair.name)
-        self._preparation.target.download_file(record, path)
-        document = read_record(path)
-        if document is None or document.key != key:
-            return None
-        drawings = (drawing_key(pair.file_stem, page.number) for page in document.pages)
-        is_whole = all(drawing in self._preparation.sizes for drawing in drawings) and all(
-            map(self._is_there, document.pages)
-        )
-        return document if is_whole else None
-
-    def _is_there(self, page: PreparedPage) -> bool:
-        keys = [
-            image_key(split, page.labelled.file_name)
-            for split in splits_with(page.labelled.file_name, page.size_bytes, self._preparation.sizes)
-        ]
-        # Images in S3 are compared by size: reading all would cost what is saved. Training reads every byte.
-        if isinstance(self._preparation.target, LocalStorage):
-            return bool(keys) and all(sha256_object(self._preparation.target, key) == page.sha256 for key in keys)
-        return bool(keys)
-
     def _prepare(
         self, pair: Pair, task: DocumentTask, document: PreparedDocument
     ) -> PreparedDocument | QuarantinedDocument:
-        # The record goes first and comes last: where there is one, the images are those that it names.
-        if document_record_key(task.file_stem) in self._preparation.sizes:
-            self._preparation.before_change()
-            self._preparation.target.delete(document_record_key(task.file_stem))
-        done: dict[int, PreparedPart] = {}
-        waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
+        target = self._preparation.target
+        target.begin_document(document)
+        done: dict[int, PreparedChunk] = {}
+        waiting: dict[Future[Chunk], int] = {self._submit(task, 0): 0}
         while waiting:
             future = next(as_completed(waiting))
             number = waiting.pop(future)
-            part = self._result(future, task, number)
-            if isinstance(part, QuarantinedDocument):
-                self._cancel(waiting)
-                self._discard(task, done.values())
-                return part
-            self._upload(task, part)
-            self._meter.part(pair, part)
-            done[number] = part
+            chunk = chunk_result(self._processes, future, prepare_chunk, task, number)
+            if isinstance(chunk, QuarantinedDocument):
+                cancel_chunks(waiting)
+                target.discard(document, (page for earlier in done.values() for page in earlier.pages))
+                return chunk
+            target.upload_pages(document, chunk, self._uploads)
+            shutil.rmtree(chunk.images)
+            shutil.rmtree(chunk.drawings)
+            self._meter.chunk(pair, chunk)
+            done[number] = chunk
             if number == 0:
-                waiting = {self._submit(task, other): other for other in range(1, part.parts)}
-        parts = [done[number] for number in sorted(done)]
-        document = replace(document, pages=tuple(page for part in parts for page in part.pages))
+                waiting = {self._submit(task, other): other for other in range(1, chunk.chunks)}
+        chunks = [done[number] for number in sorted(done)]
+        document = replace(document, pages=tuple(page for chunk in chunks for page in chunk.pages))
         path = self._preparation.records.path(task.name)
-        write_record(path, document, [part.record_lines for part in parts])
-        self._preparation.target.upload_file(path, document_record_key(task.file_stem))
+        write_record(path, document, [chunk.record_lines for chunk in chunks])
+        target.finish_document(document, path)
         return document
 
-    def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
+    def _submit(self, task: DocumentTask, number: int) -> "Future[Chunk]":
         self._check_running()
-        return self._processes.submit(prepare_part, task, number)
-
-    def _result(self, future: "Future[Part]", task: DocumentTask, number: int) -> Part:
-        try:
-            return self._processes.result(future, prepare_part, task, number)
-        except ProcessKilledError:
-            return killed(task.name)
-
-    def _upload(self, task: DocumentTask, part: PreparedPart) -> None:
-        self._preparation.before_change()
-        home = self._preparation.guess.splits[task.name]
-        waiting: list[Future[None]] = []
-        for page in part.pages:
-            name = page.labelled.file_name
-            for path, key in (
-                (part.image(page), image_key(home, name)),
-                (part.drawing(page), drawing_key(task.file_stem, page.number)),
-            ):
-                waiting.append(self._uploads.submit(self._preparation.target.upload_file, path, key))
-            for key in (image_key(split, name) for split in SPLITS if split != home):
-                if key in self._preparation.sizes:
-                    # Of an earlier run: by its name and size it might pass for this one.
-                    waiting.append(self._uploads.submit(self._preparation.target.delete, key))
-        for future in waiting:
-            future.result()
-        shutil.rmtree(part.images)
-        shutil.rmtree(part.drawings)
-
-    def _cancel(self, waiting: Iterable["Future[Part]"]) -> None:
-        """Not before they have ended is the folder that they write to deleted."""
-        wait([future for future in waiting if not future.cancel()])
-
-    def _discard(self, task: DocumentTask, parts: Iterable[PreparedPart]) -> None:
-        """Deletes what was uploaded of a document whose later part failed."""
-        for page in (page for part in parts for page in part.pages):
-            self._preparation.target.delete(
-                image_key(self._preparation.guess.splits[task.name], page.labelled.file_name)
-            )
-            self._preparation.target.delete(drawing_key(task.file_stem, page.number))
+        return self._processes.submit(prepare_chunk, task, number)
 
     def _check_running(self) -> None:
         if self._stopped.is_set():
@@ -288,7 +214,7 @@ class _Work:
 def _log(prepared: Prepared) -> None:
     result = prepared.result
     if isinstance(result, QuarantinedDocument):
-        logger.warning("%s is set aside: %s: %s", result.name, result.reason, result.message)
+        logger.warning("%s is quarantined: %s: %s", result.name, result.reason, result.message)
         return
     labels = sum(len(page.labelled.boxes) for page in result.pages)
     how = "prepared" if prepared.is_new else "was prepared already"
