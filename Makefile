@@ -14,13 +14,16 @@ demo: venv ## Set everything up on this machine and run a training end to end (S
 test: lint test-unit test-integration test-e2e ## All tests; sets up what they need
 
 ##@ Tests, by tier
-.PHONY: lint test-unit test-integration test-e2e chaos
-lint: venv ## ruff, mypy --strict, import-linter, shellcheck
+.PHONY: lint verify test-unit test-integration test-e2e chaos
+lint: venv verify ## ruff, mypy --strict, import-linter, shellcheck, and verify
 	.venv/bin/ruff check operator worker tests hack
 	.venv/bin/ruff format --check operator worker tests hack
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-cache
 	.venv/bin/shellcheck --external-sources --source-path=SCRIPTDIR $$(git ls-files '*.sh' .ci/run)
+
+verify: venv ## Lock files, the chart's CRD and the golden files are what their sources make them
+	hack/setup/verify.sh
 
 test-unit: venv ## No I/O: seconds
 	$(PYTEST) tests/unit
@@ -87,6 +90,7 @@ chart-crd: ## Copy the CRD into the chart
 	cp crds/trainingruns.yaml charts/trainingrun-operator/files/trainingruns.yaml
 
 golden: venv ## Renew the golden Job manifests of the unit tests
+	rm -f tests/unit/operator/core/jobs/golden/*.yaml
 	RENEW_GOLDEN=1 $(PYTEST) tests/unit/operator/core/jobs/test_job.py
 
 help: ## This list
