@@ -114,7 +114,7 @@ def test_from_s3_to_s3_gives_the_pages_that_folders_give(
 ) -> None:
     bucket = open_storage(f"s3://{s3_environment.new_bucket()}")
     for folder, prefix in ((corpus, "source"), (straight.model.parent, "models")):
-        for path in folder.rglob("*"):
+        for path in folder.rglob("[!.]*"):
             if path.is_file():
                 bucket.upload_file(path, f"{prefix}/{path.relative_to(folder).as_posix()}")
     assert predict(corpus, tmp_path / "out", straight.model, detector) == 0

@@ -13,7 +13,7 @@ import torch
 
 from hack.documents.corpus import draw_corpus
 from tests.support.infer.predicting import read_json
-from tests.support.train.place import Place
+from tests.support.train.place import Place, copy_made_once
 from training.errors import ConfigError, DataError, WorkerError
 from training.infer import command as infer
 from training.model import bundle
@@ -33,14 +33,14 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def model(straight: Place, tmp_path: Path) -> Path:
     """A copy of a published model that a test may damage."""
-    shutil.copytree(straight.model.parent, tmp_path / "model")
+    copy_made_once(straight.model.parent, tmp_path / "model")
     return tmp_path / "model" / "model.pth"
 
 
 def run_infer(*arguments: str | Path, environment: dict[str, str] | None = None) -> tuple[int, str, bool]:
     """Exit code and output of the command in a process of its own, and whether it imported torch."""
     code = (
-        "import sys; from training.infer import command as infer; code = infer.main(sys.argv[1:]);"
+        "import sys; from training.infer import command; code = command.main(sys.argv[1:]);"
         "print('torch' if 'torch' in sys.modules else 'light'); sys.exit(code)"
     )
     result = subprocess.run(

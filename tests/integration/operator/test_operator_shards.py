@@ -55,6 +55,7 @@ def test_a_sharded_stage_is_done_when_all_shares_are(kube: Kube, namespace: str,
     assert "dataset" not in life.status
     life.exits(pods[2], 0, message(dataset={**DATASET, "cacheHit": True}))
     life.has_pod("train")
+    wait_for(lambda: life.status["attempts"]["train"] == 1, "the status counts the Job that is there")
     status = life.status
     assert status["dataset"]["report"] == DATASET["report"]
     assert status["dataset"]["cacheHit"] is False

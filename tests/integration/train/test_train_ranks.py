@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.made_once import made_once
 from tests.support.train.place import ITERATIONS_PER_EPOCH, Place, differing
 from training.train import command as train
 
@@ -78,9 +79,11 @@ def is_running(pid: int) -> bool:
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory, straight: Place) -> Place:
     """Two epochs by two processes that nobody interrupts."""
-    place = replace(straight, root=tmp_path_factory.mktemp("together"))
-    finish(start(place, *two_ranks()))
-    return place
+
+    def train_together(root: Path) -> None:
+        finish(start(replace(straight, root=root), *two_ranks()))
+
+    return replace(straight, root=made_once(tmp_path_factory, "together", train_together))
 
 
 def test_two_processes_learn_what_one_does_with_the_same_images_a_step(place: Place, straight: Place) -> None:

@@ -16,7 +16,7 @@ from mmengine.runner import Runner, loops
 
 import training.train.loop  # noqa: F401  registers what a bound config names
 from hack.s3.server import READER_KEY, READER_SECRET, S3Server, worker_environment
-from tests.support.train.place import ITERATIONS_PER_EPOCH, REPOSITORY, Place, differing
+from tests.support.train.place import ITERATIONS_PER_EPOCH, REPOSITORY, Place, copy_made_once, differing
 from tests.support.train.sigterm import sigterm_in_iteration
 from training.model import config
 from training.storage.files import sha256_file
@@ -46,8 +46,7 @@ def test_a_training_stopped_within_an_epoch_continues_to_the_very_same_weights(s
 def test_a_training_continued_after_a_corrupt_checkpoint_takes_the_one_before(
     straight: Place, place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place.checkpoints.parent.mkdir()
-    subprocess.run(["cp", "-r", str(straight.checkpoints), str(place.checkpoints)], check=True)
+    copy_made_once(straight.checkpoints, place.checkpoints)
     newest = place.checkpoints / "epoch_2.pth"
     newest.write_bytes(newest.read_bytes()[:-1000])
     # With another number of data workers, which must not matter either.
@@ -78,8 +77,7 @@ def test_a_checkpoint_of_another_folder_is_continued_to_the_very_same_weights_an
 
 
 def test_auto_goes_on_with_the_branch_that_a_named_checkpoint_began(straight: Place, place: Place) -> None:
-    place.checkpoints.parent.mkdir()
-    shutil.copytree(straight.checkpoints, place.checkpoints)
+    copy_made_once(straight.checkpoints, place.checkpoints)
     for path in place.checkpoints.glob("*.json"):
         path.write_text(json.dumps({**json.loads(path.read_bytes()), "time": "2026-01-01T00:00:00Z"}))
     named = ("--resume-from", str(place.checkpoints / "epoch_1.pth"))

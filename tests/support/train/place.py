@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.support.made_once import made_once
 from tests.support.paths import REPOSITORY
 from tests.support.train.drawn_dataset import TINY_CONFIG, write_dataset
 
@@ -65,14 +67,13 @@ class Place:
 
 @pytest.fixture(scope="session")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("dataset") / "ttv", pages=PAGES)
+    return made_once(tmp_path_factory, "dataset", lambda folder: write_dataset(folder / "ttv", pages=PAGES)) / "ttv"
 
 
 @pytest.fixture(scope="session")
 def tiny_config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("config") / "tiny.py"
-    path.write_text(TINY_CONFIG.format(base=str(REPOSITORY / "configs" / "config_3_cls_tiny.py")))
-    return path
+    text = TINY_CONFIG.format(base=str(REPOSITORY / "configs" / "config_3_cls_tiny.py"))
+    return made_once(tmp_path_factory, "config", lambda folder: (folder / "tiny.py").write_text(text)) / "tiny.py"
 
 
 @pytest.fixture
@@ -88,17 +89,25 @@ def place(tmp_path: Path, dataset: Path, tiny_config: Path, monkeypatch: pytest.
 @pytest.fixture(scope="session")
 def straight(tmp_path_factory: pytest.TempPathFactory, dataset: Path, tiny_config: Path) -> Place:
     """Two epochs without interruption, in one process of its own, as a run's pod would do them."""
-    made = Place(tmp_path_factory.mktemp("straight"), dataset, tiny_config)
-    environment = {
-        **os.environ,
-        "TRAINING_TERMINATION_LOG": str(made.termination_log),
-        "TRAINING_RUN_UID": "run-1",
-        "TRAINING_IMAGE": "worker:1",
-    }
-    command = [sys.executable, "-m", "training.train", *made.arguments()]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
-    return made
+
+    def train(root: Path) -> None:
+        made = Place(root, dataset, tiny_config)
+        environment = {
+            **os.environ,
+            "TRAINING_TERMINATION_LOG": str(made.termination_log),
+            "TRAINING_RUN_UID": "run-1",
+            "TRAINING_IMAGE": "worker:1",
+        }
+        command = [sys.executable, "-m", "training.train", *made.arguments()]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr[-3000:]
+
+    return Place(made_once(tmp_path_factory, "straight", train), dataset, tiny_config)
+
+
+def copy_made_once(source: Path, target: Path) -> None:
+    """Without the hidden files that another process makes there, and deletes at once, to see that it may write."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*"))
 
 
 def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> list[str]:
