@@ -129,7 +129,7 @@ def test_a_hostile_document_ends_within_its_bounds_and_leaves_nothing_running(
     (tmp_path / "hostile.json").write_text(json.dumps({"pages": [page]}))
     (tmp_path / "out").mkdir()
     options = PageOptions(render=RenderOptions(page_timeout_s=PAGE_TIMEOUT_S))
-    task = DocumentTask("x", "x", PdfFile(path), tmp_path / "hostile.json", tmp_path / "out", options)
+    task = DocumentTask("x", PdfFile(path), tmp_path / "hostile.json", tmp_path / "out", options)
     with DocumentPool(1, initialize=limit_to_the_least) as pool:
         result, taken = pool.result(pool.submit(measured, task), measured, task)
     found = None if isinstance(result, PreparedPart) else result.reason

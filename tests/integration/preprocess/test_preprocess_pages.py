@@ -40,7 +40,7 @@ def one_word(tmp_path: Path) -> Path:
 
 def prepare(folder: Path, pdf: Path, json_path: Path) -> PreparedPart | QuarantinedDocument:
     folder.mkdir(parents=True)
-    return prepare_part(DocumentTask(pdf.stem, pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
+    return prepare_part(DocumentTask(pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
 
 
 def boxes(result: PreparedPart | QuarantinedDocument) -> list[list[LabelledBox]]:

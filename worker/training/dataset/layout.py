@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from training.dataset.split import SPLITS
+from training.documents.names import file_stem
 
 TTV = "ttv"
 DOCUMENTS = "pdfs"
@@ -19,6 +20,11 @@ _OURS = re.compile(
 )
 
 
+def image_name(document: str, page: int, suffix: str) -> str:
+    """The file name of a page's image; `document` is the document's name, `suffix` begins with a dot."""
+    return f"{file_stem(document)}_{page}{suffix}"
+
+
 def image_key(split: str, file_name: str) -> str:
     """A page's image."""
     return f"{TTV}/{split}/images/{file_name}"
@@ -29,14 +35,14 @@ def annotation_key(split: str) -> str:
     return f"{TTV}/{split}/{split}.json"
 
 
-def drawing_key(file_stem: str, page: int) -> str:
-    """A page with its labels drawn on it."""
-    return f"{DOCUMENTS}/{file_stem}/draw_ann/{page}.jpg"
+def drawing_key(document: str, page: int) -> str:
+    """A page of the document of that name, with its labels drawn on it."""
+    return f"{DOCUMENTS}/{file_stem(document)}/draw_ann/{page}.jpg"
 
 
-def document_record_key(file_stem: str) -> str:
-    """A document's record."""
-    return f"{DOCUMENTS}/{file_stem}/{RECORD_NAME}"
+def document_record_key(document: str) -> str:
+    """The record of the document of that name."""
+    return f"{DOCUMENTS}/{file_stem(document)}/{RECORD_NAME}"
 
 
 def splits_with(file_name: str, size_bytes: int, sizes: Mapping[str, int]) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from training.annotations.badgerdoc import Page, check_page_numbers
 from training.annotations.page_index import PageFile
 from training.annotations.reader import page_texts
+from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
@@ -46,10 +47,9 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class DocumentTask:
-    """What to prepare. `folder` takes a folder for each part; files of the data set are named by `file_stem`."""
+    """What to prepare. `folder` takes a folder for each part."""
 
     name: str
-    file_stem: str
     pdf: PdfFile
     json: Path
     folder: Path
@@ -153,5 +153,5 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box
         dpi=task.options.render.dpi,
         coordinates=task.options.coordinates,
     )
-    name = f"{task.file_stem}_{rendered.number}{rendered.path.suffix}"
+    name = image_name(task.name, rendered.number, rendered.path.suffix)
     return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.dataset.layout import is_ours
-from training.documents.names import JSON_FOLDER, PDF_FOLDER, file_stem
+from training.documents.names import JSON_FOLDER, PDF_FOLDER
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import DataError
 from training.storage.base import StoredObject
@@ -19,11 +19,6 @@ class Pair:
     name: str
     pdf: StoredObject
     json: StoredObject
-
-    @property
-    def file_stem(self) -> str:
-        """What its files and folders in the data set are named by: the name, cut and marked where it is too long."""
-        return file_stem(self.name)
 
 
 @dataclass(frozen=True)

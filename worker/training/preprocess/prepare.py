@@ -175,9 +175,7 @@ class _Work:
             if known is not None:
                 return Prepared(known, digest, is_new=False)
             password = self._preparation.passwords.of(pair.name)
-            task = DocumentTask(
-                pair.name, pair.file_stem, PdfFile(pdf, password), json, folder, self._preparation.options
-            )
+            task = DocumentTask(pair.name, PdfFile(pdf, password), json, folder, self._preparation.options)
             return Prepared(self._prepare(pair, task, document), digest, is_new=True)
         finally:
             self._meter.document(pair)
@@ -185,7 +183,7 @@ class _Work:
 
     def _known(self, pair: Pair, key: str) -> PreparedDocument | None:
         """The document as an earlier run prepared it, where all of it is still there."""
-        record = document_record_key(pair.file_stem)
+        record = document_record_key(pair.name)
         if record not in self._preparation.sizes:
             return None
         path = self._preparation.records.path(pair.name)
@@ -193,7 +191,7 @@ class _Work:
         document = read_record(path)
         if document is None or document.key != key:
             return None
-        drawings = (drawing_key(pair.file_stem, page.number) for page in document.pages)
+        drawings = (drawing_key(pair.name, page.number) for page in document.pages)
         is_whole = all(drawing in self._preparation.sizes for drawing in drawings) and all(
             map(self._is_there, document.pages)
         )
@@ -213,9 +211,9 @@ class _Work:
         self, pair: Pair, task: DocumentTask, document: PreparedDocument
     ) -> PreparedDocument | QuarantinedDocument:
         # The record goes first and comes last: where there is one, the images are those that it names.
-        if document_record_key(task.file_stem) in self._preparation.sizes:
+        if document_record_key(task.name) in self._preparation.sizes:
             self._preparation.before_change()
-            self._preparation.target.delete(document_record_key(task.file_stem))
+            self._preparation.target.delete(document_record_key(task.name))
         done: dict[int, PreparedPart] = {}
         waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
         while waiting:
@@ -235,7 +233,7 @@ class _Work:
         document = replace(document, pages=tuple(page for part in parts for page in part.pages))
         path = self._preparation.records.path(task.name)
         write_record(path, document, [part.record_lines for part in parts])
-        self._preparation.target.upload_file(path, document_record_key(task.file_stem))
+        self._preparation.target.upload_file(path, document_record_key(task.name))
         return document
 
     def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
@@ -256,7 +254,7 @@ class _Work:
             name = page.labelled.file_name
             for path, key in (
                 (part.image(page), image_key(home, name)),
-                (part.drawing(page), drawing_key(task.file_stem, page.number)),
+                (part.drawing(page), drawing_key(task.name, page.number)),
             ):
                 waiting.append(self._uploads.submit(self._preparation.target.upload_file, path, key))
             for key in (image_key(split, name) for split in SPLITS if split != home):
@@ -278,7 +276,7 @@ class _Work:
             self._preparation.target.delete(
                 image_key(self._preparation.guess.splits[task.name], page.labelled.file_name)
             )
-            self._preparation.target.delete(drawing_key(task.file_stem, page.number))
+            self._preparation.target.delete(drawing_key(task.name, page.number))
 
     def _check_running(self) -> None:
         if self._stopped.is_set():

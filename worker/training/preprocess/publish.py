@@ -27,7 +27,6 @@ from training.dataset.layout import (
 from training.dataset.manifest import FileEntry, Manifest
 from training.dataset.split import Assignment
 from training.dataset.verify import ANNOTATION_FILES, Dataset
-from training.documents.names import file_stem
 from training.errors import DataError, NotFound, Transient
 from training.preprocess.assemble import AssembledDataset, Inputs
 from training.process.threads import TRANSFER_THREADS, thread_pool
@@ -135,9 +134,8 @@ class Target:
     def _delete_stale(self, manifest: Manifest, inputs: Inputs) -> None:
         current = {f"{TTV}/{file.path}" for file in manifest.files}
         for document in inputs.prepared:
-            stem = file_stem(document.name)
-            current.add(document_record_key(stem))
-            current.update(drawing_key(stem, page.number) for page in document.pages)
+            current.add(document_record_key(document.name))
+            current.update(drawing_key(document.name, page.number) for page in document.pages)
         self._run_all((self._storage.delete, key) for key in self.sizes() if is_ours(key) and key not in current)
 
     def _run_all(self, calls: Iterable[tuple[Callable[..., None], *tuple[Any, ...]]]) -> None:

@@ -19,7 +19,6 @@ from training.camel_model import CamelModel
 from training.dataset.layout import SHARDS, document_record_key
 from training.dataset.manifest import InputDigest, QuarantinedEntry
 from training.dataset.prepared_document import PreparedDocument, RecordFolder, read_record
-from training.documents.names import file_stem
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import NotFound, Transient
 from training.preprocess.assemble import Inputs
@@ -123,7 +122,7 @@ class Notes:
         def fetch(document: _Document) -> PreparedDocument:
             path = records.path(document.name)
             if not path.exists():
-                self._target.download_file(document_record_key(file_stem(document.name)), path)
+                self._target.download_file(document_record_key(document.name), path)
             found = read_record(path)
             if found is None or found.key != document.key:
                 raise Transient(f"{document.name} was prepared anew while its share was assembled; try again.")

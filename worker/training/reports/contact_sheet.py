@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from training.dataset.layout import drawing_key
 from training.dataset.prepared_document import PageRecord, PreparedDocument, RecordFolder, read_pages
-from training.documents.names import file_stem
 from training.labels.categories import CATEGORIES, COLOURS
 from training.labels.outliers import Outlier
 from training.reports.markup import count, name, number, text
@@ -80,4 +79,4 @@ def _mark(outlier: Outlier, page: PageRecord) -> str:
 
 def link(document: str, page: int) -> str:
     """The address of a page's drawing, relative to the review page."""
-    return html.escape(quote(drawing_key(file_stem(document), page)))
+    return html.escape(quote(drawing_key(document, page)))
