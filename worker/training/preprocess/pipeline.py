@@ -15,8 +15,8 @@ from training.preprocess.assemble import Inputs, build_dataset, check_failures
 from training.preprocess.corpus import Pairing, pair_documents
 from training.preprocess.parameters import Parameters
 from training.preprocess.prepare import Preparation, Prepared, Progress, prepare_documents
-from training.preprocess.publish import Target
 from training.preprocess.shards import WHOLE, Notes, Shard, shares
+from training.preprocess.target import Target
 from training.reports.dataset_report import write_review
 from training.storage.base import Storage
 from training.storage.local import LocalStorage
@@ -62,21 +62,18 @@ def preprocess(
     for key in pairing.ignored:
         logger.warning("%s is left out: documents are pdfs/<name>.pdf and json/<name>.json", source.uri(key))
     target.check_writable()
-    place = Target(target)
-    records = RecordFolder(scratch / "records")
     # A first guess, good unless documents fail or a class is rare, so that images go where they belong at once.
     unknown = {pair.name: frozenset[str]() for pair in pairing.pairs}
+    place = Target(target, assign_splits(unknown, parameters.weights, parameters.seed))
+    records = RecordFolder(scratch / "records")
     preparation = Preparation(
         source=source,
-        target=target,
+        target=place,
         options=parameters.pages,
         page_parameters=parameters.of_pages(),
         passwords=passwords,
-        guess=assign_splits(unknown, parameters.weights, parameters.seed),
-        sizes=place.sizes(),
         records=records,
         scratch=scratch,
-        before_change=place.begin_changes,
     )
     share = shares(pairing.pairs, shard.of)[shard.index]
     prepared = prepare_documents(preparation, share, workers=workers, on_progress=on_progress)

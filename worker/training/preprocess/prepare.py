@@ -14,17 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from training.dataset.layout import document_record_key, drawing_key, image_key, splits_with
 from training.dataset.manifest import InputDigest
 from training.dataset.prepared_document import (
     PreparedDocument,
-    PreparedPage,
     RecordFolder,
-    read_record,
     record_key,
     write_record,
 )
-from training.dataset.split import SPLITS, Assignment
 from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import QuarantinedDocument, killed
@@ -32,12 +28,13 @@ from training.errors import Transient
 from training.preprocess import chunk
 from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
 from training.preprocess.corpus import Pair
+from training.preprocess.target import Target
 from training.process.limits import limit_process
 from training.process.pool import DocumentPool, ProcessKilledError
 from training.process.threads import TRANSFER_THREADS, thread_pool
 from training.storage.base import Storage
 from training.storage.files import sha256_file
-from training.storage.local import LocalStorage, local_file, sha256_object
+from training.storage.local import local_file
 
 logger = logging.getLogger(__name__)
 Part = PreparedPart | QuarantinedDocument
@@ -47,22 +44,17 @@ Part = PreparedPart | QuarantinedDocument
 class Preparation:
     """From where to where documents are prepared, and how.
 
-    `page_parameters` is all that decides a document's pages, besides its files. `guess` is where images go at once;
-    where another split turns out to be theirs, they are moved. `sizes` are those of the objects that the target had, in
-    bytes by key. `records` takes every document's record. `before_change` is called before the target's first change,
-    from any thread, more than once.
+    `page_parameters` is all that decides a document's pages, besides its files. `records` takes every document's
+    record.
     """
 
     source: Storage
-    target: Storage
+    target: Target
     options: PageOptions
     page_parameters: Mapping[str, Any]
     passwords: Passwords
-    guess: Assignment
-    sizes: Mapping[str, int]
     records: RecordFolder
     scratch: Path
-    before_change: Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -171,7 +163,7 @@ class _Work:
             document = PreparedDocument(
                 pair.name, record_key(pair.name, digest, self._preparation.page_parameters), digest, ()
             )
-            known = self._known(pair, document.key)
+            known = self._preparation.target.known(document, self._preparation.records.path(pair.name))
             if known is not None:
                 return Prepared(known, digest, is_new=False)
             password = self._preparation.passwords.of(pair.name)
@@ -181,39 +173,11 @@ class _Work:
             self._meter.document(pair)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _known(self, pair: Pair, key: str) -> PreparedDocument | None:
-        """The document as an earlier run prepared it, where all of it is still there."""
-        record = document_record_key(pair.name)
-        if record not in self._preparation.sizes:
-            return None
-        path = self._preparation.records.path(pair.name)
-        self._preparation.target.download_file(record, path)
-        document = read_record(path)
-        if document is None or document.key != key:
-            return None
-        drawings = (drawing_key(pair.name, page.number) for page in document.pages)
-        is_whole = all(drawing in self._preparation.sizes for drawing in drawings) and all(
-            map(self._is_there, document.pages)
-        )
-        return document if is_whole else None
-
-    def _is_there(self, page: PreparedPage) -> bool:
-        keys = [
-            image_key(split, page.labelled.file_name)
-            for split in splits_with(page.labelled.file_name, page.size_bytes, self._preparation.sizes)
-        ]
-        # Images in S3 are compared by size: reading all would cost what is saved. Training reads every byte.
-        if isinstance(self._preparation.target, LocalStorage):
-            return bool(keys) and all(sha256_object(self._preparation.target, key) == page.sha256 for key in keys)
-        return bool(keys)
-
     def _prepare(
         self, pair: Pair, task: DocumentTask, document: PreparedDocument
     ) -> PreparedDocument | QuarantinedDocument:
-        # The record goes first and comes last: where there is one, the images are those that it names.
-        if document_record_key(task.name) in self._preparation.sizes:
-            self._preparation.before_change()
-            self._preparation.target.delete(document_record_key(task.name))
+        target = self._preparation.target
+        target.begin_document(document)
         done: dict[int, PreparedPart] = {}
         waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
         while waiting:
@@ -222,9 +186,11 @@ class _Work:
             part = self._result(future, task, number)
             if isinstance(part, QuarantinedDocument):
                 self._cancel(waiting)
-                self._discard(task, done.values())
+                target.discard(document, (page for part in done.values() for page in part.pages))
                 return part
-            self._upload(task, part)
+            target.upload_pages(document, part, self._uploads)
+            shutil.rmtree(part.images)
+            shutil.rmtree(part.drawings)
             self._meter.part(pair, part)
             done[number] = part
             if number == 0:
@@ -233,7 +199,7 @@ class _Work:
         document = replace(document, pages=tuple(page for part in parts for page in part.pages))
         path = self._preparation.records.path(task.name)
         write_record(path, document, [part.record_lines for part in parts])
-        self._preparation.target.upload_file(path, document_record_key(task.name))
+        target.finish_document(document, path)
         return document
 
     def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
@@ -246,37 +212,9 @@ class _Work:
         except ProcessKilledError:
             return killed(task.name)
 
-    def _upload(self, task: DocumentTask, part: PreparedPart) -> None:
-        self._preparation.before_change()
-        home = self._preparation.guess.splits[task.name]
-        waiting: list[Future[None]] = []
-        for page in part.pages:
-            name = page.labelled.file_name
-            for path, key in (
-                (part.image(page), image_key(home, name)),
-                (part.drawing(page), drawing_key(task.name, page.number)),
-            ):
-                waiting.append(self._uploads.submit(self._preparation.target.upload_file, path, key))
-            for key in (image_key(split, name) for split in SPLITS if split != home):
-                if key in self._preparation.sizes:
-                    # Of an earlier run: by its name and size it might pass for this one.
-                    waiting.append(self._uploads.submit(self._preparation.target.delete, key))
-        for future in waiting:
-            future.result()
-        shutil.rmtree(part.images)
-        shutil.rmtree(part.drawings)
-
     def _cancel(self, waiting: Iterable["Future[Part]"]) -> None:
         """Not before they have ended is the folder that they write to deleted."""
         wait([future for future in waiting if not future.cancel()])
-
-    def _discard(self, task: DocumentTask, parts: Iterable[PreparedPart]) -> None:
-        """Deletes what was uploaded of a document whose later part failed."""
-        for page in (page for part in parts for page in part.pages):
-            self._preparation.target.delete(
-                image_key(self._preparation.guess.splits[task.name], page.labelled.file_name)
-            )
-            self._preparation.target.delete(drawing_key(task.name, page.number))
 
     def _check_running(self) -> None:
         if self._stopped.is_set():

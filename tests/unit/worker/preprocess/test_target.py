@@ -1,19 +1,22 @@
 """The order of changes in the target: a reader sees the old data set, none, or the new one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.manifests import manifest_of
 from tests.support.storage.memory_storage import MemoryStorage
-from training.dataset.layout import MANIFEST_KEY, annotation_key, image_key
+from training.dataset.layout import MANIFEST_KEY, annotation_key, document_record_key, drawing_key, image_key
 from training.dataset.manifest import FileEntry, InputDigest
-from training.dataset.prepared_document import PreparedDocument, PreparedPage
+from training.dataset.prepared_document import PageRecord, PreparedDocument, PreparedPage, write_record
 from training.dataset.split import SPLITS, Assignment
 from training.errors import Transient
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.preprocess.assemble import AssembledDataset, Inputs
-from training.preprocess.publish import Target
+from training.preprocess.chunk import PreparedPart
+from training.preprocess.target import Target
+from training.process.threads import thread_pool
 from training.storage.files import sha256_bytes
 
 IMAGE = b"image"
@@ -50,7 +53,7 @@ def report(tmp_path: Path) -> Path:
 def test_the_manifest_goes_first_and_comes_last(dataset: AssembledDataset, report: Path) -> None:
     storage = MemoryStorage()
     storage.objects = {image_key("val", "a_0.jpg"): IMAGE, MANIFEST_KEY: b"of an older one"}
-    Target(storage).publish(dataset, INPUTS, ASSIGNMENT, report)
+    Target(storage, ASSIGNMENT).publish(dataset, INPUTS, ASSIGNMENT, report)
     assert storage.operations[0] == f"delete {MANIFEST_KEY}"
     assert storage.operations[-1] == f"write {MANIFEST_KEY}"
 
@@ -61,7 +64,7 @@ def test_an_image_is_moved_to_its_split_and_what_is_not_of_the_data_set_goes(
     storage = MemoryStorage()
     stale, mine = image_key("test", "gone_0.jpg"), "ttv/notes.txt"
     storage.objects = {image_key("train", "a_0.jpg"): IMAGE, stale: b"x", mine: b"x"}
-    Target(storage).publish(dataset, INPUTS, ASSIGNMENT, report)
+    Target(storage, ASSIGNMENT).publish(dataset, INPUTS, ASSIGNMENT, report)
     assert storage.objects[image_key("val", "a_0.jpg")] == IMAGE
     assert image_key("train", "a_0.jpg") not in storage.objects
     assert stale not in storage.objects
@@ -73,26 +76,26 @@ def test_an_image_that_vanished_is_tried_again_and_no_manifest_is_written(
 ) -> None:
     storage = MemoryStorage()
     with pytest.raises(Transient, match="vanished"):
-        Target(storage).publish(dataset, INPUTS, ASSIGNMENT, report)
+        Target(storage, ASSIGNMENT).publish(dataset, INPUTS, ASSIGNMENT, report)
     assert MANIFEST_KEY not in storage.objects
 
 
 def test_what_lies_there_is_found_with_what_people_edited(dataset: AssembledDataset, report: Path) -> None:
     storage = MemoryStorage()
     storage.objects = {image_key("val", "a_0.jpg"): IMAGE}
-    assert Target(storage).find(dataset) is None
-    Target(storage).publish(dataset, INPUTS, ASSIGNMENT, report)
-    found = Target(storage).find(dataset)
+    assert Target(storage, ASSIGNMENT).find(dataset) is None
+    Target(storage, ASSIGNMENT).publish(dataset, INPUTS, ASSIGNMENT, report)
+    found = Target(storage, ASSIGNMENT).find(dataset)
     assert found is not None
     assert (found.manifest, found.edited) == (dataset.manifest, ())
 
     storage.objects[annotation_key("train")] = b"edited"
-    edited = Target(storage).find(dataset)
+    edited = Target(storage, ASSIGNMENT).find(dataset)
     assert edited is not None
     assert edited.edited == ("train",)
     assert edited.manifest.digest != dataset.manifest.digest
 
-    Target(storage).begin_changes()
+    Target(storage, ASSIGNMENT).begin_changes()
     assert b"edited" in [data for key, data in storage.objects.items() if key.startswith("edited/")]
     assert MANIFEST_KEY not in storage.objects
 
@@ -100,6 +103,65 @@ def test_what_lies_there_is_found_with_what_people_edited(dataset: AssembledData
 def test_a_coco_file_that_is_missing_is_no_data_set(dataset: AssembledDataset, report: Path) -> None:
     storage = MemoryStorage()
     storage.objects = {image_key("val", "a_0.jpg"): IMAGE}
-    Target(storage).publish(dataset, INPUTS, ASSIGNMENT, report)
+    Target(storage, ASSIGNMENT).publish(dataset, INPUTS, ASSIGNMENT, report)
     del storage.objects[annotation_key("test")]
-    assert Target(storage).find(dataset) is None
+    assert Target(storage, ASSIGNMENT).find(dataset) is None
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> PreparedPart:
+    part = PreparedPart(tmp_path / "part", DOCUMENT.pages, 1)
+    for path in (part.image(DOCUMENT.pages[0]), part.drawing(DOCUMENT.pages[0])):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(IMAGE)
+    return part
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    (tmp_path / "lines").write_bytes(b"".join(PageRecord.of(page, b"").to_line() for page in DOCUMENT.pages))
+    write_record(tmp_path / "record", DOCUMENT, [tmp_path / "lines"])
+    return tmp_path / "record"
+
+
+def upload(target: Target, part: PreparedPart) -> None:
+    with thread_pool(1, "upload") as threads:
+        target.begin_document(DOCUMENT)
+        target.upload_pages(DOCUMENT, part, threads)
+
+
+def test_a_document_that_was_prepared_is_known_while_all_of_it_is_there(
+    part: PreparedPart, record: Path, tmp_path: Path
+) -> None:
+    storage = MemoryStorage()
+    target = Target(storage, ASSIGNMENT)
+    upload(target, part)
+    target.finish_document(DOCUMENT, record)
+    found = tmp_path / "found"
+    assert Target(storage, ASSIGNMENT).known(DOCUMENT, found) == DOCUMENT
+    assert found.read_bytes() == record.read_bytes()
+    assert Target(storage, ASSIGNMENT).known(replace(DOCUMENT, key="of another PDF"), found) is None
+
+    for key in (image_key("val", "a_0.jpg"), drawing_key("a", 0), document_record_key("a")):
+        rest = MemoryStorage()
+        rest.objects = {other: data for other, data in storage.objects.items() if other != key}
+        assert Target(rest, ASSIGNMENT).known(DOCUMENT, found) is None
+
+
+def test_manifest_and_record_go_before_an_image_changes_and_so_does_its_like_in_another_split(
+    part: PreparedPart,
+) -> None:
+    storage = MemoryStorage()
+    old = [MANIFEST_KEY, document_record_key("a"), image_key("train", "a_0.jpg")]
+    storage.objects = dict.fromkeys(old, b"of an older one")
+    upload(Target(storage, ASSIGNMENT), part)
+    assert storage.operations[:2] == [f"delete {MANIFEST_KEY}", f"delete {document_record_key('a')}"]
+    assert sorted(storage.objects) == [drawing_key("a", 0), image_key("val", "a_0.jpg")]
+
+
+def test_nothing_is_left_of_a_document_whose_later_part_failed(part: PreparedPart) -> None:
+    storage = MemoryStorage()
+    target = Target(storage, ASSIGNMENT)
+    upload(target, part)
+    target.discard(DOCUMENT, part.pages)
+    assert storage.objects == {}

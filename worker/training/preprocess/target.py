@@ -1,0 +1,215 @@
+"""The folder that takes the dataset. Every change goes this way: a reader sees the old dataset, none, or the new one.
+
+The manifest is deleted before the first change and written after the last. A document's record is deleted before its
+images change and written after them: where there is one, the images are those that it names. A COCO file that people
+edited since is never lost: it stays where the dataset is still the same, and is put aside where another one takes its
+place.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from training.dataset.layout import (
+    DOCUMENTS,
+    EDITED,
+    MANIFEST_KEY,
+    REPORT_KEY,
+    TTV,
+    annotation_key,
+    document_record_key,
+    drawing_key,
+    image_key,
+    is_ours,
+    splits_with,
+)
+from training.dataset.manifest import FileEntry, Manifest
+from training.dataset.prepared_document import PreparedDocument, PreparedPage, read_record
+from training.dataset.split import SPLITS, Assignment
+from training.dataset.verify import ANNOTATION_FILES, Dataset
+from training.errors import DataError, NotFound, Transient
+from training.preprocess.assemble import AssembledDataset, Inputs
+from training.preprocess.chunk import PreparedPart
+from training.process.threads import TRANSFER_THREADS, thread_pool
+from training.storage.base import Storage
+from training.storage.files import sha256_bytes
+from training.storage.local import LocalStorage, sha256_object
+
+logger = logging.getLogger(__name__)
+
+
+class Target:
+    """What earlier runs left in the folder, and every change to it. Safe to use from several threads.
+
+    A document is changed by `begin_document`, `upload_pages` for each part of it, and `finish_document` or `discard`.
+    """
+
+    def __init__(self, storage: Storage, guess: Assignment) -> None:
+        """Lists the storage. `guess` is where images go at once; those that turn out to be of another split move."""
+        self._storage = storage
+        self._guess = guess
+        self._found = self._sizes()
+        self._lock = threading.Lock()
+        self._begun = False
+
+    def known(self, document: PreparedDocument, record: Path) -> PreparedDocument | None:
+        """`document` as an earlier run prepared it, where all of it is still there; its record is written to a file."""
+        key = document_record_key(document.name)
+        if key not in self._found:
+            return None
+        self._storage.download_file(key, record)
+        known = read_record(record)
+        if known is None or known.key != document.key:
+            return None
+        drawings = (drawing_key(known.name, page.number) for page in known.pages)
+        is_whole = all(drawing in self._found for drawing in drawings) and all(map(self._is_there, known.pages))
+        return known if is_whole else None
+
+    def begin_document(self, document: PreparedDocument) -> None:
+        """Before the first page of a document is uploaded."""
+        key = document_record_key(document.name)
+        if key in self._found:
+            self.begin_changes()
+            self._storage.delete(key)
+
+    def upload_pages(self, document: PreparedDocument, part: PreparedPart, threads: ThreadPoolExecutor) -> None:
+        """Brings the images and drawings of a part of the document to their places."""
+        self.begin_changes()
+        home = self._guess.splits[document.name]
+        calls: list[tuple[Callable[..., None], *tuple[Any, ...]]] = []
+        for page in part.pages:
+            name = page.labelled.file_name
+            calls += [
+                (self._storage.upload_file, part.image(page), image_key(home, name)),
+                (self._storage.upload_file, part.drawing(page), drawing_key(document.name, page.number)),
+            ]
+            # One of an earlier run in another split might pass for this one, by its name and size.
+            others = (image_key(split, name) for split in SPLITS if split != home)
+            calls += [(self._storage.delete, key) for key in others if key in self._found]
+        _run_all(threads, calls)
+
+    def finish_document(self, document: PreparedDocument, record: Path) -> None:
+        """After the last page of a document is uploaded; `record` is the file of its record."""
+        self._storage.upload_file(record, document_record_key(document.name))
+
+    def discard(self, document: PreparedDocument, pages: Iterable[PreparedPage]) -> None:
+        """Deletes the uploaded pages of a document that turned out to be unusable."""
+        home = self._guess.splits[document.name]
+        for page in pages:
+            self._storage.delete(image_key(home, page.labelled.file_name))
+            self._storage.delete(drawing_key(document.name, page.number))
+
+    def begin_changes(self) -> None:
+        """Takes the manifest away, once: from now on there is no dataset. Edited COCO files are put aside first."""
+        with self._lock:
+            if self._begun:
+                return
+            manifest = self._manifest()
+            if manifest is not None:
+                self._keep_edited(manifest)
+            self._storage.delete(MANIFEST_KEY)
+            self._begun = True
+
+    def find(self, dataset: AssembledDataset) -> Dataset | None:
+        """The dataset, where it is what lies there already, edited or not."""
+        if self._manifest() != dataset.manifest:
+            return None
+        found = {path: _entry(path, data) for path, data in self._annotation_files().items()}
+        return Dataset.of(dataset.manifest, found) if len(found) == len(ANNOTATION_FILES) else None
+
+    def publish(self, dataset: AssembledDataset, inputs: Inputs, assignment: Assignment, report: Path) -> Dataset:
+        """Brings everything to its place; the documents' images, drawings and records are in the target already."""
+        self.begin_changes()
+        with thread_pool(TRANSFER_THREADS, "publish") as threads:
+            self._move(inputs, assignment, threads)
+            for split, path in dataset.annotation_files.items():
+                self._storage.upload_file(path, annotation_key(split))
+            self._storage.upload_file(report, REPORT_KEY)
+            self._delete_stale(dataset.manifest, inputs, threads)
+        self._storage.write_bytes(MANIFEST_KEY, dataset.manifest.to_json())
+        return Dataset(dataset.manifest, ())
+
+    def _manifest(self) -> Manifest | None:
+        try:
+            return Manifest.from_json(self._storage.read_bytes(MANIFEST_KEY))
+        except (NotFound, DataError):
+            return None
+
+    def _annotation_files(self) -> dict[str, bytes]:
+        """The COCO files that are there, by their paths in the manifest."""
+        found = {}
+        for path in ANNOTATION_FILES:
+            with suppress(NotFound):
+                found[path] = self._storage.read_bytes(f"{TTV}/{path}")
+        return found
+
+    def _keep_edited(self, manifest: Manifest) -> None:
+        """Copies the COCO files that differ from the manifest to a place where no run changes them."""
+        for path, data in self._annotation_files().items():
+            entry = _entry(path, data)
+            if entry not in manifest.files:
+                key = f"{EDITED}/{entry.sha256[:16]}/{path.rpartition('/')[2]}"
+                self._storage.write_bytes(key, data)
+                logger.warning(
+                    "%s was edited and is replaced, since the input changed; the edited file is kept as %s",
+                    self._storage.uri(f"{TTV}/{path}"),
+                    self._storage.uri(key),
+                )
+
+    def _move(self, inputs: Inputs, assignment: Assignment, threads: ThreadPoolExecutor) -> None:
+        """Copies images whose split is another one now that all documents are known; the old ones become stale."""
+        sizes = self._sizes()
+
+        def settle(split: str, file_name: str, size_bytes: int) -> None:
+            found = splits_with(file_name, size_bytes, sizes)
+            target = image_key(split, file_name)
+            if split in found:
+                return
+            # A pod that assembles the same dataset may be moving it just now.
+            with suppress(NotFound):
+                if found:
+                    self._storage.copy(image_key(found[0], file_name), target)
+                    return
+            if self._storage.stat(target) is None:
+                raise Transient(f"{self._storage.uri(target)} vanished while the dataset was assembled; try again.")
+
+        pages = ((assignment.splits[document.name], page) for document in inputs.prepared for page in document.pages)
+        _run_all(threads, ((settle, split, page.labelled.file_name, page.size_bytes) for split, page in pages))
+
+    def _delete_stale(self, manifest: Manifest, inputs: Inputs, threads: ThreadPoolExecutor) -> None:
+        current = {f"{TTV}/{file.path}" for file in manifest.files}
+        for document in inputs.prepared:
+            current.add(document_record_key(document.name))
+            current.update(drawing_key(document.name, page.number) for page in document.pages)
+        stale = (key for key in self._sizes() if is_ours(key) and key not in current)
+        _run_all(threads, ((self._storage.delete, key) for key in stale))
+
+    def _sizes(self) -> dict[str, int]:
+        """All objects that may be a dataset's, in bytes by key."""
+        return {
+            found.key: found.size_bytes
+            for folder in (f"{TTV}/", f"{DOCUMENTS}/")
+            for found in self._storage.list_objects(folder)
+        }
+
+    def _is_there(self, page: PreparedPage) -> bool:
+        name = page.labelled.file_name
+        keys = [image_key(split, name) for split in splits_with(name, page.size_bytes, self._found)]
+        # Images in S3 are compared by size: reading all would cost what is saved. Training reads every byte.
+        if isinstance(self._storage, LocalStorage):
+            return bool(keys) and all(sha256_object(self._storage, key) == page.sha256 for key in keys)
+        return bool(keys)
+
+
+def _run_all(threads: ThreadPoolExecutor, calls: Iterable[tuple[Callable[..., None], *tuple[Any, ...]]]) -> None:
+    """Returns when all calls are done; the first fault ends the waiting."""
+    for future in [threads.submit(function, *arguments) for function, *arguments in calls]:
+        future.result()
+
+
+def _entry(path: str, data: bytes) -> FileEntry:
+    return FileEntry(path=path, size_bytes=len(data), sha256=sha256_bytes(data))
