@@ -1,4 +1,4 @@
-"""Reads the BadgerDoc JSON of one document: what the table extractor wrote and annotators corrected.
+"""The BadgerDoc JSON of one document: what the table extractor wrote and annotators corrected.
 
     Document = {"doc_name", "pages": [Page]}
     Page     = {"page_num": 0-based, "bbox": Box, "blocks": [Block]}
@@ -8,7 +8,7 @@
     Cell     = {"row", "column", "rowspan", "colspan", "bbox", "text"}        0-based
 
 Files that people have lack some of this. What is missing without loss is filled in; what would change the meaning is an
-error that names the field.
+error that names the field. `badgerdoc_writer.py` writes these types as JSON.
 """
 
 from collections import Counter
@@ -27,15 +27,15 @@ def _list_or_empty(value: Any) -> Any:
     return [] if value is None else value
 
 
-_LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
+LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, **_LENIENT)
+    model_config = ConfigDict(frozen=True, **LENIENT)
 
 
 # Slots, since a document of a thousand pages has a hundred thousand of these two.
-@dataclass(frozen=True, slots=True, config=_LENIENT)
+@dataclass(frozen=True, slots=True, config=LENIENT)
 class PixelBox:
     """A rectangle in the pixels of the page that the annotators saw."""
 
@@ -45,7 +45,7 @@ class PixelBox:
     width: float = Field(ge=0)
 
 
-@dataclass(frozen=True, slots=True, config=_LENIENT)
+@dataclass(frozen=True, slots=True, config=LENIENT)
 class Cell:
     """One cell; `row` and `column` count from 0 and name its first row and column."""
 

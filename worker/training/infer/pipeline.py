@@ -23,7 +23,7 @@ from training.errors import one_line
 from training.infer.pdfs import PdfDocument, PdfSource
 from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
 from training.infer.render_ahead import DrawnPage, DrawTask, drawn_runs
-from training.infer.tables import PredictedPage, labels, page_json, predict_page
+from training.infer.tables import PredictedPage, annotations, labels, predict_page
 from training.labels.draw import draw_page
 from training.model.bundle import VerifiedModel
 from training.model.detections import Detection
@@ -153,7 +153,7 @@ class _Work:
                     predicted = self._predict_run(run.pages)
                     self._store_drawings(document, run.pages, predicted, folder)
                     for page in predicted:
-                        file.add(page_json(page))
+                        file.add(annotations(page))
                         tables += len(page.tables)
                         cells += sum(len(table.cells) for table in page.tables)
                     pages += len(predicted)

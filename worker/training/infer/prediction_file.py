@@ -7,13 +7,15 @@ it: a file that people have corrected since is told from one that nobody touched
 import enum
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
+
+from training.annotations.badgerdoc import Page
+from training.annotations.badgerdoc_writer import DocumentWriter, split_last_field
 
 VERSION = 1  # of how detections become tables: another one predicts anew
-_MARK = b'\n],\n"prediction": '
+_FIELD = "prediction"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +52,15 @@ class PredictionFile:
         self._origin = origin
         self._model_uri = model_uri
         self._digest = hashlib.sha256()
-        self._pages = 0
 
     def __enter__(self) -> Self:
         self._file = self._path.open("wb")
-        self._write(b'{"doc_name": %s,\n"pages": [' % json.dumps(self._doc_name).encode())
+        self._document = DocumentWriter(self._write, self._doc_name)
         return self
 
-    def add(self, page: Mapping[str, Any]) -> None:
-        """The next page, as BadgerDoc writes it."""
-        self._write((b"," if self._pages else b"") + b"\n" + json.dumps(page).encode())
-        self._pages += 1
+    def add(self, page: Page) -> None:
+        """The next page."""
+        self._document.add(page)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
@@ -73,7 +73,7 @@ class PredictionFile:
                 "score": self._origin.score,
                 "contentSha256": self._digest.hexdigest(),
             }
-            self._file.write(_MARK + json.dumps(record).encode() + b"}\n")
+            self._document.end(_FIELD, record)
         self._file.close()
 
     def _write(self, data: bytes) -> None:
@@ -83,11 +83,7 @@ class PredictionFile:
 
 def recognise(data: bytes, origin: Origin) -> Found:
     """What the file with this content is, where a prediction of this origin is to be."""
-    content, mark, rest = data.rpartition(_MARK)
-    try:
-        record = json.loads(rest.removesuffix(b"}\n")) if mark else None
-    except ValueError:
-        record = None
+    content, record = split_last_field(data, _FIELD)
     if not isinstance(record, dict) or record.get("contentSha256") != hashlib.sha256(content).hexdigest():
         return Found.CHANGED
     return Found.SAME if record.get("key") == origin.key else Found.OTHER

@@ -1,13 +1,14 @@
-"""What the network detected on a page -> the page's tables, as BadgerDoc JSON and as labels to draw. Pure.
+"""What the network detected on a page -> the page's tables, as annotations and as labels to draw. Pure.
 
-The JSON is the first of the formats that `training.preprocess` reads (`training.annotations.badgerdoc`), in pixels of
-the page as it was drawn.
+The annotations are those that people would have made, in pixels of the page as it was drawn.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from training.annotations.badgerdoc import Block, Page, PixelBox
+from training.annotations.badgerdoc_writer import TextCell
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
 from training.infer.cell_text import read_cells
@@ -71,21 +72,18 @@ def predict_page(
     return PredictedPage(number, width, height, tuple(sorted(predicted, key=lambda table: (table.box.top, table.box))))
 
 
-def page_json(page: PredictedPage) -> dict[str, Any]:
-    """The page as BadgerDoc writes it."""
-    return {
-        "page_num": page.number,
-        "bbox": _box_json(Box(0, 0, page.width, page.height)),
-        "blocks": [
-            {
-                "type": "table",
-                "bbox": _box_json(table.box),
-                "header": [_cell_json(cell) for cell in table.cells if cell.place.is_header],
-                "cells": [_cell_json(cell) for cell in table.cells if not cell.place.is_header],
-            }
-            for table in page.tables
-        ],
-    }
+def annotations(page: PredictedPage) -> Page:
+    """What is to be written of the page."""
+    blocks = tuple(
+        Block(
+            type="table",
+            bbox=_pixel_box(table.box),
+            header=tuple(_text_cell(cell) for cell in table.cells if cell.place.is_header),
+            cells=tuple(_text_cell(cell) for cell in table.cells if not cell.place.is_header),
+        )
+        for table in page.tables
+    )
+    return Page(page_num=page.number, bbox=_pixel_box(Box(0, 0, page.width, page.height)), blocks=blocks)
 
 
 def labels(page: PredictedPage) -> list[LabelledBox]:
@@ -120,20 +118,20 @@ def _by_table(boxes: Iterable[Box], tables: Sequence[Box]) -> list[list[Box]]:
     return of_table
 
 
-def _cell_json(cell: PredictedCell) -> dict[str, Any]:
+def _text_cell(cell: PredictedCell) -> TextCell:
     place = cell.place
-    return {
-        "row": place.row,
-        "column": place.column,
-        "rowspan": place.rowspan,
-        "colspan": place.colspan,
-        "bbox": _box_json(place.box),
-        "text": cell.text,
-    }
+    return TextCell(
+        row=place.row,
+        column=place.column,
+        rowspan=place.rowspan,
+        colspan=place.colspan,
+        bbox=_pixel_box(place.box),
+        text=cell.text,
+    )
 
 
-def _box_json(box: Box) -> dict[str, int]:
-    return {"left": int(box.left), "top": int(box.top), "height": int(box.height), "width": int(box.width)}
+def _pixel_box(box: Box) -> PixelBox:
+    return PixelBox(left=box.left, top=box.top, height=box.height, width=box.width)
 
 
 def _label(category: int, box: Box) -> LabelledBox:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from training.annotations.badgerdoc import Page
 from training.annotations.reader import page_texts
 from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
 
@@ -19,7 +20,7 @@ PAGES: list[dict[str, Any]] = [
 def write(path: Path, origin: Origin = ORIGIN, pages: list[dict[str, Any]] = PAGES) -> bytes:
     with PredictionFile(path, "a.pdf", origin, model_uri="s3://b/m.pth") as file:
         for page in pages:
-            file.add(page)
+            file.add(Page.model_validate(page))
     return path.read_bytes()
 
 
@@ -73,7 +74,7 @@ def test_a_file_that_is_not_as_it_was_written_is_peoples_work(tmp_path: Path, ch
 def test_a_file_that_was_not_finished_is_not_taken_for_one(tmp_path: Path) -> None:
     def die_on_the_way() -> None:
         with PredictionFile(tmp_path / "a.json", "a.pdf", ORIGIN, model_uri="m") as file:
-            file.add(PAGES[0])
+            file.add(Page.model_validate(PAGES[0]))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

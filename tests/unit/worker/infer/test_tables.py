@@ -6,9 +6,10 @@ import random
 import pytest
 
 from training.annotations.badgerdoc import Page
+from training.annotations.badgerdoc_writer import page_json
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
-from training.infer.tables import labels, page_json, predict_page
+from training.infer.tables import annotations, labels, predict_page
 from training.labels.categories import CELL, HEADER, TABLE
 from training.labels.labelling import label_page
 from training.model.detections import Detection
@@ -33,7 +34,7 @@ DETECTIONS = [
 
 
 def test_a_page_is_written_as_badgerdoc_writes_it() -> None:
-    page = page_json(predict_page(4, WIDTH, HEIGHT, DETECTIONS, TEXTS))
+    page = page_json(annotations(predict_page(4, WIDTH, HEIGHT, DETECTIONS, TEXTS)))
     assert page["page_num"] == 4
     assert page["bbox"] == {"left": 0, "top": 0, "height": HEIGHT, "width": WIDTH}
     (block,) = page["blocks"]
@@ -56,7 +57,7 @@ def test_a_page_is_written_as_badgerdoc_writes_it() -> None:
 
 
 def test_preprocess_makes_of_the_json_the_labels_that_were_detected() -> None:
-    text = json.dumps(page_json(predict_page(0, WIDTH, HEIGHT, DETECTIONS, TEXTS)))
+    text = json.dumps(page_json(annotations(predict_page(0, WIDTH, HEIGHT, DETECTIONS, TEXTS))))
     found = label_page(Page.model_validate_json(text), WIDTH, HEIGHT, list(TEXTS), lambda _: None)
     assert [label.category for label in found].count(TABLE) == 1
     assert [label.category for label in found].count(HEADER) == 1
@@ -74,7 +75,7 @@ def test_the_order_of_the_detections_changes_nothing() -> None:
 
 
 def test_a_page_without_a_table_is_there_without_blocks() -> None:
-    assert page_json(predict_page(1, WIDTH, HEIGHT, [], {}))["blocks"] == []
+    assert page_json(annotations(predict_page(1, WIDTH, HEIGHT, [], {})))["blocks"] == []
 
 
 def test_cells_and_headers_in_no_table_are_left_out_and_each_table_has_its_own() -> None:
