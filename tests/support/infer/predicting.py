@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.geometry import Box
 from training.infer.pipeline import PageDetector
 from training.labels.categories import LabelledBox
 from training.model.detections import Detection
@@ -35,10 +34,7 @@ class TruthfulDetector:
     def _page(self, image: Path) -> list[Detection]:
         (index,) = (int(part) for part in image.parts if re.fullmatch(r"\d{6}", part))
         page = int(image.stem.rpartition("-")[2]) - 1
-        return [
-            Detection(category, 0.9, Box(left, top, left + width, top + height))
-            for category, left, top, width, height in self.labels[self.names[index - 1], page]
-        ]
+        return [Detection(label.category, 0.9, label.box) for label in self.labels[self.names[index - 1], page]]
 
 
 def prepare(source: Path, target: Path) -> Labels:

@@ -13,12 +13,13 @@ error that names the field. `badgerdoc_writer.py` writes these types as JSON.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from training.documents.quarantine import DocumentError, Reason
+from training.geometry import Box
 
 MAX_ERRORS_SHOWN = 3
 
@@ -43,6 +44,14 @@ class PixelBox:
     top: float
     height: float = Field(ge=0)
     width: float = Field(ge=0)
+
+    @classmethod
+    def of(cls, box: Box) -> Self:
+        return cls(left=box.left, top=box.top, height=box.height, width=box.width)
+
+    @property
+    def box(self) -> Box:
+        return Box(self.left, self.top, self.left + self.width, self.top + self.height)
 
 
 @dataclass(frozen=True, slots=True, config=LENIENT)

@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from training.annotations.badgerdoc import Block, Cell, Page, PixelBox, explain
+from training.geometry import Box
 
 _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
@@ -133,7 +134,7 @@ class _Objects:
         cells = self._placed(found)
         return Block(
             type="table",
-            bbox=None if corners is None else _pixel_box(corners),
+            bbox=None if corners is None else PixelBox.of(Box(*corners)),
             header=tuple(cell for number, cell in cells if self._objects[number].is_a(_HEADER)),
             cells=tuple(cell for number, cell in cells if not self._objects[number].is_a(_HEADER)),
         )
@@ -167,7 +168,7 @@ class _Objects:
             rows = [(place.row or 0, place.rowspan) for place in places]
             columns = [(place.column or 0, place.colspan) for place in places]
         return [
-            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=_pixel_box(box)))
+            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=PixelBox.of(Box(*box))))
             for number, box, (row, rowspan), (column, colspan) in zip(numbers, corners, rows, columns, strict=True)
         ]
 
@@ -191,11 +192,6 @@ def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
         return adapter.validate_python(value)
     except ValidationError as error:
         raise ValueError(explain(error, where)) from None
-
-
-def _pixel_box(corners: Corners) -> PixelBox:
-    left, top, right, bottom = corners
-    return PixelBox(left=left, top=top, width=right - left, height=bottom - top)
 
 
 def _positions(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:

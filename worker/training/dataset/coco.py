@@ -33,14 +33,14 @@ class CocoDataset:
         """COCO's annotations, in order."""
         annotation_id = self.first_annotation_id
         for image_id, page in enumerate(self.pages, self.first_image_id):
-            for category, left, top, width, height in page.boxes:
-                right, bottom = left + width, top + height
+            for label in page.boxes:
+                left, top, right, bottom = label.box
                 yield {
                     "id": annotation_id,
                     "image_id": image_id,
-                    "category_id": category,
-                    "bbox": [left, top, width, height],
-                    "area": width * height,
+                    "category_id": label.category,
+                    "bbox": [left, top, label.width, label.height],
+                    "area": label.width * label.height,
                     "iscrowd": 0,
                     "isbbox": True,
                     "segmentation": [[left, top, right, top, right, bottom, left, bottom]],

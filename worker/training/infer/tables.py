@@ -77,22 +77,22 @@ def annotations(page: PredictedPage) -> Page:
     blocks = tuple(
         Block(
             type="table",
-            bbox=_pixel_box(table.box),
+            bbox=PixelBox.of(table.box),
             header=tuple(_text_cell(cell) for cell in table.cells if cell.place.is_header),
             cells=tuple(_text_cell(cell) for cell in table.cells if not cell.place.is_header),
         )
         for table in page.tables
     )
-    return Page(page_num=page.number, bbox=_pixel_box(Box(0, 0, page.width, page.height)), blocks=blocks)
+    return Page(page_num=page.number, bbox=PixelBox.of(Box(0, 0, page.width, page.height)), blocks=blocks)
 
 
 def labels(page: PredictedPage) -> list[LabelledBox]:
     """What is to be drawn on the page."""
     found = []
     for table in page.tables:
-        found.append(_label(TABLE, table.box))
-        found += [_label(CELL, cell.place.box) for cell in table.cells]
-        found += [_label(HEADER, header) for header in table.headers]
+        found.append(LabelledBox.around(TABLE, table.box))
+        found += [LabelledBox.around(CELL, cell.place.box) for cell in table.cells]
+        found += [LabelledBox.around(HEADER, header) for header in table.headers]
     return found
 
 
@@ -125,14 +125,6 @@ def _text_cell(cell: PredictedCell) -> TextCell:
         column=place.column,
         rowspan=place.rowspan,
         colspan=place.colspan,
-        bbox=_pixel_box(place.box),
+        bbox=PixelBox.of(place.box),
         text=cell.text,
     )
-
-
-def _pixel_box(box: Box) -> PixelBox:
-    return PixelBox(left=box.left, top=box.top, height=box.height, width=box.width)
-
-
-def _label(category: int, box: Box) -> LabelledBox:
-    return LabelledBox(category, int(box.left), int(box.top), int(box.width), int(box.height))

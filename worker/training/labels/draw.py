@@ -23,11 +23,9 @@ def draw_page(picture: Image.Image, width: int, boxes: Iterable[LabelledBox], ta
     """
     scale = picture.width / width
     canvas = ImageDraw.Draw(picture)
-    for category, left, top, box_width, height in sorted(boxes, key=lambda box: DRAW_ORDER.index(box.category)):
+    for label in sorted(boxes, key=lambda label: DRAW_ORDER.index(label.category)):
         canvas.rectangle(
-            (left * scale, top * scale, (left + box_width) * scale, (top + height) * scale),
-            outline=COLOURS[category],
-            width=LINE_WIDTHS[category],
+            label.box.scaled(scale, scale), outline=COLOURS[label.category], width=LINE_WIDTHS[label.category]
         )
     picture.save(target, "JPEG", quality=QUALITY)
     content = io.BytesIO()

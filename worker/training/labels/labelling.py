@@ -73,16 +73,16 @@ def _label_table(block: Block, where: str, to_image: Projection, words: Words, i
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has neither bbox nor cells; remove it.")
     if _is_sliver(table):
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has an empty bbox; correct or remove it.")
-    yield _labelled(TABLE, table)
+    yield LabelledBox.around(TABLE, table)
 
     ordered = sorted(header + body, key=lambda item: (item[0].row, item[0].column))
     for _, box in ordered:
         content = cell_content(box, words, ink)
         if content is not None:
-            yield _labelled(CELL, content)
+            yield LabelledBox.around(CELL, content)
     for box in header_boxes(block, header):
         if not _is_sliver(box):
-            yield _labelled(HEADER, box)
+            yield LabelledBox.around(HEADER, box)
 
 
 def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
@@ -126,8 +126,3 @@ def header_boxes(block: Block, header: Sequence[tuple[Cell, Box]]) -> list[Box]:
 def _is_sliver(box: Box) -> bool:
     """Whether a box covers so little that none of it may be left in whole pixels: COCO forbids boxes without area."""
     return box.width < MIN_SIDE_PX or box.height < MIN_SIDE_PX
-
-
-def _labelled(category: int, box: Box) -> LabelledBox:
-    outer = box.rounded_out()
-    return LabelledBox(category, int(outer.left), int(outer.top), int(outer.width), int(outer.height))

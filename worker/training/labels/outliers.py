@@ -48,39 +48,35 @@ def _find(labels: Sequence[LabelledBox], page_area: int) -> Iterator[Outlier]:
     for number, (table, cells) in enumerate(tables, 1):
         area = table.width * table.height
         if area > GIANT_TABLE_PART * page_area:
-            yield Outlier(GIANT, _box(table), f"Table {number} covers the whole page.")
+            yield Outlier(GIANT, table.box, f"Table {number} covers the whole page.")
         elif area < TINY_TABLE_PART * page_area:
             size = f"{table.width} x {table.height} pixels"
-            yield Outlier(TINY, _box(table), f"Table {number} has only {size}.")
+            yield Outlier(TINY, table.box, f"Table {number} has only {size}.")
         if not cells:
-            yield Outlier(WITHOUT_CELLS, _box(table), f"Table {number} has no cell with content.")
+            yield Outlier(WITHOUT_CELLS, table.box, f"Table {number} has no cell with content.")
         yield from _cells(number, table, cells)
     for first, second, kind in _overlapping([table for table, _ in tables], OVERLAPPING_TABLES):
         what = "are nearly the same" if kind == DUPLICATE else "overlap"
-        yield Outlier(kind, _box(second), f"The tables at {_place(first)} and {_place(second)} {what}.")
+        yield Outlier(kind, second.box, f"The tables at {_place(first)} and {_place(second)} {what}.")
     for label in labels:
         if label.category != TABLE and label.width * label.height <= TINY_AREA_PX:
             name = CATEGORIES[label.category].lower()
             size = f"{label.width} x {label.height} pixels"
-            yield Outlier(TINY, _box(label), f"The {name} at {_place(label)} has only {size}.")
+            yield Outlier(TINY, label.box, f"The {name} at {_place(label)} has only {size}.")
 
 
 def _cells(number: int, table: LabelledBox, cells: Sequence[LabelledBox]) -> Iterator[Outlier]:
-    left, top, right, bottom = _box(table)
     giant_area = GIANT_CELL_PART * table.width * table.height
     for cell in cells:
-        _, cell_left, cell_top, cell_width, cell_height = cell
-        area = cell_width * cell_height
-        inside_x = min(right, cell_left + cell_width) - max(left, cell_left)
-        inside_y = min(bottom, cell_top + cell_height) - max(top, cell_top)
-        if max(0, inside_x) * max(0, inside_y) < (1 - OUTSIDE_PART) * area:
-            yield Outlier(CELL_OUTSIDE, _box(cell), f"The cell at {_place(cell)} lies outside table {number}.")
+        area = cell.width * cell.height
+        if cell.box.intersection(table.box).area < (1 - OUTSIDE_PART) * area:
+            yield Outlier(CELL_OUTSIDE, cell.box, f"The cell at {_place(cell)} lies outside table {number}.")
         elif area > giant_area and len(cells) > 1:
-            yield Outlier(GIANT, _box(cell), f"The cell at {_place(cell)} covers table {number}.")
+            yield Outlier(GIANT, cell.box, f"The cell at {_place(cell)} covers table {number}.")
     for first, second, kind in _overlapping(cells, OVERLAPPING_CELLS):
         what = "are nearly the same" if kind == DUPLICATE else "overlap"
         message = f"The cells at {_place(first)} and {_place(second)} of table {number} {what}."
-        yield Outlier(kind, _box(second), message)
+        yield Outlier(kind, second.box, message)
 
 
 def _tables(labels: Sequence[LabelledBox]) -> list[tuple[LabelledBox, list[LabelledBox]]]:
@@ -122,10 +118,6 @@ def _overlapping(boxes: Sequence[LabelledBox], kind: str) -> Iterator[tuple[Labe
                 yield other, box, DUPLICATE if shared > DUPLICATE_PART * (area + other_area - shared) else kind
                 break
         insort(current, (left, top + height, box))
-
-
-def _box(label: LabelledBox) -> Box:
-    return Box(label.left, label.top, label.left + label.width, label.top + label.height)
 
 
 def _place(label: LabelledBox) -> str:

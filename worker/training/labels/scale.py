@@ -121,7 +121,7 @@ class Projection:
     height: int
 
     def __call__(self, box: PixelBox, where: str) -> Box:
-        raw = Box(box.left, box.top, box.left + box.width, box.top + box.height).scaled(self.scale.x, self.scale.y)
+        raw = box.box.scaled(self.scale.x, self.scale.y)
         x_slack, y_slack = self.width * OUTSIDE_TOLERANCE, self.height * OUTSIDE_TOLERANCE
         outside = raw.left < -x_slack or raw.right > self.width + x_slack
         if outside or raw.top < -y_slack or raw.bottom > self.height + y_slack:
