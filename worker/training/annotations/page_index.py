@@ -6,6 +6,7 @@ from pathlib import Path
 
 from training.annotations.badgerdoc import Page, check_unique
 from training.annotations.reader import PageText
+from training.documents.render import PAGES_PER_CHUNK
 
 
 @dataclass(frozen=True)
@@ -17,24 +18,33 @@ class _Place:
 
 
 class PageFile:
-    """The pages by their numbers, each read when it is asked for."""
+    """The pages by their numbers, read when they are asked for."""
 
     def __init__(self, path: Path, texts: Iterable[PageText]) -> None:
         """Writes `path`. Raises DocumentError (schema) for a page that cannot be read, or that is there twice."""
         self._path = path
         self._places: dict[int, _Place] = {}
-        numbers = []
+        # Most documents have no more pages, and most that are opened are asked for these first: no need to parse twice.
+        self._first: dict[int, Page] = {}
+        numbers: list[int] = []
         with path.open("wb") as file:
             for text in texts:
-                numbers.append(text.read().page_num)
+                page = text.read()
+                if len(numbers) < PAGES_PER_CHUNK:
+                    self._first[page.page_num] = page
+                numbers.append(page.page_num)
                 start = file.tell()
                 length = file.write(text.text.encode("utf-8", errors="surrogatepass"))
                 self._places[numbers[-1]] = _Place(start, length, text.index, text.annotation_format)
         check_unique(numbers)
         self.numbers = sorted(numbers)
 
-    def read(self, number: int) -> Page:
-        """The page of that number."""
+    def read(self, numbers: Iterable[int]) -> dict[int, Page]:
+        """The pages of these numbers."""
+        first, self._first = self._first, {}  # the caller alone decides how long a page stays in memory
+        return {number: first.get(number) or self._from_disk(number) for number in numbers}
+
+    def _from_disk(self, number: int) -> Page:
         place = self._places[number]
         with self._path.open("rb") as file:
             file.seek(place.start)

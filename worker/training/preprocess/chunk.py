@@ -117,7 +117,7 @@ def _prepare(task: DocumentTask, number: int) -> PreparedPart:
     opened = _open(task)
     runs = list(page_runs(opened.pages.numbers))
     first, last = runs[number]
-    annotated = {number: opened.pages.read(number) for number in range(first, last + 1)}
+    annotated = opened.pages.read(range(first, last + 1))
     part = PreparedPart(task.folder / f"part-{number}", (), len(runs))
     shutil.rmtree(part.folder, ignore_errors=True)  # of a process that was killed over it
     part.images.mkdir(parents=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from training.annotations.json_stream import split_pages
 from training.annotations.page_index import PageFile
 from training.annotations.reader import page_texts
+from training.documents.render import PAGES_PER_CHUNK
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -60,4 +61,14 @@ def test_pages_are_read_from_disk_by_their_numbers(tmp_path: Path) -> None:
     content = {"pages": [{"page_num": number, "blocks": [{"type": "téxt"}] * number} for number in (2, 0, 1)]}
     pages = PageFile(tmp_path / "pages", page_texts(json.dumps(content, ensure_ascii=False).encode()))
     assert pages.numbers == [0, 1, 2]
-    assert [len(pages.read(number).blocks) for number in pages.numbers] == [0, 1, 2]
+    assert [len(page.blocks) for page in pages.read(pages.numbers).values()] == [0, 1, 2]
+
+
+def test_pages_are_the_same_whether_they_were_kept_or_are_read_again(tmp_path: Path) -> None:
+    count = 2 * PAGES_PER_CHUNK
+    content = {"pages": [{"page_num": number, "blocks": [{"type": str(number)}]} for number in range(count)]}
+    pages = PageFile(tmp_path / "pages", page_texts(json.dumps(content).encode()))
+    first = pages.read(range(count))
+    assert [page.blocks[0].type for page in first.values()] == [str(number) for number in range(count)]
+    assert pages.read(range(count)) == first
+    assert pages.read([count - 1, 0]) == {number: first[number] for number in (count - 1, 0)}
