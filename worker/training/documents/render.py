@@ -19,6 +19,7 @@ from PIL import Image
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.rasterize import draw_to_files
+from training.errors import ConfigError
 
 POINTS_PER_INCH = 72
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
@@ -26,6 +27,7 @@ MAX_PAGES = 20_000
 MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
 FURTHER_PAGE_TIMEOUT_S = 2  # beside page_timeout_s for each page that one call draws
 IMAGE_FORMATS = ("jpeg", "png")
+MIN_DPI, MAX_DPI = 36, 600
 _PAGES = re.compile(rb"^Pages: +(\d+)", re.MULTILINE)
 _SIZE = re.compile(rb"^Page +(\d+) MediaBox: +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+) +(-?[\d.]+)", re.MULTILINE)
 _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
@@ -33,11 +35,18 @@ _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do."""
+    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do.
+
+    Raises ConfigError for a resolution beyond MIN_DPI and MAX_DPI.
+    """
 
     dpi: int = 120
     image_format: str = "jpeg"  # of IMAGE_FORMATS
     page_timeout_s: float = 60
+
+    def __post_init__(self) -> None:
+        if not MIN_DPI <= self.dpi <= MAX_DPI:
+            raise ConfigError(f"--dpi is {self.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
 
     def timeout_s(self, pages: int) -> float:
         """For one call that draws so many pages."""
@@ -159,6 +168,3 @@ def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentE
         except DocumentError as error:
             return error
     return DocumentError(Reason.CORRUPT, f"Page {page} could not be drawn; export the PDF again.")
-
-
-MIN_DPI, MAX_DPI = 36, 600

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.documents.passwords import Passwords
-from training.documents.render import MAX_DPI, MIN_DPI, RenderOptions
+from training.documents.render import RenderOptions
 from training.errors import ConfigError, DataError, Failure
 from training.infer import render_ahead
 from training.infer.pdfs import find_pdfs
@@ -78,17 +78,24 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
     parser.add_argument(
         "--batch_size", type=positive_integer, default=1, help="pages that the network gets at once (1)"
     )
-    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution that pages are drawn in (120)")
     parser.add_argument(
-        "--page_timeout", type=positive_integer, default=60, help="seconds after which a page fails its document (60)"
+        "--dpi",
+        type=positive_integer,
+        default=RenderOptions.dpi,
+        help=f"resolution that pages are drawn in ({RenderOptions.dpi})",
+    )
+    parser.add_argument(
+        "--page_timeout",
+        type=positive_integer,
+        default=RenderOptions.page_timeout_s,
+        help=f"seconds after which a page fails its document ({RenderOptions.page_timeout_s:g})",
     )
     parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
     parser.add_boolean("--copy_pdfs", default=True, description="copy the PDFs to the output (True)")
     parser.add_boolean("--force", description="predict again what is there, also where people have changed it")
     parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
     parsed = parser.parse_args(list(arguments))
-    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
-        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
+    render = RenderOptions(parsed.dpi, page_timeout_s=parsed.page_timeout)
     model, config_uri = _model(parsed.model, environ)
     return Options(
         source=parsed.source,
@@ -98,7 +105,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
         device=parsed.device,
         score=parsed.score,
         batch_size=parsed.batch_size,
-        render=RenderOptions(parsed.dpi, page_timeout_s=parsed.page_timeout),
+        render=render,
         passwords=parsed.passwords,
         copy_pdfs=parsed.copy_pdfs,
         force=parsed.force,

@@ -29,7 +29,7 @@ def label_page(
     words: Sequence[Box],
     ink: InkLookup,
     *,
-    dpi: int = 120,
+    dpi: int,
     coordinates: Coordinates = AUTO,
 ) -> list[LabelledBox]:
     """All labels of a page, whose image has `width` x `height` pixels: per table the table, its cells, its headers.

@@ -23,7 +23,7 @@ from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.dataset.manifest import Manifest
 from training.dataset.split import SplitWeights
 from training.documents.passwords import Passwords
-from training.documents.render import IMAGE_FORMATS, MAX_DPI, MIN_DPI, RenderOptions
+from training.documents.render import IMAGE_FORMATS, RenderOptions
 from training.errors import ConfigError, Failure
 from training.labels.scale import Coordinates
 from training.options import OptionParser, positive_integer
@@ -77,7 +77,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         default="auto",
         help="unit of the annotations' boxes: auto, points, or 400dpi and the like (auto)",
     )
-    parser.add_argument("--dpi", type=positive_integer, default=120, help="resolution of the images (120)")
+    parser.add_argument(
+        "--dpi",
+        type=positive_integer,
+        default=RenderOptions.dpi,
+        help=f"resolution of the images ({RenderOptions.dpi})",
+    )
     parser.add_argument(
         "--image_format", default="jpeg", choices=IMAGE_FORMATS, help="png is exact, and takes 10 times as long (jpeg)"
     )
@@ -93,8 +98,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--page_timeout",
         type=positive_integer,
-        default=60,
-        help="seconds after which a page sets its document aside (60)",
+        default=RenderOptions.page_timeout_s,
+        help=f"seconds after which a page's document is quarantined ({RenderOptions.page_timeout_s:g})",
     )
     parser.add_argument("--shards", type=positive_integer, default=1, help="processes that share the work (1)")
     parser.add_argument("--shard_index", type=int, help="which of them this is, from 0 (JOB_COMPLETION_INDEX)")
@@ -102,8 +107,6 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_boolean("--verbose", description="one line per document")
     parsed = parser.parse_args(arguments)
     source, target = _places(parsed)
-    if not MIN_DPI <= parsed.dpi <= MAX_DPI:
-        raise ConfigError(f"--dpi is {parsed.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
     pages = PageOptions(
         render=RenderOptions(parsed.dpi, parsed.image_format, parsed.page_timeout),
         annotation_format=parsed.format,
