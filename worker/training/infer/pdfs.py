@@ -1,12 +1,11 @@
 """The PDFs that are to be predicted on: one, or those of a folder. Pure, but for the listing."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.documents.names import PDF_FOLDER, file_stem
+from training.documents.names import PDF_FOLDER, document_name, escaped, file_stem, is_blank, is_writable
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import DataError, NotFound
 from training.storage.base import Storage
@@ -68,12 +67,11 @@ def name_documents(keys: Iterable[str]) -> tuple[list[PdfDocument], list[Quarant
     """The documents by name, and those whose name cannot be that of a file of one document."""
     by_name: dict[str, list[str]] = defaultdict(list)
     for key in keys:
-        stem = key.rpartition("/")[2][: -len(SUFFIX)]
-        by_name[unicodedata.normalize("NFC", stem)].append(key)
+        by_name[document_name(key.rpartition("/")[2], SUFFIX)].append(key)
     documents, unusable = [], []
     for name, same in sorted(by_name.items()):
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name) or not name.strip(". "):
-            shown = name.encode("unicode_escape").decode()
+        if not is_writable(name) or is_blank(name):
+            shown = escaped(name)
             message = f"The name {shown!r} is empty, holds control characters or is no Unicode; rename the PDF."
             unusable.append(QuarantinedDocument(shown, Reason.AMBIGUOUS_NAME, message))
         elif len(same) > 1:

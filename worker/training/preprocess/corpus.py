@@ -1,12 +1,11 @@
 """Pairs `pdfs/*.pdf` with `json/*.json` by their stems. Pure."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from training.dataset.layout import is_ours
-from training.documents.names import JSON_FOLDER, PDF_FOLDER
+from training.documents.names import JSON_FOLDER, PDF_FOLDER, document_name, escaped, is_blank, is_writable
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import DataError
 from training.storage.base import StoredObject
@@ -42,8 +41,7 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
         for folder, extension, found in ((PDF_FOLDER, ".pdf", pdfs), (JSON_FOLDER, ".json", jsons)):
             name = item.key.removeprefix(folder)
             if item.key.startswith(folder) and "/" not in name and name.lower().endswith(extension):
-                # macOS decomposes accents in file names, other systems do not.
-                found[unicodedata.normalize("NFC", name[: -len(extension)])].append(item)
+                found[document_name(name, extension)].append(item)
                 break
         else:
             if not is_ours(item.key):
@@ -66,12 +64,12 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
 
 
 def _unusable(name: str, pdfs: list[StoredObject], jsons: list[StoredObject]) -> QuarantinedDocument | None:
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-        shown = name.encode("unicode_escape").decode()
+    if not is_writable(name):
+        shown = escaped(name)
         return QuarantinedDocument(
             shown, Reason.AMBIGUOUS_NAME, f"The name {shown!r} holds control characters or is no Unicode; rename it."
         )
-    if len(pdfs) > 1 or len(jsons) > 1 or not name.strip(". "):
+    if len(pdfs) > 1 or len(jsons) > 1 or is_blank(name):
         keys = ", ".join(item.key for item in pdfs + jsons)
         return QuarantinedDocument(
             name, Reason.AMBIGUOUS_NAME, f"The name {name!r} is not of one PDF and one JSON ({keys}); rename them."
