@@ -6,13 +6,13 @@ and disk hold two runs, however long the document is.
 
 import shutil
 from collections.abc import Generator
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from training.documents.chunks import cancel_chunks, chunk_folder, chunk_result
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import DocumentError, QuarantinedDocument, killed, set_aside_faults
+from training.documents.quarantine import DocumentError, QuarantinedDocument, set_aside_faults
 from training.documents.render import (
     PageSize,
     RenderedPage,
@@ -24,7 +24,7 @@ from training.documents.render import (
 )
 from training.documents.text_layer import page_texts
 from training.geometry import Box
-from training.process.pool import DocumentPool, ProcessKilledError
+from training.process.pool import DocumentPool
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def drawn_runs(pool: DocumentPool, task: DrawTask) -> Generator[DrawnRun, None, 
     future = pool.submit(draw_run, task, number)
     try:
         while True:
-            run = _result(pool, future, task, number)
+            run = chunk_result(pool, future, draw_run, task, number)
             if isinstance(run, QuarantinedDocument):
                 raise DocumentError(run.reason, run.message)
             number += 1
@@ -75,9 +75,7 @@ def drawn_runs(pool: DocumentPool, task: DrawTask) -> Generator[DrawnRun, None, 
             if is_last:
                 return
     finally:
-        # Not before it has ended is the folder that it writes to deleted.
-        if not future.cancel():
-            wait([future])
+        cancel_chunks([future])
 
 
 def draw_run(task: DrawTask, number: int) -> DrawnRun | QuarantinedDocument:
@@ -85,22 +83,11 @@ def draw_run(task: DrawTask, number: int) -> DrawnRun | QuarantinedDocument:
     return set_aside_faults(task.name, lambda: _draw(task, number))
 
 
-def _result(
-    pool: DocumentPool, future: "Future[DrawnRun | QuarantinedDocument]", task: DrawTask, number: int
-) -> DrawnRun | QuarantinedDocument:
-    try:
-        return pool.result(future, draw_run, task, number)
-    except ProcessKilledError:
-        return killed(task.name)
-
-
 def _draw(task: DrawTask, number: int) -> DrawnRun:
     sizes = _checked_sizes(task)
     first, last = list(page_runs(range(len(sizes))))[number]
     pages = range(first, last + 1)
-    folder = task.folder / f"run-{number}"
-    shutil.rmtree(folder, ignore_errors=True)  # of a process that was killed over it
-    folder.mkdir(parents=True)
+    folder = chunk_folder(task.folder, number)
     texts = page_texts(task.pdf, pages, task.options)
     images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
     return DrawnRun(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))

@@ -5,7 +5,6 @@ is wrong with a document sets aside this document alone.
 """
 
 import os
-import shutil
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from training.annotations.page_index import PageFile
 from training.annotations.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
+from training.documents.chunks import chunk_folder
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, set_aside_faults
@@ -118,9 +118,8 @@ def _prepare(task: DocumentTask, number: int) -> PreparedPart:
     runs = list(page_runs(opened.pages.numbers))
     first, last = runs[number]
     annotated = opened.pages.read(range(first, last + 1))
-    part = PreparedPart(task.folder / f"part-{number}", (), len(runs))
-    shutil.rmtree(part.folder, ignore_errors=True)  # of a process that was killed over it
-    part.images.mkdir(parents=True)
+    part = PreparedPart(chunk_folder(task.folder, number), (), len(runs))
+    part.images.mkdir()
     part.drawings.mkdir()
     with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render

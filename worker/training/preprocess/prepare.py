@@ -8,8 +8,8 @@ not prepared again.
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,17 @@ from training.dataset.prepared_document import (
     record_key,
     write_record,
 )
+from training.documents.chunks import cancel_chunks, chunk_result
 from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import QuarantinedDocument, killed
+from training.documents.quarantine import QuarantinedDocument
 from training.errors import Transient
 from training.preprocess import chunk
 from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
 from training.preprocess.corpus import Pair
 from training.preprocess.target import Target
 from training.process.limits import limit_process
-from training.process.pool import DocumentPool, ProcessKilledError
+from training.process.pool import DocumentPool
 from training.process.threads import TRANSFER_THREADS, thread_pool
 from training.storage.base import Storage
 from training.storage.files import sha256_file
@@ -183,9 +184,9 @@ class _Work:
         while waiting:
             future = next(as_completed(waiting))
             number = waiting.pop(future)
-            part = self._result(future, task, number)
+            part = chunk_result(self._processes, future, prepare_part, task, number)
             if isinstance(part, QuarantinedDocument):
-                self._cancel(waiting)
+                cancel_chunks(waiting)
                 target.discard(document, (page for part in done.values() for page in part.pages))
                 return part
             target.upload_pages(document, part, self._uploads)
@@ -205,16 +206,6 @@ class _Work:
     def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
         self._check_running()
         return self._processes.submit(prepare_part, task, number)
-
-    def _result(self, future: "Future[Part]", task: DocumentTask, number: int) -> Part:
-        try:
-            return self._processes.result(future, prepare_part, task, number)
-        except ProcessKilledError:
-            return killed(task.name)
-
-    def _cancel(self, waiting: Iterable["Future[Part]"]) -> None:
-        """Not before they have ended is the folder that they write to deleted."""
-        wait([future for future in waiting if not future.cancel()])
 
     def _check_running(self) -> None:
         if self._stopped.is_set():
