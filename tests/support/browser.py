@@ -16,13 +16,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 ANSWER_TIMEOUT_S = 60.0
+DESKTOP, PHONE = 1280, 390  # widths of windows
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio")
 
 
@@ -73,6 +76,33 @@ class Page:
         return self._browser.call(method, self._session, **parameters)
 
 
+def picture_that_fits(page: Page, png: Path, *, width: int, dark: bool) -> Image.Image:
+    """Checks that the page fits a window of that many pixels, in light or in dark; the picture of it, in grey."""
+    page.show(width=width, dark=dark)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.screenshot(png)
+    with Image.open(png) as image:
+        assert image.width == width
+        grey = image.convert("L")
+    corner = grey.getpixel((2, grey.height // 2))
+    assert isinstance(corner, int)
+    assert (corner < 60) is dark
+    return grey
+
+
+def check_outline(page: Page) -> None:
+    """Checks that the page can be read aloud: headings in order, and tables whose heads say what they head."""
+    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(heading => +heading.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    assert page.evaluate("[...document.querySelectorAll('th')].every(head => head.scope)")
+
+
+def forbidden(page: Page) -> list[str]:
+    """What the page's own policy kept from it."""
+    return [problem for problem in page.problems if "Content Security Policy" in problem]
+
+
 class Browser:
     """A running Chromium; from `running_browser`."""
 
@@ -93,7 +123,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable", session)
         page = Page(self, session)
-        page.show(width=1280)
+        page.show(width=DESKTOP)
         self._loaded.discard(session)
         answer = self.call("Page.navigate", session, url=path.resolve().as_uri())
         if "errorText" in answer:

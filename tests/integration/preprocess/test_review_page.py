@@ -4,23 +4,29 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from PIL import Image
 
 from hack.documents.corpus import draw_corpus
-from tests.support.browser import Browser, Page, running_browser
+from tests.support.browser import (
+    DESKTOP,
+    PHONE,
+    Browser,
+    Page,
+    check_outline,
+    forbidden,
+    picture_that_fits,
+    running_browser,
+)
 from tests.support.preprocess.command import run_preprocess
 
 pytestmark = pytest.mark.integration
 
 NAUGHTY = '<img src=x onerror=alert(1)> "it\'s" zürich'
 LONG = "annual-report-" * 14  # 196 characters
-DESKTOP, PHONE = 1280, 390
 
 
 @dataclass(frozen=True)
@@ -147,28 +153,17 @@ def test_the_page_itself_forbids_scripts_and_the_network(browser: Browser, revie
     changed.write_text(review.report.read_text().replace("</main>", f"{foreign}</main>"))
     page = browser.open(changed)
     assert page.evaluate("document.title") == "Review of the data set"
-    assert len([problem for problem in page.problems if "Content Security Policy" in problem]) == 3
+    assert len(forbidden(page)) == 3
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_it_fits_the_window_in_light_and_in_dark(page: Page, tmp_path: Path, width: int, dark: bool) -> None:
-    page.show(width=width, dark=dark)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    png = tmp_path / "review.png"
-    page.screenshot(png)
-    with Image.open(png) as image:
-        assert image.width == width
-        corner = image.convert("L").getpixel((2, image.height // 2))
-        assert isinstance(corner, int)
-        assert (corner < 60) is dark
-        assert len(image.convert("L").getcolors(256) or []) > 30  # letters and pictures, no blank page
+    picture = picture_that_fits(page, tmp_path / "review.png", width=width, dark=dark)
+    assert len(picture.getcolors(256) or []) > 30  # letters and pictures, no blank page
 
 
 def test_it_can_be_read_aloud_and_used_by_keyboard(page: Page) -> None:
-    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(heading => +heading.tagName[1])")
-    assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in pairwise(levels))
+    check_outline(page)
     assert page.evaluate("document.documentElement.lang") == "en"
     assert page.evaluate("['header', 'main', 'nav'].every(part => document.querySelector(part))")
-    assert page.evaluate("[...document.querySelectorAll('th')].every(head => head.scope)")

@@ -10,15 +10,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.support.browser import Browser, Page, running_browser
+from tests.support.browser import (
+    DESKTOP,
+    PHONE,
+    Browser,
+    Page,
+    check_outline,
+    forbidden,
+    picture_that_fits,
+    running_browser,
+)
 from tests.support.train.place import ITERATIONS_PER_EPOCH, Place, differing
 from tests.support.train.sigterm import sigterm_in_iteration
 from training.tracking.events import parse
@@ -27,7 +34,6 @@ from training.train import command as train
 
 pytestmark = pytest.mark.integration
 
-DESKTOP, PHONE = 1280, 390
 EPOCHS = 3
 STOP_AT = ITERATIONS_PER_EPOCH + 1
 
@@ -133,30 +139,19 @@ def test_the_page_forbids_scripts_and_the_network(
     changed.write_text(content.replace("</main>", f"{foreign}</main>"))
     page = browser.open(changed)
     assert page.evaluate("document.title") == "Training team/<b>invoices</b>"
-    assert len([problem for problem in page.problems if "Content Security Policy" in problem]) == 2
+    assert len(forbidden(page)) == 2
 
 
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
 def test_it_fits_the_window_in_light_and_in_dark(page: Page, tmp_path: Path, width: int, dark: bool) -> None:
-    page.show(width=width, dark=dark)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    png = tmp_path / "report.png"
-    page.screenshot(png)
-    with Image.open(png) as image:
-        assert image.width == width
-        corner = image.convert("L").getpixel((2, image.height // 2))
-        assert isinstance(corner, int)
-        assert (corner < 60) is dark
+    picture_that_fits(page, tmp_path / "report.png", width=width, dark=dark)
     text_px = page.evaluate("document.querySelector('svg text.y').getBoundingClientRect().height")
     assert text_px >= 10  # to be read, also on a phone
 
 
 def test_it_can_be_read_aloud(page: Page) -> None:
-    levels = page.evaluate("[...document.querySelectorAll('h1, h2, h3')].map(heading => +heading.tagName[1])")
-    assert levels[0] == 1
-    assert all(after - before <= 1 for before, after in pairwise(levels))
-    assert page.evaluate("[...document.querySelectorAll('th')].every(head => head.scope)")
+    check_outline(page)
     assert page.evaluate("[...document.querySelectorAll('svg')].every(chart => chart.getAttribute('aria-label'))")
     assert page.evaluate("[...document.querySelectorAll('nav a')].every(link => document.querySelector(link.hash))")
 
