@@ -12,7 +12,7 @@ from hack.bench.raw import page_numbers
 from hack.documents.corpus import draw_corpus
 
 PAGES_PER_SMALL_DOCUMENT = 2
-SMALL_DOCUMENTS_BESIDE_LONG = 4  # a data set of three splits needs more than the long one
+SMALL_DOCUMENTS_BESIDE_LONG = 4  # a dataset of three splits needs more than the long one
 FOLDERS = ("pdfs", "json")
 
 

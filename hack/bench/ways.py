@@ -104,7 +104,7 @@ class Bucket:
         return f'upload-file = "{path}"\nurl = "{url}"\noutput = /dev/null\n'
 
     def images(self, target: str) -> list[int]:
-        """The sizes of the page images in the splits of a data set."""
+        """The sizes of the page images in the splits of a dataset."""
         return [entry["Size"] for entry in self._entries(f"{target}/ttv/") if entry["Key"].endswith((".jpg", ".png"))]
 
     def delete(self) -> None:

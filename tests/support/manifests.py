@@ -1,4 +1,4 @@
-"""Manifests of data sets that tests make up."""
+"""Manifests of datasets that tests make up."""
 
 from collections.abc import Sequence
 

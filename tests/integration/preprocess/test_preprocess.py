@@ -136,7 +136,7 @@ def test_one_bad_document_is_set_aside_with_its_reason_and_too_many_fail_the_run
     assert "3 of 8 documents" in message["message"]
     assert "1 corrupt, 1 encrypted, 1 schema" in message["message"]
     assert "Traceback" not in output
-    with pytest.raises(NotFound, match="no finished data set"):
+    with pytest.raises(NotFound, match="no finished dataset"):
         verify_dataset(open_storage(tmp_path / "out/ttv"))
 
     code, output, message = run_preprocess(*options, "--max_failed_documents", "3")
@@ -182,10 +182,10 @@ def test_two_documents_are_too_few_and_the_message_says_how_many_work(own_corpus
         path.unlink()
     older = tmp_path / "out/ttv/manifest.json"
     older.parent.mkdir(parents=True)
-    older.write_text("of an older data set")
+    older.write_text("of an older dataset")
     code, _, message = run_preprocess("--source", own_corpus, "--working_dir", tmp_path / "out")
     assert code == 65
-    assert older.exists(), "nothing of the older data set was touched yet"
+    assert older.exists(), "nothing of the older dataset was touched yet"
     assert "the smallest corpus that works has 3 documents" in message["message"]
 
 

@@ -1,4 +1,4 @@
-"""The review page as a browser shows it, of a data set that the command made."""
+"""The review page as a browser shows it, of a dataset that the command made."""
 
 import json
 import shutil

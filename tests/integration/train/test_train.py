@@ -137,7 +137,7 @@ def test_what_cannot_work_is_said_before_training_in_one_sentence_with_its_exit_
     checkpoint = str(straight.checkpoints / "epoch_1.pth")
     options = place.arguments()[1:]
     cases: list[tuple[list[str], int, str]] = [
-        ([str(tmp_path / "nowhere"), *options], 66, "holds no finished data set"),
+        ([str(tmp_path / "nowhere"), *options], 66, "holds no finished dataset"),
         ([str(incomplete), *options], 65, "missing"),
         ([str(empty_split), *options], 65, "The val split"),
         ([str(other_classes), *options], 64, "has 3 classes, but the dataset has 4 classes"),

@@ -56,7 +56,7 @@ class CocoDataset:
         return counts
 
     def chunks(self) -> Iterator[str]:
-        """The JSON text piece by piece: one image or annotation a line, so that two data sets can be compared."""
+        """The JSON text piece by piece: one image or annotation a line, so that two datasets can be compared."""
         yield '{"images": [\n'
         yield from _lines(self.images())
         yield '], "annotations": [\n'

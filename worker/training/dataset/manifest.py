@@ -1,6 +1,6 @@
-"""The data set's manifest, `ttv/manifest.json`: what is in it, from what it was made. Pure.
+"""The dataset's manifest, `ttv/manifest.json`: what is in it, from what it was made. Pure.
 
-It is written last, which makes it the commit point: without it the folder is no data set, and with it every file must
+It is written last, which makes it the commit point: without it the folder is no dataset, and with it every file must
 have the size and SHA-256 that it names. It holds no time: the same input and parameters give the same bytes. The format
 is a contract (docs/architecture.md, "The dataset in S3").
 """
@@ -69,7 +69,7 @@ class LeakEntry(CamelModel):
 
 
 class FileEntry(CamelModel):
-    """A file of the data set; `path` is relative to `ttv/`."""
+    """A file of the dataset; `path` is relative to `ttv/`."""
 
     path: str
     size_bytes: int
@@ -112,7 +112,7 @@ class Manifest(CamelModel):
 
 
 def files_digest(files: Iterable[FileEntry]) -> str:
-    """`sha256:…` over the lines `<sha256>  <path>` sorted by path: changes with any byte of the data set."""
+    """`sha256:…` over the lines `<sha256>  <path>` sorted by path: changes with any byte of the dataset."""
     lines = (f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
     return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()
 

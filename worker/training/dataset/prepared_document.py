@@ -1,4 +1,4 @@
-"""A document that was prepared, as the data set is assembled from it. Pure."""
+"""A document that was prepared, as the dataset is assembled from it. Pure."""
 
 import base64
 import hashlib

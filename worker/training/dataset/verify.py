@@ -1,7 +1,7 @@
-"""A prepared data set in a Storage: reading, checking and downloading it. What `training.train` starts from.
+"""A prepared dataset in a Storage: reading, checking and downloading it. What `training.train` starts from.
 
 Its images must be what the manifest says. Its COCO files may have been edited since: then they are what trains, and the
-data set has another digest, that of its files as they are.
+dataset has another digest, that of its files as they are.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ ANNOTATION_FILES: Mapping[str, str] = {f"{split}/{split}.json": split for split 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set as it is: `manifest` holds the entries of the edited COCO files as they are, and the digest of all."""
+    """A dataset as it is: `manifest` holds the entries of the edited COCO files as they are, and the digest of all."""
 
     manifest: Manifest
     edited: tuple[str, ...]
@@ -41,12 +41,12 @@ class Dataset:
 
 
 def read_manifest(storage: Storage) -> Manifest:
-    """The manifest of the data set in `storage` (a `ttv` folder). Raises NotFound, DataError."""
+    """The manifest of the dataset in `storage` (a `ttv` folder). Raises NotFound, DataError."""
     try:
         data = storage.read_bytes(MANIFEST_NAME)
     except NotFound as error:
         raise NotFound(
-            f"{storage.uri()} holds no finished data set: {MANIFEST_NAME} is missing; run preprocess, and name its ttv "
+            f"{storage.uri()} holds no finished dataset: {MANIFEST_NAME} is missing; run preprocess, and name its ttv "
             f"folder. ({error})"
         ) from error
     manifest = Manifest.from_json(data)
@@ -56,7 +56,7 @@ def read_manifest(storage: Storage) -> Manifest:
 
 
 def verify_dataset(storage: Storage) -> Dataset:
-    """The data set in `storage`, whose images all have the size and the SHA-256 that its manifest names.
+    """The dataset in `storage`, whose images all have the size and the SHA-256 that its manifest names.
 
     Raises NotFound without a manifest, DataError where files are missing or images changed.
     """
@@ -78,7 +78,7 @@ def verify_dataset(storage: Storage) -> Dataset:
 
 
 def download_dataset(uri: str, folder: Path) -> Dataset:
-    """Brings `folder` in line with the data set at `uri`, fetching only what differs, and verifies every file.
+    """Brings `folder` in line with the dataset at `uri`, fetching only what differs, and verifies every file.
 
     The manifest is written to the folder last. Raises what `verify_dataset` raises.
     """

@@ -18,7 +18,7 @@ THUMBNAIL_QUALITY = 60
 def draw_page(picture: Image.Image, width: int, boxes: Iterable[LabelledBox], target: Path) -> bytes:
     """Draws the outlines of `boxes` in their classes' colours on `picture` and writes it to `target` as JPEG.
 
-    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the data set, which the boxes
+    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the dataset, which the boxes
     are in. Returns a JPEG of a third of the picture's size.
     """
     scale = picture.width / width

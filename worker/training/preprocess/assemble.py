@@ -1,4 +1,4 @@
-"""Prepared documents -> the data set: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
+"""Prepared documents -> the dataset: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO data set to train on.
+"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO dataset to train on.
 
     python3 -m training.preprocess --source SOURCE --working_dir TARGET
     python3 -m training.preprocess --s3_bucket BUCKET --s3_source_folder SOURCE --s3_target_folder TARGET
@@ -167,7 +167,7 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
 
 
 def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> JsonObject:
-    """The termination message of a run that made, or found, its data set, or did its share."""
+    """The termination message of a run that made, or found, its dataset, or did its share."""
     if isinstance(outcome, ShareDone):
         return shard_message(index=outcome.shard.index, of=outcome.shard.of, documents=outcome.documents)
     manifest = outcome.dataset.manifest
@@ -189,7 +189,7 @@ def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> st
         shard = outcome.shard
         return (
             f"share {shard.index} of {shard.of}: {outcome.documents} documents are done; "
-            "the process that is done last assembles the data set"
+            "the process that is done last assembles the dataset"
         )
     manifest = outcome.dataset.manifest
     lines = [f"{target.uri(MANIFEST_KEY)}  {manifest.digest}"]
@@ -211,7 +211,7 @@ def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> st
     total = len(manifest.documents) + len(manifest.quarantined)
     pages = outcome.new_pages
     if outcome.cache_hit:
-        how = "nothing to do: the data set is there and its input is unchanged"
+        how = "nothing to do: the dataset is there and its input is unchanged"
     else:
         how = f"{pages} pages drawn in {seconds:.1f} s, {pages / max(seconds, 1e-9):.1f} a second"
     lines.append(f"{len(manifest.documents)} of {total} documents prepared; {how}")

@@ -46,7 +46,7 @@ OUTPUT_VERSION = 3  # raise it when the same input gives other files, so that no
 
 @dataclass(frozen=True)
 class Parameters:
-    """All that decides the data set, besides the input."""
+    """All that decides the dataset, besides the input."""
 
     pages: PageOptions = field(default_factory=PageOptions)
     weights: SplitWeights = field(default_factory=SplitWeights)
@@ -65,5 +65,5 @@ class Parameters:
         }
 
     def in_manifest(self) -> dict[str, Any]:
-        """All of them; `max_failed` decides whether there is a data set, not what is in it."""
+        """All of them; `max_failed` decides whether there is a dataset, not what is in it."""
         return {**self.of_pages(), "split": str(self.weights), "seed": self.seed}

@@ -1,4 +1,4 @@
-"""A folder of corrected documents -> a data set: all that `training.preprocess` does, from storage to storage."""
+"""A folder of corrected documents -> a dataset: all that `training.preprocess` does, from storage to storage."""
 
 import logging
 from collections.abc import Callable
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """The data set in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
+    """The dataset in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
 
     dataset: Dataset
     cache_hit: bool
@@ -35,7 +35,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class ShareDone:
-    """This share is done, and the data set is left to the process that is done last."""
+    """This share is done, and the dataset is left to the process that is done last."""
 
     shard: Shard
     documents: int
@@ -52,7 +52,7 @@ def preprocess(
     shard: Shard = WHOLE,
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> Outcome | ShareDone:
-    """Makes the data set of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
+    """Makes the dataset of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
 
     Raises DataError where nothing is usable or too many documents fail, and what the storages raise.
     """

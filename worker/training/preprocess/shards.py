@@ -1,4 +1,4 @@
-"""One corpus prepared by several pods: each prepares its share, and whichever is done last assembles the data set.
+"""One corpus prepared by several pods: each prepares its share, and whichever is done last assembles the dataset.
 
 A pod leaves its documents' records, as ever, and when all its documents are done a note of what became of them. The
 notes lie in a folder that is named by what the shares were cut from: every file's name, size and version, and the

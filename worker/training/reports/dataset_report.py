@@ -1,4 +1,4 @@
-"""`report.html`: one page on which people see, before they train, what the data set holds and what was left out.
+"""`report.html`: one page on which people see, before they train, what the dataset holds and what was left out.
 
 It carries everything that it shows, so that it can be mailed or opened from a bucket, and runs no script: names and
 messages come from documents of others. It is written document by document, so that its size is not this program's.

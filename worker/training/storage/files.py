@@ -33,7 +33,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)  # mkstemp makes it private; others read data sets too
+        temporary.chmod(0o644)  # mkstemp makes it private; others read datasets too
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""COCO data sets."""
+"""COCO datasets."""
 
 import json
 import tracemalloc

@@ -1,4 +1,4 @@
-"""A data set in a storage: what may differ from its manifest, and what the digest is then."""
+"""A dataset in a storage: what may differ from its manifest, and what the digest is then."""
 
 import hashlib
 import json
@@ -53,7 +53,7 @@ def test_an_edited_coco_file_gives_the_digest_of_the_files_as_they_are() -> None
     lines = "".join(f"{hashlib.sha256(storage.objects[name]).hexdigest()}  {name}\n" for name in names)
     assert found.manifest.digest == "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
     assert found.manifest.digest != written(storage).digest
-    assert storage.operations == [], "nothing is written to the data set"
+    assert storage.operations == [], "nothing is written to the dataset"
 
 
 def test_an_edit_that_is_taken_back_gives_the_manifests_digest_again() -> None:
@@ -83,5 +83,5 @@ def test_a_missing_file_is_named(path: str) -> None:
 def test_without_a_manifest_there_is_no_dataset() -> None:
     storage = prepared()
     del storage.objects["manifest.json"]
-    with pytest.raises(NotFound, match="no finished data set"):
+    with pytest.raises(NotFound, match="no finished dataset"):
         verify_dataset(storage)

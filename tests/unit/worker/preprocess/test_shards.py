@@ -50,7 +50,7 @@ def test_every_document_is_in_one_share_and_no_share_has_much_more_than_another(
     assert shares(list(reversed(pairs)), count) == dealt
 
 
-def test_the_data_set_is_assembled_when_the_last_note_is_there(tmp_path: Path) -> None:
+def test_the_dataset_is_assembled_when_the_last_note_is_there(tmp_path: Path) -> None:
     target = MemoryStorage()
     notes = Notes(target, pairing(["a", "b", "c"]), {}, 2)
     for name in ("a", "c"):

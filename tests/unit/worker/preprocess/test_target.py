@@ -1,4 +1,4 @@
-"""The order of changes in the target: a reader sees the old data set, none, or the new one."""
+"""The order of changes in the target: a reader sees the old dataset, none, or the new one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +58,7 @@ def test_the_manifest_goes_first_and_comes_last(dataset: AssembledDataset, repor
     assert storage.operations[-1] == f"write {MANIFEST_KEY}"
 
 
-def test_an_image_is_moved_to_its_split_and_what_is_not_of_the_data_set_goes(
+def test_an_image_is_moved_to_its_split_and_what_is_not_of_the_dataset_goes(
     dataset: AssembledDataset, report: Path
 ) -> None:
     storage = MemoryStorage()
@@ -100,7 +100,7 @@ def test_what_lies_there_is_found_with_what_people_edited(dataset: AssembledData
     assert MANIFEST_KEY not in storage.objects
 
 
-def test_a_coco_file_that_is_missing_is_no_data_set(dataset: AssembledDataset, report: Path) -> None:
+def test_a_coco_file_that_is_missing_is_no_dataset(dataset: AssembledDataset, report: Path) -> None:
     storage = MemoryStorage()
     storage.objects = {image_key("val", "a_0.jpg"): IMAGE}
     Target(storage, ASSIGNMENT).publish(dataset, INPUTS, ASSIGNMENT, report)
