@@ -1,4 +1,4 @@
-"""Adds one document of each fault to a corpus: what preprocess sets aside, one for every reason that it gives.
+"""Adds one document of each fault to a corpus: what preprocess quarantines, one for every reason that it gives.
 
     python -m hack.documents.faults FOLDER
 
@@ -25,7 +25,7 @@ Annotations = dict[str, Any]
 
 
 def draw_faults(folder: Path, *, seed: int = 0) -> dict[str, str]:
-    """Writes one document of each fault and returns the reason that each, by its name, is to be set aside for."""
+    """Writes one document of each fault and returns the reason that each, by its name, is to be quarantined for."""
     for name in ("pdfs", "json"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     pattern = folder / "fault-pattern"

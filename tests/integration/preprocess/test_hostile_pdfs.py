@@ -1,4 +1,4 @@
-"""PDFs that are made to take all time or all memory: each ends by itself, and is set aside or drawn."""
+"""PDFs that are made to take all time or all memory: each ends by itself, and is quarantined or drawn."""
 
 import json
 import resource
@@ -184,7 +184,7 @@ def test_what_a_program_prints_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_bytes(one_page(b""))
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(path))
-    assert caught.value.cause is Reason.TOO_LARGE
+    assert caught.value.quarantine_reason is Reason.TOO_LARGE
 
 
 def test_a_password_is_in_no_message_and_no_repr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

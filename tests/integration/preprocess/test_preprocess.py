@@ -119,7 +119,7 @@ def test_files_of_an_earlier_run_do_not_stay(own_corpus: Path, tmp_path: Path) -
     assert "ttv/notes.txt" in left
 
 
-def test_one_bad_document_is_set_aside_with_its_reason_and_too_many_fail_the_run(
+def test_one_bad_document_is_quarantined_with_its_reason_and_too_many_fail_the_run(
     own_corpus: Path, tmp_path: Path
 ) -> None:
     pdfs = own_corpus / "pdfs"

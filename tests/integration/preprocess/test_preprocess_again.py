@@ -132,7 +132,7 @@ def test_a_missing_image_is_made_anew_and_so_is_a_missing_drawing(corpus: Path, 
     assert tree(open_storage(tmp_path / "out"), "") == before
 
 
-def test_a_password_opens_what_was_set_aside_and_is_shown_nowhere(corpus: Path, tmp_path: Path) -> None:
+def test_a_password_opens_what_was_quarantined_and_is_shown_nowhere(corpus: Path, tmp_path: Path) -> None:
     path = corpus / "pdfs" / "document-0002.pdf"
     writer = PdfWriter(clone_from=PdfReader(path))
     writer.encrypt(PASSWORD)

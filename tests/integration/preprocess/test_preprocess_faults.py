@@ -37,7 +37,7 @@ BACKSLASH = "back\\slash"  # SeaweedFS takes it for a slash
 LONG = "長" * 83  # 249 bytes: with what is added to it no file system would take it
 
 
-def test_exactly_the_faulty_documents_are_set_aside_and_nothing_of_them_is_in_the_dataset(tmp_path: Path) -> None:
+def test_exactly_the_faulty_documents_are_quarantined_and_nothing_of_them_is_in_the_dataset(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     draw_corpus(corpus, documents=GOOD, seed=8)
     expected = draw_faults(corpus)

@@ -97,16 +97,16 @@ def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path
     canvas.save()
     with pytest.raises(DocumentError, match="24000 x 24000 pixels at 120 dpi") as caught:
         check_page_pixels(page_sizes(PdfFile(path)), [0], 120)
-    assert caught.value.cause == "too_large"
+    assert caught.value.quarantine_reason == "too_large"
 
 
-@pytest.mark.parametrize(("content", "cause"), [(b"", "corrupt"), (b"%PDF-1.4\nnonsense", "corrupt")])
-def test_a_broken_file_is_told(tmp_path: Path, content: bytes, cause: str) -> None:
+@pytest.mark.parametrize(("content", "reason"), [(b"", "corrupt"), (b"%PDF-1.4\nnonsense", "corrupt")])
+def test_a_broken_file_is_told(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "broken.pdf"
     path.write_bytes(content)
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(path))
-    assert caught.value.cause == cause
+    assert caught.value.quarantine_reason == reason
 
 
 def test_a_password_is_told_from_damage_and_an_owner_password_is_no_hindrance(one_word: Path, tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_password_is_told_from_damage_and_an_owner_password_is_no_hindrance(on
         writer.write(tmp_path / name)
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(tmp_path / "locked.pdf"))
-    assert caught.value.cause == "encrypted"
+    assert caught.value.quarantine_reason == "encrypted"
     assert len(page_sizes(PdfFile(tmp_path / "owned.pdf"))) == 1
 
 
@@ -141,7 +141,7 @@ def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(render, "PROGRAM_TIMEOUT_S", 0.3)
     with pytest.raises(DocumentError) as caught:
         page_sizes(PdfFile(tmp_path / "x.pdf"))
-    assert caught.value.cause == "timeout"
+    assert caught.value.quarantine_reason == "timeout"
 
 
 def test_the_same_seed_draws_the_same_corpus_and_another_does_not(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_ruling_lines_are_no_ink_and_light_text_on_dark_is() -> None:
     assert not is_blank(page)
 
 
-def test_a_table_on_a_page_that_was_drawn_blank_sets_the_document_aside(tmp_path: Path) -> None:
+def test_a_table_on_a_page_that_was_drawn_blank_quarantines_the_document(tmp_path: Path) -> None:
     path = tmp_path / "blank.pdf"
     canvas = Canvas(str(path), pagesize=PAGE)
     canvas.showPage()

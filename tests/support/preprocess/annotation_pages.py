@@ -5,7 +5,7 @@ from training.annotations.reader import AUTO, page_texts
 
 
 def read_annotations(data: bytes, annotation_format: str = AUTO) -> tuple[Page, ...]:
-    """All pages in `data`, or the error that the document is set aside with."""
+    """All pages in `data`, or the error that the document is quarantined with."""
     pages = tuple(text.read() for text in page_texts(data, annotation_format))
     check_unique([page.page_num for page in pages])
     return pages

@@ -45,7 +45,7 @@ class DocumentEntry(CamelModel):
 
 
 class QuarantinedEntry(CamelModel):
-    """A document that was set aside, and why."""
+    """A document that was quarantined, and why."""
 
     name: str
     reason: str
@@ -126,6 +126,6 @@ class InputDigest:
 
 
 def inputs_digest(inputs: Mapping[str, InputDigest]) -> str:
-    """`sha256:…` over all documents, those set aside included: changes with any byte of the input."""
+    """`sha256:…` over all documents, those quarantined included: changes with any byte of the input."""
     lines = (f"{digest.pdf_sha256} {digest.json_sha256}  {name}\n" for name, digest in sorted(inputs.items()))
     return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()

@@ -1,1 +1,1 @@
-"""PDF documents: named, opened, rendered, read; and why one is set aside."""
+"""PDF documents: named, opened, rendered, read; and why one is quarantined."""

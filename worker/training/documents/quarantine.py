@@ -1,7 +1,7 @@
-"""Why a document is set aside. Pure.
+"""Why a document is quarantined. Pure.
 
 The reasons are a contract (docs/preprocess.md, "When something is wrong"): they stand in the manifest and in the review
-page, and documents set aside are counted by them.
+page, and quarantined documents are counted by them.
 """
 
 import enum
@@ -31,16 +31,16 @@ class Reason(enum.StrEnum):
 
 
 class DocumentError(DataError):
-    """One document cannot be used. It is set aside; the run goes on unless too many are."""
+    """One document cannot be used. It is quarantined; the run goes on unless too many are."""
 
-    def __init__(self, cause: Reason, message: str) -> None:
+    def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
-        self.cause = cause
+        self.quarantine_reason = reason  # beside `reason`, by which all errors of a kind are counted
 
 
 @dataclass(frozen=True)
 class QuarantinedDocument:
-    """A document that was set aside, and why: `message` is one sentence."""
+    """A document that is left out, and why: `message` is one sentence."""
 
     name: str
     reason: Reason
@@ -51,7 +51,7 @@ logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
-def set_aside_faults(name: str, work: Callable[[], _Result]) -> _Result | QuarantinedDocument:
+def quarantine_faults(name: str, work: Callable[[], _Result]) -> _Result | QuarantinedDocument:
     """What `work` on the document `name` gives, or why it cannot be done.
 
     Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
@@ -59,7 +59,7 @@ def set_aside_faults(name: str, work: Callable[[], _Result]) -> _Result | Quaran
     try:
         return work()
     except DocumentError as error:
-        return QuarantinedDocument(name, error.cause, one_line(str(error)))
+        return QuarantinedDocument(name, error.quarantine_reason, one_line(str(error)))
     except MemoryError:
         # This process' memory is bounded, so that it is the document's doing and not the machine's.
         message = "The document takes more memory than one may; simplify the PDF or lower --dpi."
@@ -73,7 +73,7 @@ def set_aside_faults(name: str, work: Callable[[], _Result]) -> _Result | Quaran
 
 
 def killed(name: str) -> QuarantinedDocument:
-    """Why a document is set aside whose process was killed though it ran alone."""
+    """Why a document is quarantined whose process was killed though it ran alone."""
     message = (
         "The process that drew it was killed, most likely for lack of memory; simplify the PDF, lower --dpi or give "
         "more memory."

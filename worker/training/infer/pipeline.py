@@ -126,7 +126,7 @@ class _Work:
                 )
             return Outcome(document.name, State.PREDICTED, self._predict(document, pdf, origin, folder))
         except DocumentError as error:
-            return Outcome(document.name, State.FAILED, one_line(f"{error.cause}: {error}"))
+            return Outcome(document.name, State.FAILED, one_line(f"{error.quarantine_reason}: {error}"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

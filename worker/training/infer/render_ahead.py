@@ -12,7 +12,7 @@ from pathlib import Path
 
 from training.documents.chunks import cancel_chunks, chunk_folder, chunk_result
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import DocumentError, QuarantinedDocument, set_aside_faults
+from training.documents.quarantine import DocumentError, QuarantinedDocument, quarantine_faults
 from training.documents.render import (
     PageSize,
     RenderedPage,
@@ -80,7 +80,7 @@ def drawn_runs(pool: DocumentPool, task: DrawTask) -> Generator[DrawnRun, None, 
 
 def draw_run(task: DrawTask, number: int) -> DrawnRun | QuarantinedDocument:
     """Draws one run of pages. Runs in a process of the pool; never raises for a fault of the document."""
-    return set_aside_faults(task.name, lambda: _draw(task, number))
+    return quarantine_faults(task.name, lambda: _draw(task, number))
 
 
 def _draw(task: DrawTask, number: int) -> DrawnRun:

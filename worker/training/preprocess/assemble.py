@@ -67,13 +67,13 @@ class AssembledDataset:
 
 
 def check_failures(inputs: Inputs, allowed: Allowance) -> None:
-    """Raises DataError where more documents failed than allowed, or none is left; the message names the causes."""
+    """Raises DataError where more documents failed than allowed, or none is left; the message counts the reasons."""
     failed = inputs.quarantined
     total = len(failed) + len(inputs.prepared)
     if not failed or (len(failed) <= allowed.limit(total) and inputs.prepared):
         return
-    causes = Counter(document.reason for document in failed)
-    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(causes.items()))
+    reasons = Counter(document.reason for document in failed)
+    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
     first = failed[0]
     raise DataError(
         f"{len(failed)} of {total} documents cannot be used ({counted}), more than --max_failed_documents {allowed} "

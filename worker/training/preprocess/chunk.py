@@ -1,7 +1,7 @@
 """A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
 
 A part is a run of pages that one call of the renderer draws, so that a long document keeps all processes busy. Whatever
-is wrong with a document sets aside this document alone.
+is wrong with a document quarantines this document alone.
 """
 
 import os
@@ -17,7 +17,7 @@ from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, set_aside_faults
+from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import (
     PageSize,
     RenderedPage,
@@ -91,7 +91,7 @@ def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedD
 
     Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
     """
-    return set_aside_faults(task.name, lambda: _prepare(task, number))
+    return quarantine_faults(task.name, lambda: _prepare(task, number))
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ class _Work:
 def _log(prepared: Prepared) -> None:
     result = prepared.result
     if isinstance(result, QuarantinedDocument):
-        logger.warning("%s is set aside: %s: %s", result.name, result.reason, result.message)
+        logger.warning("%s is quarantined: %s: %s", result.name, result.reason, result.message)
         return
     labels = sum(len(page.labelled.boxes) for page in result.pages)
     how = "prepared" if prepared.is_new else "was prepared already"

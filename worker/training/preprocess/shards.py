@@ -40,7 +40,7 @@ WHOLE = Shard()
 
 
 class _Document(CamelModel):
-    """One document of a share: `key` is that of its record, None where it was set aside."""
+    """One document of a share: `key` is that of its record, None where it was quarantined."""
 
     name: str
     key: str | None

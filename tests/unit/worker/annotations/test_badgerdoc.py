@@ -40,7 +40,7 @@ def test_what_can_be_missing_is_filled_in(data: bytes, tables: int, cells: int) 
 
 
 @pytest.mark.parametrize(
-    ("data", "cause", "words"),
+    ("data", "reason", "words"),
     [
         (b"", "schema", "JSON"),
         (b"{", "schema", "JSON"),
@@ -55,15 +55,15 @@ def test_what_can_be_missing_is_filled_in(data: bytes, tables: int, cells: int) 
         (b'{"pages": [{"page_num": 1}, {"page_num": 1}]}', "schema", "page_num 1"),
     ],
 )
-def test_what_would_change_the_meaning_is_an_error_that_names_the_field(data: bytes, cause: str, words: str) -> None:
+def test_what_would_change_the_meaning_is_an_error_that_names_the_field(data: bytes, reason: str, words: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read_annotations(data)
-    assert caught.value.cause == cause
+    assert caught.value.quarantine_reason == reason
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("numbers", "page_count", "cause"),
+    ("numbers", "page_count", "reason"),
     [
         ([0, 1, 2], 3, None),
         ([2], 3, None),
@@ -72,11 +72,11 @@ def test_what_would_change_the_meaning_is_an_error_that_names_the_field(data: by
         ([9], 3, "page_missing"),
     ],
 )
-def test_pages_that_the_pdf_lacks_are_told_apart(numbers: list[int], page_count: int, cause: str | None) -> None:
+def test_pages_that_the_pdf_lacks_are_told_apart(numbers: list[int], page_count: int, reason: str | None) -> None:
     parsed = read_annotations(json.dumps({"pages": [{"page_num": number} for number in numbers]}).encode())
-    if cause is None:
+    if reason is None:
         check_page_numbers([page.page_num for page in parsed], page_count)
         return
     with pytest.raises(DocumentError) as caught:
         check_page_numbers([page.page_num for page in parsed], page_count)
-    assert caught.value.cause == cause
+    assert caught.value.quarantine_reason == reason

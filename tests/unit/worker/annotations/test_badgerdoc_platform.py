@@ -214,7 +214,7 @@ def test_what_is_neither_table_nor_cell_may_be_anything(odd: dict[str, Any]) -> 
 def test_what_is_wrong_with_a_table_or_a_cell_is_named_by_its_path(objects: list[Any], words: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read(*objects)
-    assert caught.value.cause is Reason.SCHEMA
+    assert caught.value.quarantine_reason is Reason.SCHEMA
     assert words in str(caught.value)
 
 
@@ -231,7 +231,7 @@ def test_what_is_wrong_with_a_table_or_a_cell_is_named_by_its_path(objects: list
 def test_what_is_wrong_with_a_page_is_named_by_its_path(page: dict[str, Any], words: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read(**page)
-    assert caught.value.cause is Reason.SCHEMA
+    assert caught.value.quarantine_reason is Reason.SCHEMA
     assert words in str(caught.value)
 
 

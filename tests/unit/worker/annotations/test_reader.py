@@ -55,7 +55,7 @@ def test_the_format_is_told_by_the_content_unless_it_is_stated(data: bytes, stat
 def test_hostile_json_is_not_in_the_format_that_it_was_read_in(data: bytes, stated: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read_annotations(data, stated)
-    assert caught.value.cause is Reason.SCHEMA
+    assert caught.value.quarantine_reason is Reason.SCHEMA
     assert f"not in the {'platform' if stated == 'platform' else 'badgerdoc'} format" in str(caught.value)
     assert len(str(caught.value)) < 300
 
@@ -63,7 +63,7 @@ def test_hostile_json_is_not_in_the_format_that_it_was_read_in(data: bytes, stat
 def test_a_huge_json_is_not_read() -> None:
     with pytest.raises(DocumentError) as caught:
         read_annotations(b" " * (MAX_JSON_BYTES + 1))
-    assert caught.value.cause is Reason.TOO_LARGE
+    assert caught.value.quarantine_reason is Reason.TOO_LARGE
 
 
 @given(
@@ -76,4 +76,4 @@ def test_whatever_is_in_a_file_it_is_read_or_refused(data: bytes) -> None:
         try:
             read_annotations(data, stated)
         except DocumentError as error:
-            assert error.cause is Reason.SCHEMA  # noqa: PT017 - the other way out is fine
+            assert error.quarantine_reason is Reason.SCHEMA  # noqa: PT017 - the other way out is fine

@@ -54,21 +54,21 @@ def test_one_run_is_drawn_ahead_and_the_one_before_is_gone(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("answer", "cause", "sentence"),
+    ("answer", "reason", "sentence"),
     [
         (QuarantinedDocument("a", Reason.CORRUPT, "The PDF cannot be read."), Reason.CORRUPT, "The PDF cannot be read"),
         (ProcessKilledError, Reason.TOO_LARGE, "most likely for lack of memory; simplify the PDF, lower --dpi or give"),
     ],
-    ids=["set aside", "killed"],
+    ids=["quarantined", "killed"],
 )
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_run_that_cannot_be_drawn_ends_the_document(
-    tmp_path: Path, number: int, answer: Any, cause: Reason, sentence: str
+    tmp_path: Path, number: int, answer: Any, reason: Reason, sentence: str
 ) -> None:
     pool = FakePool({number: answer})
     with pytest.raises(DocumentError, match=sentence) as failed:
         list(runs(pool, tmp_path))
-    assert failed.value.cause is cause
+    assert failed.value.quarantine_reason is reason
     assert pool.submitted == list(range(number + 1))
 
 

@@ -115,4 +115,4 @@ def test_a_page_with_more_words_than_preprocess_takes_is_refused() -> None:
     words = {Box(x, y, x + 1, y + 1): "w" for x in range(150) for y in range(140)}
     with pytest.raises(DocumentError, match="Page 3 has 21,000 words, more than 20,000; split it") as refused:
         predict_page(3, WIDTH, HEIGHT, DETECTIONS, words)
-    assert refused.value.cause is Reason.TOO_LARGE
+    assert refused.value.quarantine_reason is Reason.TOO_LARGE

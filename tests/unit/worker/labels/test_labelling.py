@@ -117,7 +117,7 @@ def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() 
 
 
 @pytest.mark.parametrize(
-    ("table", "size", "cause"),
+    ("table", "size", "reason"),
     [
         ({"bbox": box(0, 0, 10, 10)}, (1000, 1300), "coordinates"),
         ({"bbox": box(0, 0, 10, 10)}, (0, 0), "coordinates"),
@@ -132,10 +132,10 @@ def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() 
         ({}, (1000, 1400), "empty_table"),
     ],
 )
-def test_what_cannot_be_placed_is_an_error(table: dict[str, Any], size: tuple[int, int], cause: str) -> None:
+def test_what_cannot_be_placed_is_an_error(table: dict[str, Any], size: tuple[int, int], reason: str) -> None:
     with pytest.raises(DocumentError) as caught:
         label_page(page(table, *size), 1000, 1400, [], no_ink, dpi=120)
-    assert caught.value.cause == cause
+    assert caught.value.quarantine_reason == reason
 
 
 def test_no_label_is_without_area() -> None:
@@ -154,7 +154,7 @@ def test_a_page_whose_box_does_not_begin_at_its_corner_says_that() -> None:
     )
     with pytest.raises(DocumentError, match=r"begins at \(5, 7\)") as caught:
         label_page(moved, 1000, 1400, [], no_ink, dpi=120)
-    assert caught.value.cause == "coordinates"
+    assert caught.value.quarantine_reason == "coordinates"
 
 
 def test_a_box_slightly_over_the_edge_is_clipped() -> None:
@@ -174,7 +174,7 @@ def test_more_than_a_page_can_hold_is_not_searched(cells: int, words: int) -> No
     table = {"bbox": box(100, 100, 300, 140), "cells": [cell(0, 0, box(100, 100, 110, 110))] * cells}
     with pytest.raises(DocumentError, match="more than 20,000") as caught:
         label_page(page(table), 1000, 1400, [Box(100, 100, 110, 110)] * words, no_ink, dpi=120)
-    assert caught.value.cause == "too_large"
+    assert caught.value.quarantine_reason == "too_large"
 
 
 def test_a_page_without_tables_needs_no_size() -> None:

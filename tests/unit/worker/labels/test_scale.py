@@ -73,7 +73,7 @@ def test_a_stated_unit_needs_no_page_box(stated: str, scale: float, has_box: boo
 def test_boxes_that_cannot_be_brought_to_the_page_are_an_error(found: Page, coordinates: Coordinates) -> None:
     with pytest.raises(DocumentError) as caught:
         labels(found, coordinates)
-    assert caught.value.cause is Reason.COORDINATES
+    assert caught.value.quarantine_reason is Reason.COORDINATES
 
 
 def test_a_unit_that_contradicts_the_page_says_what_the_page_would_measure() -> None:

@@ -43,7 +43,7 @@ def test_names_that_differ_in_case_only_are_two_documents() -> None:
         (["pdfs/\udcff.pdf", "json/\udcff.json"], "\\udcff"),
     ],
 )
-def test_a_name_that_cannot_be_used_is_set_aside(keys: list[str], name: str) -> None:
+def test_a_name_that_cannot_be_used_is_quarantined(keys: list[str], name: str) -> None:
     found = pair_documents(objects(*keys, "pdfs/b.pdf", "json/b.json"), SOURCE)
     assert [pair.name for pair in found.pairs] == ["b"]
     [document] = found.quarantined
