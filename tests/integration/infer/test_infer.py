@@ -214,7 +214,7 @@ def no_json(folder: Path) -> Sequence[str]:
 
 
 @pytest.mark.parametrize(
-    ("change", "runs"),
+    ("change", "chunks"),
     [
         (another_pdf, 1),
         (no_copy, 1),
@@ -230,11 +230,11 @@ def test_what_is_not_there_or_would_be_another_is_predicted(
     straight: Place,
     detector: TruthfulDetector,
     change: Callable[[Path], Sequence[str]],
-    runs: int,
+    chunks: int,
 ) -> None:
-    detector.runs.clear()
+    detector.chunks.clear()
     assert predict(*paths(predicted), straight.model, detector, *change(predicted)) == 0
-    assert len(detector.runs) == runs
+    assert len(detector.chunks) == chunks
     pages = len(read_json(predicted / "out", "document-0001")["pages"])
     assert sorted(path.name for path in (predicted / "out/draw/document-0001").iterdir()) == [
         f"{page}.jpg" for page in range(pages)
@@ -248,10 +248,10 @@ def test_predictions_that_people_corrected_are_kept_unless_forced(
     ours = corrected.read_bytes()
     theirs = ours.replace(b'"page_num": 0', b'"page_num": 0, "checked": true')
     corrected.write_bytes(theirs)
-    detector.runs.clear()
+    detector.chunks.clear()
     # Another score would predict anew.
     assert predict(*paths(predicted), straight.model, detector, "--score", "0.4") == 0
-    assert len(detector.runs) == 1
+    assert len(detector.chunks) == 1
     assert corrected.read_bytes() == theirs
     assert f"{corrected} is not as it was predicted and is kept; --force replaces it" in caplog.text
     assert predict(*paths(predicted), straight.model, detector, "--force") == 0
@@ -263,7 +263,7 @@ def test_a_run_that_was_ended_leaves_what_is_done_and_goes_on_there(
 ) -> None:
     class Ended(TruthfulDetector):
         def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-            if len(self.runs) == 2:
+            if len(self.chunks) == 2:
                 os.kill(os.getpid(), signal.SIGTERM)
             return super().detect(images)
 
@@ -271,7 +271,7 @@ def test_a_run_that_was_ended_leaves_what_is_done_and_goes_on_there(
     done = {key: data for key, data in files(tmp_path / "out").items() if key.startswith("json/")}
     assert sorted(done) == ["json/document-0001.json", "json/document-0002.json"]
     assert predict(corpus, tmp_path / "out", straight.model, detector) == 0
-    assert len(detector.runs) == DOCUMENTS - 2
+    assert len(detector.chunks) == DOCUMENTS - 2
     assert done.items() <= files(tmp_path / "out").items()
 
 
@@ -292,7 +292,7 @@ def test_pdfs_are_not_copied_where_they_are_not_wanted(
     assert not (tmp_path / "out" / "pdfs").exists()
 
 
-def test_a_long_document_is_drawn_in_runs_whose_images_go_when_they_are_done(straight: Place, tmp_path: Path) -> None:
+def test_a_long_document_is_drawn_in_chunks_whose_images_go_when_they_are_done(straight: Place, tmp_path: Path) -> None:
     pages = 2 * PAGES_PER_CHUNK + 5
     canvas = Canvas(str(tmp_path / "long.pdf"), pagesize=(200, 200))
     for number in range(pages):
@@ -309,7 +309,7 @@ def test_a_long_document_is_drawn_in_runs_whose_images_go_when_they_are_done(str
 
     detector = Counting(["long"], {("long", page): [] for page in range(pages)})
     assert predict(tmp_path / "long.pdf", tmp_path / "out", straight.model, detector) == 0
-    assert detector.runs == [PAGES_PER_CHUNK, PAGES_PER_CHUNK, 5]
+    assert detector.chunks == [PAGES_PER_CHUNK, PAGES_PER_CHUNK, 5]
     assert max(left) <= 2
     assert [page["page_num"] for page in read_json(tmp_path / "out", "long")["pages"]] == list(range(pages))
 

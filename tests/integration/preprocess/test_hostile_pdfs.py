@@ -15,7 +15,7 @@ from training.documents import poppler
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason
 from training.documents.render import RenderOptions, page_sizes
-from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
 from training.process.container import available_cpus
 from training.process.limits import MIN_MEMORY_BYTES, limit_process, memory_share
 from training.process.pool import DocumentPool
@@ -132,7 +132,7 @@ def test_a_hostile_document_ends_within_its_bounds_and_leaves_nothing_running(
     task = DocumentTask("x", PdfFile(path), tmp_path / "hostile.json", tmp_path / "out", options)
     with DocumentPool(1, initialize=limit_to_the_least) as pool:
         result, taken = pool.result(pool.submit(measured, task), measured, task)
-    found = None if isinstance(result, PreparedPart) else result.reason
+    found = None if isinstance(result, PreparedChunk) else result.reason
     assert found in reasons, result
     assert taken.python_bytes < MOST_PYTHON_BYTES
     assert taken.program_bytes <= MIN_MEMORY_BYTES
@@ -156,8 +156,8 @@ def limit_to_the_least() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MIN_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
-def measured(task: DocumentTask) -> tuple[PreparedPart | QuarantinedDocument, Taken]:
-    result = prepare_part(task, 0)
+def measured(task: DocumentTask) -> tuple[PreparedChunk | QuarantinedDocument, Taken]:
+    result = prepare_chunk(task, 0)
     own, programs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     processor_s = own.ru_utime + own.ru_stime + programs.ru_utime + programs.ru_stime
     return result, Taken(own.ru_maxrss << 10, programs.ru_maxrss << 10, processor_s)

@@ -20,7 +20,7 @@ from training.documents.render import RenderOptions, check_page_pixels, page_siz
 from training.documents.text_layer import page_words
 from training.geometry import Box, union
 from training.labels.categories import CELL, LabelledBox
-from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
 
 pytestmark = pytest.mark.integration
 
@@ -38,13 +38,13 @@ def one_word(tmp_path: Path) -> Path:
     return path
 
 
-def prepare(folder: Path, pdf: Path, json_path: Path) -> PreparedPart | QuarantinedDocument:
+def prepare(folder: Path, pdf: Path, json_path: Path) -> PreparedChunk | QuarantinedDocument:
     folder.mkdir(parents=True)
-    return prepare_part(DocumentTask(pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
+    return prepare_chunk(DocumentTask(pdf.stem, PdfFile(pdf), json_path, folder, PageOptions()), 0)
 
 
-def boxes(result: PreparedPart | QuarantinedDocument) -> list[list[LabelledBox]]:
-    assert isinstance(result, PreparedPart), result
+def boxes(result: PreparedChunk | QuarantinedDocument) -> list[list[LabelledBox]]:
+    assert isinstance(result, PreparedChunk), result
     return [list(page.labelled.boxes) for page in result.pages]
 
 

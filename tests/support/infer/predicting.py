@@ -18,17 +18,17 @@ Labels = Mapping[tuple[str, int], list[LabelledBox]]  # by document and page
 
 @dataclass
 class TruthfulDetector:
-    """Detects exactly the labels; `runs` are the numbers of pages that it was shown at once."""
+    """Detects exactly the labels; `chunks` are the numbers of pages that it was shown at once."""
 
     names: Sequence[str]  # of the documents, as they are predicted on
     labels: Labels
-    runs: list[int] = field(default_factory=list)
+    chunks: list[int] = field(default_factory=list)
 
     def load(self, *_: object) -> PageDetector:
         return self
 
     def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        self.runs.append(len(images))
+        self.chunks.append(len(images))
         return [self._page(image) for image in images]
 
     def _page(self, image: Path) -> list[Detection]:

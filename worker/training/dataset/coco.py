@@ -55,7 +55,7 @@ class CocoDataset:
                 counts[CATEGORIES[box.category]] += 1
         return counts
 
-    def chunks(self) -> Iterator[str]:
+    def pieces(self) -> Iterator[str]:
         """The JSON text piece by piece: one image or annotation a line, so that two datasets can be compared."""
         yield '{"images": [\n'
         yield from _lines(self.images())

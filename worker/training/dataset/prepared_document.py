@@ -98,8 +98,8 @@ def record_key(name: str, digest: InputDigest, page_parameters: Mapping[str, Any
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def write_record(path: Path, document: PreparedDocument, parts: Iterable[Path]) -> None:
-    """Writes the record of `document`, whose pages' lines are in the files `parts`, in order."""
+def write_record(path: Path, document: PreparedDocument, page_lines: Iterable[Path]) -> None:
+    """Writes the record of `document`, whose pages' lines are in the files `page_lines`, in order."""
     head = _Head(
         key=document.key,
         name=document.name,
@@ -109,8 +109,8 @@ def write_record(path: Path, document: PreparedDocument, parts: Iterable[Path]) 
     )
     with path.open("wb") as file:
         file.write(head.to_line())
-        for part in parts:
-            file.write(part.read_bytes())
+        for path_of_lines in page_lines:
+            file.write(path_of_lines.read_bytes())
 
 
 def read_record(path: Path) -> PreparedDocument | None:

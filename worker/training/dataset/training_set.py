@@ -112,7 +112,7 @@ def _normalised(dataset: Dataset, split: str, uri: str, folder: Path, target: Pa
     target.mkdir(parents=True, exist_ok=True)
     normalised = target / f"{split}.json"
     with normalised.open("w", encoding="utf-8") as file:
-        file.writelines(CocoDataset(edited.pages).chunks())
+        file.writelines(CocoDataset(edited.pages).pieces())
 
     logger.warning(
         "the %s split was edited after preprocess: %d annotations on %d pages (manifest: %d on %d); digest %s",

@@ -15,14 +15,14 @@ from training.process.pool import DocumentPool, ProcessKilledError
 _Chunk = TypeVar("_Chunk")
 
 
-class DocumentTask(Protocol):
+class _NamedTask(Protocol):
     """What is to be done with the document of that name."""
 
     @property
     def name(self) -> str: ...
 
 
-_Task = TypeVar("_Task", bound=DocumentTask)
+_Task = TypeVar("_Task", bound=_NamedTask)
 
 
 def chunk_folder(folder: Path, number: int) -> Path:

@@ -115,8 +115,8 @@ def render_pages(
     Raises DocumentError (corrupt, too_large, timeout): a renderer that dies yields fewer pages without an error, and a
     page that it cannot draw an image of 1 x 1, so both are checked.
     """
-    for first, last in page_runs(numbers):
-        paths = _render_run(pdf, first, last, options, folder)
+    for first, last in page_chunks(numbers):
+        paths = _render_chunk(pdf, first, last, options, folder)
         if len(paths) != last - first + 1:
             raise _why_not_drawn(pdf, first + len(paths), options)
         for number, path in zip(range(first, last + 1), paths, strict=True):
@@ -133,7 +133,7 @@ def render_pages(
             yield RenderedPage(number, path, width, height)
 
 
-def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
+def page_chunks(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of consecutive numbers, at most PAGES_PER_CHUNK long: gaps are not drawn."""
     if not numbers:
         return
@@ -145,7 +145,7 @@ def page_runs(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield first, numbers[-1]
 
 
-def _render_run(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
+def _render_chunk(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
     timeout_s = options.timeout_s(last - first + 1)
     try:
         return draw_to_files(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from training.documents.poppler import PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
-from training.documents.render import POINTS_PER_INCH, RenderOptions, page_runs
+from training.documents.render import POINTS_PER_INCH, RenderOptions, page_chunks
 from training.geometry import Box
 
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
@@ -43,7 +43,7 @@ def page_texts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> 
 
 def _word_parts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> Iterator[tuple[int, str]]:
     """The part of pdftotext's answer that each page has."""
-    for first, last in page_runs(numbers):
+    for first, last in page_chunks(numbers):
         command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf.path), "-"]
         answer = run_poppler(command, pdf, timeout_s=options.timeout_s(last - first + 1))
         # Read by pattern, not as XML: texts and titles of real files hold characters that XML forbids. What a PDF can

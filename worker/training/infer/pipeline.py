@@ -22,7 +22,7 @@ from training.documents.render import RenderOptions
 from training.errors import one_line
 from training.infer.pdfs import PdfDocument, PdfSource
 from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
-from training.infer.render_ahead import DrawnPage, DrawTask, drawn_runs
+from training.infer.render_ahead import DrawnPage, DrawTask, drawn_chunks
 from training.infer.tables import PredictedPage, annotations, labels, predict_page
 from training.labels.draw import draw_page
 from training.model.bundle import VerifiedModel
@@ -145,21 +145,21 @@ class _Work:
         path = folder / "prediction.json"
         task = DrawTask(document.name, PdfFile(pdf, order.passwords.of(document.name)), folder, order.render)
         pages = tables = cells = 0
-        runs = drawn_runs(self._pool, task)
+        chunks = drawn_chunks(self._pool, task)
         doc_name = document.key.rpartition("/")[2]
         with PredictionFile(path, doc_name, origin, model_uri=order.model.uri) as file:
             try:
-                for run in runs:
-                    predicted = self._predict_run(run.pages)
-                    self._store_drawings(document, run.pages, predicted, folder)
+                for chunk in chunks:
+                    predicted = self._predict_chunk(chunk.pages)
+                    self._store_drawings(document, chunk.pages, predicted, folder)
                     for page in predicted:
                         file.add(annotations(page))
                         tables += len(page.tables)
                         cells += sum(len(table.cells) for table in page.tables)
                     pages += len(predicted)
-                    logger.debug("%s: %d of %d pages", document.name, pages, run.pages_in_all)
+                    logger.debug("%s: %d of %d pages", document.name, pages, chunk.pages_in_all)
             except DocumentError:
-                runs.close()
+                chunks.close()
                 raise
             except BaseException:
                 # It is over, so that nobody waits for a page that takes minutes.
@@ -171,7 +171,7 @@ class _Work:
         order.target.upload_file(path, self._json_key(document))
         return f"{pages} pages, {tables} tables, {cells} cells"
 
-    def _predict_run(self, pages: Sequence[DrawnPage]) -> list[PredictedPage]:
+    def _predict_chunk(self, pages: Sequence[DrawnPage]) -> list[PredictedPage]:
         detected = self._detector.detect([page.image.path for page in pages])
         return [
             predict_page(

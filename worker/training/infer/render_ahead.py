@@ -1,7 +1,7 @@
-"""A PDF's pages as images with their words, for the network: drawn in a process of the pool, a run at a time.
+"""A PDF's pages as images with their words, for the network: drawn in a process of the pool, a chunk at a time.
 
-The process is bounded as those of preprocess are, and draws the next run while the network looks at this one. Memory
-and disk hold two runs, however long the document is.
+The process is bounded as those of preprocess are, and draws the next chunk while the network looks at this one. Memory
+and disk hold two chunks, however long the document is.
 """
 
 import shutil
@@ -18,7 +18,7 @@ from training.documents.render import (
     RenderedPage,
     RenderOptions,
     check_page_pixels,
-    page_runs,
+    page_chunks,
     page_sizes,
     render_pages,
 )
@@ -29,7 +29,7 @@ from training.process.pool import DocumentPool
 
 @dataclass(frozen=True)
 class DrawTask:
-    """What to draw. `folder` takes a folder for each run of pages."""
+    """What to draw. `folder` takes a folder for each chunk of pages."""
 
     name: str
     pdf: PdfFile
@@ -46,7 +46,7 @@ class DrawnPage:
 
 
 @dataclass(frozen=True)
-class DrawnRun:
+class DrawnChunk:
     """Consecutive pages, whose images are in `folder`; `pages_in_all` are those of the document."""
 
     folder: Path
@@ -54,46 +54,46 @@ class DrawnRun:
     pages_in_all: int
 
 
-def drawn_runs(pool: DocumentPool, task: DrawTask) -> Generator[DrawnRun, None, None]:
-    """All pages, run by run; a run's images are deleted when the next one is asked for.
+def drawn_chunks(pool: DocumentPool, task: DrawTask) -> Generator[DrawnChunk, None, None]:
+    """All pages, chunk by chunk; a chunk's images are deleted when the next one is asked for.
 
     Close it where not all are asked for. Raises DocumentError (encrypted, corrupt, too_large, timeout, unexpected).
     """
     number = 0
-    future = pool.submit(draw_run, task, number)
+    future = pool.submit(draw_chunk, task, number)
     try:
         while True:
-            run = chunk_result(pool, future, draw_run, task, number)
-            if isinstance(run, QuarantinedDocument):
-                raise DocumentError(run.reason, run.message)
+            chunk = chunk_result(pool, future, draw_chunk, task, number)
+            if isinstance(chunk, QuarantinedDocument):
+                raise DocumentError(chunk.reason, chunk.message)
             number += 1
-            is_last = run.pages[-1].image.number + 1 == run.pages_in_all
+            is_last = chunk.pages[-1].image.number + 1 == chunk.pages_in_all
             if not is_last:
-                future = pool.submit(draw_run, task, number)
-            yield run
-            shutil.rmtree(run.folder)
+                future = pool.submit(draw_chunk, task, number)
+            yield chunk
+            shutil.rmtree(chunk.folder)
             if is_last:
                 return
     finally:
         cancel_chunks([future])
 
 
-def draw_run(task: DrawTask, number: int) -> DrawnRun | QuarantinedDocument:
-    """Draws one run of pages. Runs in a process of the pool; never raises for a fault of the document."""
+def draw_chunk(task: DrawTask, number: int) -> DrawnChunk | QuarantinedDocument:
+    """Draws one chunk of pages. Runs in a process of the pool; never raises for a fault of the document."""
     return quarantine_faults(task.name, lambda: _draw(task, number))
 
 
-def _draw(task: DrawTask, number: int) -> DrawnRun:
+def _draw(task: DrawTask, number: int) -> DrawnChunk:
     sizes = _checked_sizes(task)
-    first, last = list(page_runs(range(len(sizes))))[number]
+    first, last = list(page_chunks(range(len(sizes))))[number]
     pages = range(first, last + 1)
     folder = chunk_folder(task.folder, number)
     texts = page_texts(task.pdf, pages, task.options)
     images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
-    return DrawnRun(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
+    return DrawnChunk(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
 
 
-# Of the document that is being drawn: each process looks into it once, however many runs it draws.
+# Of the document that is being drawn: each process looks into it once, however many chunks it draws.
 @lru_cache(maxsize=1)
 def _checked_sizes(task: DrawTask) -> list[PageSize]:
     sizes = page_sizes(task.pdf)

@@ -107,7 +107,7 @@ def build_dataset(
 
         path = annotation_files[split] = scratch / f"{split}.json"
         with path.open("w", encoding="utf-8") as file:
-            file.writelines(coco.chunks())
+            file.writelines(coco.pieces())
         files.append(FileEntry(path=f"{split}/{split}.json", size_bytes=path.stat().st_size, sha256=sha256_file(path)))
         files += [
             FileEntry(path=f"{split}/images/{page.labelled.file_name}", size_bytes=page.size_bytes, sha256=page.sha256)

@@ -1,6 +1,6 @@
-"""A part of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
+"""A chunk of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
 
-A part is a run of pages that one call of the renderer draws, so that a long document keeps all processes busy. Whatever
+Whatever
 is wrong with a document quarantines this document alone.
 """
 
@@ -23,7 +23,7 @@ from training.documents.render import (
     RenderedPage,
     RenderOptions,
     check_page_pixels,
-    page_runs,
+    page_chunks,
     page_sizes,
     render_pages,
 )
@@ -47,7 +47,7 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class DocumentTask:
-    """What to prepare. `folder` takes a folder for each part."""
+    """What to prepare. `folder` takes a folder for each chunk."""
 
     name: str
     pdf: PdfFile
@@ -57,12 +57,12 @@ class DocumentTask:
 
 
 @dataclass(frozen=True)
-class PreparedPart:
-    """A part's pages, by number, whose files are in `folder`; `parts` is how many the whole document has."""
+class PreparedChunk:
+    """A chunk's pages, by number, whose files are in `folder`; `chunks` is how many the whole document has."""
 
     folder: Path
     pages: tuple[PreparedPage, ...]
-    parts: int
+    chunks: int
 
     @property
     def images(self) -> Path:
@@ -86,8 +86,8 @@ class PreparedPart:
         return self.drawings / f"{page.number}.jpg"
 
 
-def prepare_part(task: DocumentTask, number: int) -> PreparedPart | QuarantinedDocument:
-    """Renders and labels one part's pages; those that only the PDF has were not annotated: left out.
+def prepare_chunk(task: DocumentTask, number: int) -> PreparedChunk | QuarantinedDocument:
+    """Renders and labels one chunk's pages; those that only the PDF has were not annotated: left out.
 
     Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
     """
@@ -102,7 +102,7 @@ class _Opened:
     sizes: list[PageSize]
 
 
-# Of the document that is being prepared: each process reads its annotations once, however many parts it gets.
+# Of the document that is being prepared: each process reads its annotations once, however many chunks it gets.
 @lru_cache(maxsize=1)
 def _open(task: DocumentTask) -> _Opened:
     texts = page_texts(task.json.read_bytes(), task.options.annotation_format)
@@ -113,28 +113,28 @@ def _open(task: DocumentTask) -> _Opened:
     return _Opened(pages, sizes)
 
 
-def _prepare(task: DocumentTask, number: int) -> PreparedPart:
+def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     opened = _open(task)
-    runs = list(page_runs(opened.pages.numbers))
-    first, last = runs[number]
+    chunks = list(page_chunks(opened.pages.numbers))
+    first, last = chunks[number]
     annotated = opened.pages.read(range(first, last + 1))
-    part = PreparedPart(chunk_folder(task.folder, number), (), len(runs))
-    part.images.mkdir()
-    part.drawings.mkdir()
+    chunk = PreparedChunk(chunk_folder(task.folder, number), (), len(chunks))
+    chunk.images.mkdir()
+    chunk.drawings.mkdir()
     with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render
     words = page_words(task.pdf, with_tables, options)
     pages = []
-    with part.record_lines.open("wb") as lines:
-        for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=part.folder):
+    with chunk.record_lines.open("wb") as lines:
+        for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
             labelled = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), task)
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
-            thumbnail = draw_page(image.small, rendered.width, labelled.boxes, part.drawing(page))
-            rendered.path.replace(part.image(page))
+            thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
+            rendered.path.replace(chunk.image(page))
             lines.write(PageRecord.of(page, thumbnail).to_line())
             pages.append(page)
-    return replace(part, pages=tuple(pages))
+    return replace(chunk, pages=tuple(pages))
 
 
 def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:

@@ -1,6 +1,6 @@
 """The documents' way from the source to the target: download, prepare, upload, each overlapped with the others.
 
-A thread per document in flight downloads it, waits for the processes that prepare its parts, and uploads what they
+A thread per document in flight downloads it, waits for the processes that prepare its chunks, and uploads what they
 made: memory and disk hold only the documents in flight. A document whose record is in the target with the same key is
 not prepared again.
 """
@@ -26,8 +26,7 @@ from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import QuarantinedDocument
 from training.errors import Transient
-from training.preprocess import chunk
-from training.preprocess.chunk import DocumentTask, PageOptions, PreparedPart, prepare_part
+from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
 from training.preprocess.corpus import Pair
 from training.preprocess.target import Target
 from training.process.limits import limit_process
@@ -38,7 +37,7 @@ from training.storage.files import sha256_file
 from training.storage.local import local_file
 
 logger = logging.getLogger(__name__)
-Part = PreparedPart | QuarantinedDocument
+Chunk = PreparedChunk | QuarantinedDocument
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +59,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: the finished part of it by the sizes of the PDFs, 0 to 1; the documents and pages done."""
+    """How far a run is: the finished fraction of it by the sizes of the PDFs, 0 to 1; the documents and pages done."""
 
     fraction: float
     documents: int
@@ -86,7 +85,7 @@ def prepare_documents(
     ordered = sorted(pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name))
     results: list[Prepared] = []
     with (
-        DocumentPool(workers, initialize=limit_process, preload=chunk.__name__) as processes,
+        DocumentPool(workers, initialize=limit_process, preload=prepare_chunk.__module__) as processes,
         thread_pool(TRANSFER_THREADS, "upload") as uploads,
         thread_pool(2 * workers + 2, "document") as documents,
     ):
@@ -109,28 +108,28 @@ class _Meter:
         self._total = sum(pair.pdf.size_bytes + 1 for pair in pairs)
         self._on_progress = on_progress
         self._lock = threading.Lock()
-        self._parts: dict[str, float] = {}  # of the documents that are not done, by name
+        self._fractions: dict[str, float] = {}  # of the documents that are not done, by name
         self._done_bytes = 0
         self._documents = 0
         self._pages = 0
 
-    def part(self, pair: Pair, part: PreparedPart) -> None:
-        """One part of a document is done."""
+    def chunk(self, pair: Pair, done: PreparedChunk) -> None:
+        """One chunk of a document is done."""
         with self._lock:
-            self._parts[pair.name] = self._parts.get(pair.name, 0.0) + (pair.pdf.size_bytes + 1) / part.parts
-            self._pages += len(part.pages)
+            self._fractions[pair.name] = self._fractions.get(pair.name, 0.0) + (pair.pdf.size_bytes + 1) / done.chunks
+            self._pages += len(done.pages)
             self._tell()
 
     def document(self, pair: Pair) -> None:
-        """A document is done, with all its parts or without."""
+        """A document is done, with all its chunks or without."""
         with self._lock:
-            self._parts.pop(pair.name, None)
+            self._fractions.pop(pair.name, None)
             self._done_bytes += pair.pdf.size_bytes + 1
             self._documents += 1
             self._tell()
 
     def _tell(self) -> None:
-        fraction = min(1.0, (self._done_bytes + sum(self._parts.values())) / self._total)
+        fraction = min(1.0, (self._done_bytes + sum(self._fractions.values())) / self._total)
         self._on_progress(Progress(fraction, self._documents, self._pages))
 
 
@@ -179,33 +178,33 @@ class _Work:
     ) -> PreparedDocument | QuarantinedDocument:
         target = self._preparation.target
         target.begin_document(document)
-        done: dict[int, PreparedPart] = {}
-        waiting: dict[Future[Part], int] = {self._submit(task, 0): 0}
+        done: dict[int, PreparedChunk] = {}
+        waiting: dict[Future[Chunk], int] = {self._submit(task, 0): 0}
         while waiting:
             future = next(as_completed(waiting))
             number = waiting.pop(future)
-            part = chunk_result(self._processes, future, prepare_part, task, number)
-            if isinstance(part, QuarantinedDocument):
+            chunk = chunk_result(self._processes, future, prepare_chunk, task, number)
+            if isinstance(chunk, QuarantinedDocument):
                 cancel_chunks(waiting)
-                target.discard(document, (page for part in done.values() for page in part.pages))
-                return part
-            target.upload_pages(document, part, self._uploads)
-            shutil.rmtree(part.images)
-            shutil.rmtree(part.drawings)
-            self._meter.part(pair, part)
-            done[number] = part
+                target.discard(document, (page for earlier in done.values() for page in earlier.pages))
+                return chunk
+            target.upload_pages(document, chunk, self._uploads)
+            shutil.rmtree(chunk.images)
+            shutil.rmtree(chunk.drawings)
+            self._meter.chunk(pair, chunk)
+            done[number] = chunk
             if number == 0:
-                waiting = {self._submit(task, other): other for other in range(1, part.parts)}
-        parts = [done[number] for number in sorted(done)]
-        document = replace(document, pages=tuple(page for part in parts for page in part.pages))
+                waiting = {self._submit(task, other): other for other in range(1, chunk.chunks)}
+        chunks = [done[number] for number in sorted(done)]
+        document = replace(document, pages=tuple(page for chunk in chunks for page in chunk.pages))
         path = self._preparation.records.path(task.name)
-        write_record(path, document, [part.record_lines for part in parts])
+        write_record(path, document, [chunk.record_lines for chunk in chunks])
         target.finish_document(document, path)
         return document
 
-    def _submit(self, task: DocumentTask, number: int) -> "Future[Part]":
+    def _submit(self, task: DocumentTask, number: int) -> "Future[Chunk]":
         self._check_running()
-        return self._processes.submit(prepare_part, task, number)
+        return self._processes.submit(prepare_chunk, task, number)
 
     def _check_running(self) -> None:
         if self._stopped.is_set():

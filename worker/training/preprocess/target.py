@@ -33,7 +33,7 @@ from training.dataset.split import SPLITS, Assignment
 from training.dataset.verify import ANNOTATION_FILES, Dataset
 from training.errors import DataError, NotFound, Transient
 from training.preprocess.assemble import AssembledDataset, Inputs
-from training.preprocess.chunk import PreparedPart
+from training.preprocess.chunk import PreparedChunk
 from training.process.threads import TRANSFER_THREADS, thread_pool
 from training.storage.base import Storage
 from training.storage.files import sha256_bytes
@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 class Target:
     """What earlier runs left in the folder, and every change to it. Safe to use from several threads.
 
-    A document is changed by `begin_document`, `upload_pages` for each part of it, and `finish_document` or `discard`.
+    A document is changed by `begin_document`, `upload_pages` for each chunk of it, and `finish_document` or `discard`.
     """
 
     def __init__(self, storage: Storage, guess: Assignment) -> None:
@@ -76,16 +76,16 @@ class Target:
             self.begin_changes()
             self._storage.delete(key)
 
-    def upload_pages(self, document: PreparedDocument, part: PreparedPart, threads: ThreadPoolExecutor) -> None:
-        """Brings the images and drawings of a part of the document to their places."""
+    def upload_pages(self, document: PreparedDocument, chunk: PreparedChunk, threads: ThreadPoolExecutor) -> None:
+        """Brings the images and drawings of a chunk of the document to their places."""
         self.begin_changes()
         home = self._guess.splits[document.name]
         calls: list[tuple[Callable[..., None], *tuple[Any, ...]]] = []
-        for page in part.pages:
+        for page in chunk.pages:
             name = page.labelled.file_name
             calls += [
-                (self._storage.upload_file, part.image(page), image_key(home, name)),
-                (self._storage.upload_file, part.drawing(page), drawing_key(document.name, page.number)),
+                (self._storage.upload_file, chunk.image(page), image_key(home, name)),
+                (self._storage.upload_file, chunk.drawing(page), drawing_key(document.name, page.number)),
             ]
             # One of an earlier run in another split might pass for this one, by its name and size.
             others = (image_key(split, name) for split in SPLITS if split != home)

@@ -34,7 +34,7 @@ def test_the_text_is_json_whose_ids_are_unique_integers_in_order(
     pages: list[LabelledPage], first_image: int, first_annotation: int
 ) -> None:
     dataset = CocoDataset(pages, first_image, first_annotation)
-    content = json.loads("".join(dataset.chunks()))
+    content = json.loads("".join(dataset.pieces()))
     assert [image["id"] for image in content["images"]] == list(range(first_image, first_image + len(pages)))
     total = sum(dataset.counts().values())
     numbers = [annotation["id"] for annotation in content["annotations"]]
@@ -45,7 +45,7 @@ def test_the_text_is_json_whose_ids_are_unique_integers_in_order(
 
 def test_an_annotation_is_as_coco_annotator_and_pycocotools_read_it() -> None:
     page = LabelledPage("a_0.jpg", 100, 200, PackedBoxes([LabelledBox(2, 10, 20, 30, 40)]))
-    content = json.loads("".join(CocoDataset([page]).chunks()))
+    content = json.loads("".join(CocoDataset([page]).pieces()))
     assert content["annotations"] == [
         {
             "id": 1,

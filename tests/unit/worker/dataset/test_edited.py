@@ -30,7 +30,7 @@ PAGES = (
 
 
 def our_file() -> dict[str, Any]:
-    return dict(json.loads("".join(CocoDataset(PAGES, 40, 100).chunks())))
+    return dict(json.loads("".join(CocoDataset(PAGES, 40, 100).pieces())))
 
 
 def read(content: Any) -> EditedSplit:

@@ -14,7 +14,7 @@ from training.dataset.split import SPLITS, Assignment
 from training.errors import Transient
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.preprocess.assemble import AssembledDataset, Inputs
-from training.preprocess.chunk import PreparedPart
+from training.preprocess.chunk import PreparedChunk
 from training.preprocess.target import Target
 from training.process.threads import thread_pool
 from training.storage.files import sha256_bytes
@@ -109,12 +109,12 @@ def test_a_coco_file_that_is_missing_is_no_dataset(dataset: AssembledDataset, re
 
 
 @pytest.fixture
-def part(tmp_path: Path) -> PreparedPart:
-    part = PreparedPart(tmp_path / "part", DOCUMENT.pages, 1)
-    for path in (part.image(DOCUMENT.pages[0]), part.drawing(DOCUMENT.pages[0])):
+def chunk(tmp_path: Path) -> PreparedChunk:
+    chunk = PreparedChunk(tmp_path / "chunk", DOCUMENT.pages, 1)
+    for path in (chunk.image(DOCUMENT.pages[0]), chunk.drawing(DOCUMENT.pages[0])):
         path.parent.mkdir(parents=True)
         path.write_bytes(IMAGE)
-    return part
+    return chunk
 
 
 @pytest.fixture
@@ -124,18 +124,18 @@ def record(tmp_path: Path) -> Path:
     return tmp_path / "record"
 
 
-def upload(target: Target, part: PreparedPart) -> None:
+def upload(target: Target, chunk: PreparedChunk) -> None:
     with thread_pool(1, "upload") as threads:
         target.begin_document(DOCUMENT)
-        target.upload_pages(DOCUMENT, part, threads)
+        target.upload_pages(DOCUMENT, chunk, threads)
 
 
 def test_a_document_that_was_prepared_is_known_while_all_of_it_is_there(
-    part: PreparedPart, record: Path, tmp_path: Path
+    chunk: PreparedChunk, record: Path, tmp_path: Path
 ) -> None:
     storage = MemoryStorage()
     target = Target(storage, ASSIGNMENT)
-    upload(target, part)
+    upload(target, chunk)
     target.finish_document(DOCUMENT, record)
     found = tmp_path / "found"
     assert Target(storage, ASSIGNMENT).known(DOCUMENT, found) == DOCUMENT
@@ -149,19 +149,19 @@ def test_a_document_that_was_prepared_is_known_while_all_of_it_is_there(
 
 
 def test_manifest_and_record_go_before_an_image_changes_and_so_does_its_like_in_another_split(
-    part: PreparedPart,
+    chunk: PreparedChunk,
 ) -> None:
     storage = MemoryStorage()
     old = [MANIFEST_KEY, document_record_key("a"), image_key("train", "a_0.jpg")]
     storage.objects = dict.fromkeys(old, b"of an older one")
-    upload(Target(storage, ASSIGNMENT), part)
+    upload(Target(storage, ASSIGNMENT), chunk)
     assert storage.operations[:2] == [f"delete {MANIFEST_KEY}", f"delete {document_record_key('a')}"]
     assert sorted(storage.objects) == [drawing_key("a", 0), image_key("val", "a_0.jpg")]
 
 
-def test_nothing_is_left_of_a_document_whose_later_part_failed(part: PreparedPart) -> None:
+def test_nothing_is_left_of_a_document_whose_later_part_failed(chunk: PreparedChunk) -> None:
     storage = MemoryStorage()
     target = Target(storage, ASSIGNMENT)
-    upload(target, part)
-    target.discard(DOCUMENT, part.pages)
+    upload(target, chunk)
+    target.discard(DOCUMENT, chunk.pages)
     assert storage.objects == {}
