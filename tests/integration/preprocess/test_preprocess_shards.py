@@ -44,7 +44,7 @@ def options_for(bucket: str) -> list[str]:
 
 
 class Pod:
-    """A process that does one share."""
+    """A process that does one shard."""
 
     def __init__(self, index: int, bucket: str, server: S3Server, folder: Path) -> None:
         self._log = folder / f"termination-{index}-{time.monotonic_ns()}.json"
@@ -84,7 +84,7 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
     return tree(open_storage(out), "")
 
 
-def test_four_shares_give_the_bytes_of_one_process_and_a_killed_one_is_done_again_alone(
+def test_four_shards_give_the_bytes_of_one_process_and_a_killed_one_is_done_again_alone(
     corpus: Path, whole: dict[str, bytes], s3_environment: S3Server, tmp_path: Path
 ) -> None:
     bucket = s3_environment.new_bucket()
@@ -107,7 +107,7 @@ def test_four_shares_give_the_bytes_of_one_process_and_a_killed_one_is_done_agai
     assert tree(open_storage(f"s3://{bucket}/out"), "") == whole
 
 
-def test_shares_that_end_at_the_same_time_agree(
+def test_shards_that_end_at_the_same_time_agree(
     corpus: Path, whole: dict[str, bytes], s3_environment: S3Server, tmp_path: Path
 ) -> None:
     bucket = s3_environment.new_bucket()
@@ -128,7 +128,7 @@ def test_shares_that_end_at_the_same_time_agree(
         (["--shards", "0"], "--shards"),
     ],
 )
-def test_a_share_that_does_not_exist_is_a_wrong_command_line(options: list[str], words: str, tmp_path: Path) -> None:
+def test_a_shard_that_does_not_exist_is_a_wrong_command_line(options: list[str], words: str, tmp_path: Path) -> None:
     code, _, message = run_preprocess("--source", "x", "--working_dir", tmp_path, *options)
     assert code == 64
     assert words in message["message"]

@@ -30,7 +30,7 @@ from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions
 from training.preprocess.parameters import Allowance, Parameters, allowance
-from training.preprocess.pipeline import Outcome, ShareDone, preprocess
+from training.preprocess.pipeline import Outcome, ShardDone, preprocess
 from training.preprocess.prepare import Progress
 from training.preprocess.shards import Shard
 from training.process.container import available_cpus
@@ -166,9 +166,9 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
     return parsed.source, parsed.working_dir
 
 
-def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> JsonObject:
-    """The termination message of a run that made, or found, its dataset, or did its share."""
-    if isinstance(outcome, ShareDone):
+def succeeded_message(outcome: Outcome | ShardDone, target: Storage) -> JsonObject:
+    """The termination message of a run that made, or found, its dataset, or did its shard."""
+    if isinstance(outcome, ShardDone):
         return shard_message(index=outcome.shard.index, of=outcome.shard.of, documents=outcome.documents)
     manifest = outcome.dataset.manifest
     return dataset_message(
@@ -183,12 +183,12 @@ def succeeded_message(outcome: Outcome | ShareDone, target: Storage) -> JsonObje
     )
 
 
-def summary(outcome: Outcome | ShareDone, target: Storage, seconds: float) -> str:
+def summary(outcome: Outcome | ShardDone, target: Storage, seconds: float) -> str:
     """What a person wants to know at the end: counts per split and class, and what was left out."""
-    if isinstance(outcome, ShareDone):
+    if isinstance(outcome, ShardDone):
         shard = outcome.shard
         return (
-            f"share {shard.index} of {shard.of}: {outcome.documents} documents are done; "
+            f"shard {shard.index} of {shard.of}: {outcome.documents} documents are done; "
             "the process that is done last assembles the dataset"
         )
     manifest = outcome.dataset.manifest

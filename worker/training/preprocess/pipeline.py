@@ -15,7 +15,7 @@ from training.preprocess.assemble import Inputs, build_dataset, check_failures
 from training.preprocess.corpus import Pairing, pair_documents
 from training.preprocess.parameters import Parameters
 from training.preprocess.prepare import Preparation, Prepared, Progress, prepare_documents
-from training.preprocess.shards import WHOLE, Notes, Shard, shares
+from training.preprocess.shards import WHOLE, Notes, Shard, deal
 from training.preprocess.target import Target
 from training.reports.dataset_report import write_review
 from training.storage.base import Storage
@@ -34,8 +34,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class ShareDone:
-    """This share is done, and the dataset is left to the process that is done last."""
+class ShardDone:
+    """This shard is done, and the dataset is left to the process that is done last."""
 
     shard: Shard
     documents: int
@@ -51,7 +51,7 @@ def preprocess(
     workers: int,
     shard: Shard = WHOLE,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Outcome | ShareDone:
+) -> Outcome | ShardDone:
     """Makes the dataset of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
 
     Raises DataError where nothing is usable or too many documents fail, and what the storages raise.
@@ -75,8 +75,8 @@ def preprocess(
         records=records,
         scratch=scratch,
     )
-    share = shares(pairing.pairs, shard.of)[shard.index]
-    prepared = prepare_documents(preparation, share, workers=workers, on_progress=on_progress)
+    pairs = deal(pairing.pairs, shard.of)[shard.index]
+    prepared = prepare_documents(preparation, pairs, workers=workers, on_progress=on_progress)
     new_pages = _new_pages(prepared)
     if shard == WHOLE:
         inputs = _inputs(pairing, prepared)
@@ -85,7 +85,7 @@ def preprocess(
     notes.leave(shard.index, prepared)
     collected = notes.collect(records)
     if collected is None:
-        return ShareDone(shard, len(share))
+        return ShardDone(shard, len(pairs))
     outcome = _assemble(place, collected, parameters, records=records, scratch=scratch, new_pages=new_pages)
     notes.clear()
     return outcome

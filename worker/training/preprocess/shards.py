@@ -1,7 +1,7 @@
-"""One corpus prepared by several pods: each prepares its share, and whichever is done last assembles the dataset.
+"""One corpus prepared by several pods: each prepares its shard, and whichever is done last assembles the dataset.
 
 A pod leaves its documents' records, as ever, and when all its documents are done a note of what became of them. The
-notes lie in a folder that is named by what the shares were cut from: every file's name, size and version, and the
+notes lie in a folder that is named by what the shards were cut from: every file's name, size and version, and the
 parameters. So notes of another corpus, or of this one before somebody changed it, are never taken for this run's. Two
 pods that are done at the same time may both assemble: they write the same bytes.
 """
@@ -30,7 +30,7 @@ from training.storage.base import Storage
 
 @dataclass(frozen=True)
 class Shard:
-    """The share of the documents that this process prepares; `index` counts from 0."""
+    """The part of the documents that this process prepares; `index` counts from 0."""
 
     index: int = 0
     of: int = 1
@@ -40,7 +40,7 @@ WHOLE = Shard()
 
 
 class _Document(CamelModel):
-    """One document of a share: `key` is that of its record, None where it was quarantined."""
+    """One document of a shard: `key` is that of its record, None where it was quarantined."""
 
     name: str
     key: str | None
@@ -49,7 +49,7 @@ class _Document(CamelModel):
 
 
 class _Note(CamelModel):
-    """What became of a share."""
+    """What became of a shard."""
 
     version: Literal[1] = 1
     kind: Literal["Shard"] = "Shard"
@@ -57,11 +57,11 @@ class _Note(CamelModel):
     quarantined: tuple[QuarantinedEntry, ...]
 
 
-def shares(pairs: Sequence[Pair], count: int) -> list[list[Pair]]:
-    """The documents dealt out so that all shares have about the same number of bytes."""
+def deal(pairs: Sequence[Pair], count: int) -> list[list[Pair]]:
+    """The documents dealt out so that all shards have about the same number of bytes."""
     dealt: list[list[Pair]] = [[] for _ in range(count)]
     heap = [(0, index) for index in range(count)]
-    # Largest first, each to the share that is smallest so far.
+    # Largest first, each to the shard that is smallest so far.
     for pair in sorted(pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name)):
         size, index = heapq.heappop(heap)
         dealt[index].append(pair)
@@ -70,7 +70,7 @@ def shares(pairs: Sequence[Pair], count: int) -> list[list[Pair]]:
 
 
 class Notes:
-    """The notes of one corpus, cut into `count` shares, in the target."""
+    """The notes of one corpus, cut into `count` shards, in the target."""
 
     def __init__(self, target: Storage, pairing: Pairing, parameters: Mapping[str, Any], count: int) -> None:
         files = [[item.key, item.size_bytes, item.version] for pair in pairing.pairs for item in (pair.pdf, pair.json)]
@@ -80,9 +80,9 @@ class Notes:
         self._pairing = pairing
         self._keys = [f"{self._folder}{index}.json" for index in range(count)]
 
-    def leave(self, index: int, share: Iterable[Prepared]) -> None:
-        """Writes down that a share is done."""
-        results = sorted(share, key=lambda prepared: prepared.result.name)
+    def leave(self, index: int, shard: Iterable[Prepared]) -> None:
+        """Writes down that a shard is done."""
+        results = sorted(shard, key=lambda prepared: prepared.result.name)
         note = _Note(
             documents=tuple(
                 _Document(
@@ -102,7 +102,7 @@ class Notes:
         self._target.write_bytes(self._keys[index], note.model_dump_json(by_alias=True).encode())
 
     def collect(self, records: RecordFolder) -> Inputs | None:
-        """All shares' documents; None while a share is missing, or when another pod has assembled them already.
+        """All shards' documents; None while a shard is missing, or when another pod has assembled them already.
 
         Raises Transient where a document's record is not what the note says: the source was changed meanwhile.
         """
@@ -117,7 +117,7 @@ class Notes:
             raise Transient(f"{self._target.uri(self._folder)} holds a note that cannot be read; try again.") from error
         documents = [document for note in notes for document in note.documents]
         if {document.name for document in documents} != {pair.name for pair in self._pairing.pairs}:
-            raise Transient("The shares do not add up to the documents of the source; try again.")
+            raise Transient("The shards do not add up to the documents of the source; try again.")
 
         def fetch(document: _Document) -> PreparedDocument:
             path = records.path(document.name)
@@ -125,7 +125,7 @@ class Notes:
                 self._target.download_file(document_record_key(document.name), path)
             found = read_record(path)
             if found is None or found.key != document.key:
-                raise Transient(f"{document.name} was prepared anew while its share was assembled; try again.")
+                raise Transient(f"{document.name} was prepared anew while its shard was assembled; try again.")
             return found
 
         with thread_pool(TRANSFER_THREADS, "collect") as threads:

@@ -1,4 +1,4 @@
-"""Shares of a corpus: how documents are dealt out, and when the notes of all are there."""
+"""Shards of a corpus: how documents are dealt out, and when the notes of all are there."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import Transient
 from training.preprocess.corpus import Pair, Pairing
 from training.preprocess.prepare import Prepared
-from training.preprocess.shards import Notes, shares
+from training.preprocess.shards import Notes, deal
 from training.storage.base import StoredObject
 
 A = "a" * 64
@@ -41,13 +41,13 @@ def put_record(target: MemoryStorage, folder: Path, name: str) -> None:
 
 
 @given(st.lists(st.integers(1, 1000), min_size=1, max_size=40), st.integers(1, 8))
-def test_every_document_is_in_one_share_and_no_share_has_much_more_than_another(sizes: list[int], count: int) -> None:
+def test_every_document_is_in_one_shard_and_no_shard_has_much_more_than_another(sizes: list[int], count: int) -> None:
     pairs = [pair(f"{number:02}", size) for number, size in enumerate(sizes)]
-    dealt = shares(pairs, count)
-    assert sorted(item.name for share in dealt for item in share) == [item.name for item in pairs]
-    totals = [sum(item.pdf.size_bytes for item in share) for share in dealt]
+    dealt = deal(pairs, count)
+    assert sorted(item.name for shard in dealt for item in shard) == [item.name for item in pairs]
+    totals = [sum(item.pdf.size_bytes for item in shard) for shard in dealt]
     assert max(totals) - min(totals) <= max(sizes)
-    assert shares(list(reversed(pairs)), count) == dealt
+    assert deal(list(reversed(pairs)), count) == dealt
 
 
 def test_the_dataset_is_assembled_when_the_last_note_is_there(tmp_path: Path) -> None:
