@@ -275,7 +275,7 @@ def test_the_texts_of_a_page_are_those_of_its_words_as_they_are_read(tmp_path: P
     canvas.showPage()
     canvas.save()
     pdf, options = PdfFile(tmp_path / "texts.pdf"), RenderOptions()
-    texts = text_layer.page_texts(pdf, [0, 1], options)
+    texts = text_layer.page_word_texts(pdf, [0, 1], options)
     assert sorted(texts[0].values()) == sorted(["a<b", "R&D", '"quoted"', "&lt;", "größe", "bold"])
     assert texts[1] == {}
     assert {number: set(found) for number, found in texts.items()} == {

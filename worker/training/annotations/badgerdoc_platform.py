@@ -162,8 +162,8 @@ class _Objects:
         corners = [self._corners(number) for number in numbers]
         places = [self._place(number) for number in numbers]
         if any(place.row is None or place.column is None for place in places):
-            rows = _positions([(top, bottom) for _, top, _, bottom in corners])
-            columns = _positions([(left, right) for left, _, right, _ in corners])
+            rows = _grid_lines([(top, bottom) for _, top, _, bottom in corners])
+            columns = _grid_lines([(left, right) for left, _, right, _ in corners])
         else:
             rows = [(place.row or 0, place.rowspan) for place in places]
             columns = [(place.column or 0, place.colspan) for place in places]
@@ -194,7 +194,7 @@ def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
         raise ValueError(explain(error, where)) from None
 
 
-def _positions(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+def _grid_lines(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
     """The first row (or column) of each interval, and how many it covers.
 
     There are as many rows as it takes marks to leave no interval without one, each in the middle of what the intervals

@@ -67,7 +67,7 @@ class Assignment:
     moves: tuple[Move, ...]
 
 
-def position(seed: int, document: str) -> float:
+def unit_hash(seed: int, document: str) -> float:
     """Where a document lies in [0, 1): uniform over names, fixed for a seed and a name."""
     digest = hashlib.sha256(f"{seed}\0{document}".encode("utf-8", errors="surrogatepass")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
@@ -84,18 +84,18 @@ def assign_splits(classes: Mapping[str, frozenset[str]], weights: SplitWeights, 
     """
     held = {document: found | {_A_DOCUMENT} for document, found in sorted(classes.items())}
     _check_enough(held)
-    positions = {document: position(seed, document) for document in held}
+    places = {document: unit_hash(seed, document) for document in held}
     intervals = weights.intervals()
     splits = {
         document: next((name for name in SPLITS if place < intervals[name][1]), SPLITS[-1])
-        for document, place in positions.items()
+        for document, place in places.items()
     }
     moves = []
     for source, kind, target in _fewest_moves(Counter((splits[document], held[document]) for document in held)):
         low, high = intervals[target]
         document = min(
             (name for name in held if (splits[name], held[name]) == (source, kind)),
-            key=lambda name: (max(low - positions[name], positions[name] - high, 0.0), name),
+            key=lambda name: (max(low - places[name], places[name] - high, 0.0), name),
         )
         splits[document] = target
         moves.append(Move(document, source, target))

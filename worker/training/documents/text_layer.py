@@ -28,7 +28,7 @@ def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> 
     return words
 
 
-def page_texts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, dict[Box, str]]:
+def page_word_texts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, dict[Box, str]]:
     """What `page_words` gives, with the text of each word; one that is drawn twice in a place, for bold, counts once.
 
     Raises DocumentError (corrupt, too_large, timeout).

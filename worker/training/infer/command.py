@@ -22,7 +22,7 @@ from training.documents.render import RenderOptions
 from training.errors import ConfigError, DataError, Failure
 from training.infer import render_ahead
 from training.infer.pdfs import find_pdfs
-from training.infer.pipeline import Order, Outcome, PageDetector, State, predict_documents
+from training.infer.pipeline import DocumentOutcome, InferencePlan, PageDetector, State, predict_documents
 from training.labels.categories import CATEGORIES
 from training.model import bundle
 from training.options import OptionParser, positive_integer
@@ -135,7 +135,7 @@ def _probability(text: str) -> float:
     return value
 
 
-def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Order:
+def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> InferencePlan:
     """The cheap checks, the cheapest first. Raises the typed errors."""
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     source = find_pdfs(options.source)
@@ -149,7 +149,7 @@ def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Ord
         )
     if model.demo:
         logger.warning("%s is a demo's model, trained on a handful of pages: its predictions mean nothing", model.uri)
-    return Order(
+    return InferencePlan(
         source=source,
         target=target,
         model=model,
@@ -176,10 +176,10 @@ def run(options: Options, load_detector: LoadDetector) -> None:
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         # The root file system is read-only in a pod, and so may the home be.
         os.environ.setdefault("MPLCONFIGDIR", f"{folder}/matplotlib")
-        order = prepare(options, Path(folder), load_detector)
+        plan = prepare(options, Path(folder), load_detector)
         with DocumentPool(1, initialize=limit_process, preload=render_ahead.__name__) as pool:
-            outcomes = predict_documents(order, pool)
-    print(summary(outcomes, order.target.uri()), flush=True)
+            outcomes = predict_documents(plan, pool)
+    print(summary(outcomes, plan.target.uri()), flush=True)
     failed = [outcome.name for outcome in outcomes if outcome.state is State.FAILED]
     if failed:
         raise DataError(
@@ -188,7 +188,7 @@ def run(options: Options, load_detector: LoadDetector) -> None:
         )
 
 
-def summary(outcomes: Sequence[Outcome], target: str) -> str:
+def summary(outcomes: Sequence[DocumentOutcome], target: str) -> str:
     """What a person wants to know at the end."""
     counts = Counter(outcome.state for outcome in outcomes)
     words = {

@@ -45,7 +45,7 @@ class PageDetector(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class InferencePlan:
     """What is to be predicted, with what, and where it goes. `scratch` takes a folder for each document."""
 
     source: PdfSource
@@ -70,7 +70,7 @@ class State(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DocumentOutcome:
     """What became of the document of that name, in words for people, too."""
 
     name: str
@@ -78,18 +78,18 @@ class Outcome:
     message: str
 
 
-def predict_documents(order: Order, pool: DocumentPool) -> list[Outcome]:
+def predict_documents(plan: InferencePlan, pool: DocumentPool) -> list[DocumentOutcome]:
     """Predicts on all documents, one after the other. The first fault that is not a document's own ends it all."""
     outcomes = [
-        Outcome(document.name, State.FAILED, f"{document.reason}: {document.message}")
-        for document in order.source.unusable
+        DocumentOutcome(document.name, State.FAILED, f"{document.reason}: {document.message}")
+        for document in plan.source.unusable
     ]
     for outcome in outcomes:
         _log(outcome, "")
-    work = _Work(order, pool)
-    for index, document in enumerate(order.source.documents, 1):
+    work = _Work(plan, pool)
+    for index, document in enumerate(plan.source.documents, 1):
         outcome = work.one(index, document)
-        _log(outcome, f"{index}/{len(order.source.documents)} ")
+        _log(outcome, f"{index}/{len(plan.source.documents)} ")
         outcomes.append(outcome)
     return outcomes
 
@@ -97,42 +97,42 @@ def predict_documents(order: Order, pool: DocumentPool) -> list[Outcome]:
 class _Work:
     """What is done for each document."""
 
-    def __init__(self, order: Order, pool: DocumentPool) -> None:
-        self._order = order
+    def __init__(self, plan: InferencePlan, pool: DocumentPool) -> None:
+        self._plan = plan
         self._pool = pool
 
-    def one(self, index: int, document: PdfDocument) -> Outcome:
+    def one(self, index: int, document: PdfDocument) -> DocumentOutcome:
         """Brings one document's predictions to the target, unless they are there."""
-        order = self._order
+        plan = self._plan
         # Numbered, not named: a document's name may be anything.
-        folder = order.scratch / f"{index:06d}"
+        folder = plan.scratch / f"{index:06d}"
         folder.mkdir()
         try:
-            pdf = local_file(order.source.storage, document.key, folder / "document.pdf")
+            pdf = local_file(plan.source.storage, document.key, folder / "document.pdf")
             origin = Origin(
                 pdf_sha256=sha256_file(pdf),
-                model_sha256=order.model.sha256,
-                config_sha256=order.model.config_sha256,
-                dpi=order.render.dpi,
-                score=order.score,
+                model_sha256=plan.model.sha256,
+                config_sha256=plan.model.config_sha256,
+                dpi=plan.render.dpi,
+                score=plan.score,
             )
-            found = None if order.force else self._find(document, origin)
+            found = None if plan.force else self._find(document, origin)
             if found is Found.SAME:
-                return Outcome(document.name, State.UP_TO_DATE, "was predicted already")
+                return DocumentOutcome(document.name, State.UP_TO_DATE, "was predicted already")
             if found is Found.CHANGED:
-                where = order.target.uri(self._json_key(document))
-                return Outcome(
+                where = plan.target.uri(self._json_key(document))
+                return DocumentOutcome(
                     document.name, State.KEPT, f"{where} is not as it was predicted and is kept; --force replaces it"
                 )
-            return Outcome(document.name, State.PREDICTED, self._predict(document, pdf, origin, folder))
+            return DocumentOutcome(document.name, State.PREDICTED, self._predict(document, pdf, origin, folder))
         except DocumentError as error:
-            return Outcome(document.name, State.FAILED, one_line(f"{error.quarantine_reason}: {error}"))
+            return DocumentOutcome(document.name, State.FAILED, one_line(f"{error.quarantine_reason}: {error}"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _find(self, document: PdfDocument, origin: Origin) -> Found | None:
         """What is in the place of the document's predictions; None where nothing is, or not all."""
-        target = self._order.target
+        target = self._plan.target
         if target.stat(self._json_key(document)) is None:
             return None
         found = recognise(target.read_bytes(self._json_key(document)), origin)
@@ -141,13 +141,13 @@ class _Work:
         return found
 
     def _predict(self, document: PdfDocument, pdf: Path, origin: Origin, folder: Path) -> str:
-        order = self._order
+        plan = self._plan
         path = folder / "prediction.json"
-        task = DrawTask(document.name, PdfFile(pdf, order.passwords.of(document.name)), folder, order.render)
+        task = DrawTask(document.name, PdfFile(pdf, plan.passwords.of(document.name)), folder, plan.render)
         pages = tables = cells = 0
         chunks = drawn_chunks(self._pool, task)
         doc_name = document.key.rpartition("/")[2]
-        with PredictionFile(path, doc_name, origin, model_uri=order.model.uri) as file:
+        with PredictionFile(path, doc_name, origin, model_uri=plan.model.uri) as file:
             try:
                 for chunk in chunks:
                     predicted = self._predict_chunk(chunk.pages)
@@ -167,8 +167,8 @@ class _Work:
                 raise
         self._delete_drawings(document, pages)
         if self._copies(document):
-            order.target.upload_file(pdf, PDF_FOLDER + document.file_name)
-        order.target.upload_file(path, self._json_key(document))
+            plan.target.upload_file(pdf, PDF_FOLDER + document.file_name)
+        plan.target.upload_file(path, self._json_key(document))
         return f"{pages} pages, {tables} tables, {cells} cells"
 
     def _predict_chunk(self, pages: Sequence[DrawnPage]) -> list[PredictedPage]:
@@ -178,7 +178,7 @@ class _Work:
                 page.image.number,
                 page.image.width,
                 page.image.height,
-                [found for found in detections if found.score >= self._order.score],
+                [found for found in detections if found.score >= self._plan.score],
                 page.texts,
             )
             for page, detections in zip(pages, detected, strict=True)
@@ -187,7 +187,7 @@ class _Work:
     @cached_property
     def _detector(self) -> PageDetector:
         # Only when the first page is there is it known to be needed.
-        return self._order.load_detector()
+        return self._plan.load_detector()
 
     def _store_drawings(
         self, document: PdfDocument, pages: Sequence[DrawnPage], predicted: Sequence[PredictedPage], folder: Path
@@ -195,7 +195,7 @@ class _Work:
         def store(page: DrawnPage, prediction: PredictedPage) -> None:
             path = folder / f"draw-{prediction.number}.jpg"
             draw_page(PageImage(page.image.path).small, page.image.width, labels(prediction), path)
-            self._order.target.upload_file(path, self._drawing_key(document, prediction.number))
+            self._plan.target.upload_file(path, self._drawing_key(document, prediction.number))
             path.unlink()
 
         with thread_pool(TRANSFER_THREADS, "drawing") as threads:
@@ -204,7 +204,7 @@ class _Work:
 
     def _delete_drawings(self, document: PdfDocument, pages: int) -> None:
         """Of pages that an earlier PDF of that name had."""
-        target = self._order.target
+        target = self._plan.target
         keep = {self._drawing_key(document, number) for number in range(pages)}
         for found in list(target.list_objects(f"{DRAWING_FOLDER}{document.file_stem}/")):
             if found.key not in keep:
@@ -212,13 +212,13 @@ class _Work:
 
     def _copies(self, document: PdfDocument) -> bool:
         """Whether the PDF goes to the target, where it may be already: source and target can be one folder."""
-        source, target = self._order.source.storage, self._order.target
+        source, target = self._plan.source.storage, self._plan.target
         copy_key = PDF_FOLDER + document.key.rpartition("/")[2]
         if isinstance(source, LocalStorage) and isinstance(target, LocalStorage):
             is_there = source.path(document.key).resolve() == target.path(copy_key).resolve()
         else:
             is_there = source.uri(document.key) == target.uri(copy_key)
-        return self._order.copy_pdfs and not is_there
+        return self._plan.copy_pdfs and not is_there
 
     def _json_key(self, document: PdfDocument) -> str:
         return f"{JSON_FOLDER}{document.file_stem}.json"
@@ -227,6 +227,6 @@ class _Work:
         return f"{DRAWING_FOLDER}{document.file_stem}/{page}.jpg"
 
 
-def _log(outcome: Outcome, progress: str) -> None:
+def _log(outcome: DocumentOutcome, progress: str) -> None:
     level = logging.INFO if outcome.state in (State.PREDICTED, State.UP_TO_DATE) else logging.WARNING
     logger.log(level, "%s%s: %s", progress, outcome.name, outcome.message)

@@ -22,7 +22,7 @@ from training.documents.render import (
     page_sizes,
     render_pages,
 )
-from training.documents.text_layer import page_texts
+from training.documents.text_layer import page_word_texts
 from training.geometry import Box
 from training.process.pool import DocumentPool
 
@@ -88,7 +88,7 @@ def _draw(task: DrawTask, number: int) -> DrawnChunk:
     first, last = list(page_chunks(range(len(sizes))))[number]
     pages = range(first, last + 1)
     folder = chunk_folder(task.folder, number)
-    texts = page_texts(task.pdf, pages, task.options)
+    texts = page_word_texts(task.pdf, pages, task.options)
     images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
     return DrawnChunk(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
 

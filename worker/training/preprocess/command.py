@@ -30,7 +30,7 @@ from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions
 from training.preprocess.parameters import Allowance, Parameters, allowance
-from training.preprocess.pipeline import Outcome, ShardDone, preprocess
+from training.preprocess.pipeline import DatasetDone, ShardDone, preprocess
 from training.preprocess.prepare import Progress
 from training.preprocess.shards import Shard
 from training.process.container import available_cpus
@@ -166,7 +166,7 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
     return parsed.source, parsed.working_dir
 
 
-def succeeded_message(outcome: Outcome | ShardDone, target: Storage) -> JsonObject:
+def succeeded_message(outcome: DatasetDone | ShardDone, target: Storage) -> JsonObject:
     """The termination message of a run that made, or found, its dataset, or did its shard."""
     if isinstance(outcome, ShardDone):
         return shard_message(index=outcome.shard.index, of=outcome.shard.of, documents=outcome.documents)
@@ -183,7 +183,7 @@ def succeeded_message(outcome: Outcome | ShardDone, target: Storage) -> JsonObje
     )
 
 
-def summary(outcome: Outcome | ShardDone, target: Storage, seconds: float) -> str:
+def summary(outcome: DatasetDone | ShardDone, target: Storage, seconds: float) -> str:
     """What a person wants to know at the end: counts per split and class, and what was left out."""
     if isinstance(outcome, ShardDone):
         shard = outcome.shard

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DatasetDone:
     """The dataset in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
 
     dataset: Dataset
@@ -51,7 +51,7 @@ def preprocess(
     workers: int,
     shard: Shard = WHOLE,
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Outcome | ShardDone:
+) -> DatasetDone | ShardDone:
     """Makes the dataset of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
 
     Raises DataError where nothing is usable or too many documents fail, and what the storages raise.
@@ -93,18 +93,18 @@ def preprocess(
 
 def _assemble(
     place: Target, inputs: Inputs, parameters: Parameters, *, records: RecordFolder, scratch: Path, new_pages: int
-) -> Outcome:
+) -> DatasetDone:
     check_failures(inputs, parameters.max_failed)
     classes = {document.name: document.classes for document in inputs.prepared}
     assignment = assign_splits(classes, parameters.weights, parameters.seed)
     dataset = build_dataset(inputs, assignment, parameters.in_manifest(), scratch)
     found = place.find(dataset)
     if found is not None:
-        return Outcome(found, cache_hit=True, new_pages=new_pages)
+        return DatasetDone(found, cache_hit=True, new_pages=new_pages)
     report = scratch / "report.html"
     write_review(report, dataset.manifest, inputs.prepared, records)
     published = place.publish(dataset, inputs, assignment, report)
-    return Outcome(published, cache_hit=False, new_pages=new_pages)
+    return DatasetDone(published, cache_hit=False, new_pages=new_pages)
 
 
 def _inputs(pairing: Pairing, prepared: list[Prepared]) -> Inputs:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.dataset.split import SPLITS, SplitWeights, assign_splits, position
+from training.dataset.split import SPLITS, SplitWeights, assign_splits, unit_hash
 from training.errors import ConfigError, DataError
 
 NAMES = st.lists(st.text(min_size=1, max_size=12), min_size=3, max_size=60, unique=True)
@@ -27,7 +27,7 @@ def corpora(draw: st.DrawFn) -> dict[str, frozenset[str]]:
 
 
 def own_split(name: str, weights: SplitWeights, seed: int) -> str:
-    return next(split for split in SPLITS if position(seed, name) < weights.intervals()[split][1])
+    return next(split for split in SPLITS if unit_hash(seed, name) < weights.intervals()[split][1])
 
 
 WEIGHTS = st.builds(SplitWeights, *[st.integers(1, 100)] * 3)

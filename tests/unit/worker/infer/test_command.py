@@ -6,7 +6,7 @@ import pytest
 
 from training.errors import ConfigError
 from training.infer.command import parse_options, summary
-from training.infer.pipeline import Outcome, State
+from training.infer.pipeline import DocumentOutcome, State
 
 BOTH = {"CASCADE_MODEL_PATH": "models/m.pth", "CASCADE_CONFIG_PATH": "models/c.py"}
 
@@ -62,11 +62,11 @@ def test_wrong_options_are_refused_in_one_sentence(
 
 def test_the_end_says_how_many_documents_went_which_way() -> None:
     outcomes = [
-        Outcome("a", State.PREDICTED, ""),
-        Outcome("b", State.PREDICTED, ""),
-        Outcome("c", State.UP_TO_DATE, ""),
-        Outcome("d", State.KEPT, ""),
-        Outcome("e", State.FAILED, ""),
+        DocumentOutcome("a", State.PREDICTED, ""),
+        DocumentOutcome("b", State.PREDICTED, ""),
+        DocumentOutcome("c", State.UP_TO_DATE, ""),
+        DocumentOutcome("d", State.KEPT, ""),
+        DocumentOutcome("e", State.FAILED, ""),
     ]
     assert summary(outcomes, "out") == (
         "out: 5 documents, 2 predicted, 1 predicted before, 1 kept as people changed them, 1 failed"
