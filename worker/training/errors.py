@@ -1,11 +1,11 @@
-"""Typed failures of the worker, each with the exit code that the operator reads.
+"""Typed errors of the worker, each with the exit code that the operator reads.
 
-The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): 64, 65, 66, 77 and 86 fail a run at
-once, 75 is tried again, 143 resumes. Every message is one sentence that says what happened and what to do next, since
-it is all that a person sees in `kubectl get trainingrun -o yaml`.
+The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): the operator fails a run at once on
+64, 65, 66, 77 and 86, retries it after 75 and resumes it after 143. Every message is one sentence that says what
+happened and what to do next, since it is all that a person sees in `kubectl get trainingrun -o yaml`.
 """
 
-# ruff: noqa: N818 - the names are the reasons of the contract
+# ruff: noqa: N818 - the class names are the contract's reasons
 
 import errno
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ MAX_MESSAGE_CHARACTERS = 1000
 
 
 class WorkerError(Exception):
-    """A failure with an exit code, a reason (a CamelCase word for conditions) and a message for people."""
+    """Base of the worker's errors: an exit code, a reason (a CamelCase word for conditions), a message for people."""
 
     exit_code: ClassVar[int] = 1
     reason: ClassVar[str] = "UserError"
 
 
 class ConfigError(WorkerError):
-    """An option, an environment variable or a configuration is wrong: only its author can mend it."""
+    """An option, an environment variable or a config is wrong: only its author can fix it."""
 
     exit_code = 64
     reason = "ConfigError"
 
 
 class DataError(WorkerError):
-    """The input data cannot be used: a broken PDF, a JSON that does not fit, an empty dataset."""
+    """The input data cannot be used: a broken PDF, invalid annotations, an empty dataset."""
 
     exit_code = 65
     reason = "DataError"
@@ -43,14 +43,14 @@ class NotFound(WorkerError):
 
 
 class Transient(WorkerError):
-    """Something outside failed that may work later: S3 answers 5xx, DNS, a connection, a full disk."""
+    """Something outside the worker failed and may work later: S3 answers 5xx, DNS, a connection, a full disk."""
 
     exit_code = 75
     reason = "Transient"
 
 
 class LostContact(Transient):
-    """The processes of a training cannot reach each other any more: one of them failed, most likely."""
+    """The processes of a training cannot reach each other any more, most likely because one of them failed."""
 
     reason = "LostContact"
 
@@ -70,9 +70,9 @@ class CudaOOM(WorkerError):
 
 
 class Interrupted(BaseException):
-    """SIGTERM arrived: a preemption, a drain or a suspended run. The next attempt continues.
+    """SIGTERM arrived: a preemption, a drain or a suspended run. The next attempt continues the work.
 
-    No Exception, as KeyboardInterrupt is none: boto3 would take it for a failed request and try again.
+    Like KeyboardInterrupt it is no Exception: boto3 would take an Exception for a failed request and retry.
     """
 
     exit_code: ClassVar[int] = 143
@@ -81,7 +81,7 @@ class Interrupted(BaseException):
 
 @dataclass(frozen=True)
 class Failure:
-    """How a command ended, as the termination message tells it. `expected` is false for a bug or an unknown error."""
+    """How a command failed, for the termination message. `expected` is false for a bug or an unknown error."""
 
     exit_code: int
     reason: str
@@ -90,7 +90,7 @@ class Failure:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks, cut to what fits in a condition's message."""
+    """`text` on one line, cut to MAX_MESSAGE_CHARACTERS, which fit in a condition's message."""
     joined = " ".join(text.split())
     return joined if len(joined) <= MAX_MESSAGE_CHARACTERS else joined[: MAX_MESSAGE_CHARACTERS - 1] + "…"
 
@@ -108,7 +108,7 @@ def describe_failure(error: BaseException) -> Failure:
 
 
 def as_typed(error: BaseException) -> BaseException:
-    """The typed error that `error` is or stands for; one of another kind as WorkerError, whose message names it."""
+    """`error` as WorkerError or Interrupted: itself, its typed equivalent, or a WorkerError whose message names it."""
     if isinstance(error, (WorkerError, Interrupted)):
         return error
     known = _as_worker_error(error)
@@ -116,7 +116,10 @@ def as_typed(error: BaseException) -> BaseException:
 
 
 def _as_worker_error(error: BaseException) -> WorkerError | None:
-    """The typed error that a known exception of Python or torch stands for; torch's are told by name, not imported."""
+    """The typed equivalent of a known exception of Python or torch, else None.
+
+    Torch's exceptions are recognized by name: importing torch takes seconds.
+    """
     kind = type(error)
     text = str(error)
     if (kind.__module__.startswith("torch") and kind.__name__ == "OutOfMemoryError") or "CUDA out of memory" in text:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """A rectangle. Coordinates are fractional until `rounded_out`."""
+    """A rectangle in pixels. Coordinates may be fractional; `rounded_out` makes them whole."""
 
     left: float
     top: float
@@ -24,7 +24,7 @@ class Box(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Square pixels; 0 where the box is empty or turned inside out."""
+        """In square pixels; 0 if the box is empty or its edges are in the wrong order."""
         return max(0.0, self.width) * max(0.0, self.height)
 
     @property
@@ -32,7 +32,7 @@ class Box(NamedTuple):
         return self.width <= 0 or self.height <= 0
 
     def intersection(self, other: "Box") -> "Box":
-        """What both cover; empty (`is_empty`) where they do not meet."""
+        """The area that both boxes cover; `is_empty` if they do not overlap."""
         return Box(
             max(self.left, other.left),
             max(self.top, other.top),
@@ -47,7 +47,7 @@ class Box(NamedTuple):
         return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
     def rounded_out(self) -> "Box":
-        """The smallest box of whole pixels around this one; a thousandth of a pixel counts as none."""
+        """The smallest box of whole pixels around this one; overhangs of up to a thousandth of a pixel are ignored."""
         return Box(
             math.floor(self.left + 1e-3),
             math.floor(self.top + 1e-3),
@@ -57,13 +57,13 @@ class Box(NamedTuple):
 
 
 def union(boxes: Iterable[Box]) -> Box:
-    """The smallest box around all of them. Raises ValueError for none."""
+    """The smallest box around all `boxes`. Raises ValueError if there are none."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
 
 class Words:
-    """The boxes of a page's words: a page has a thousand, and as many cells may ask."""
+    """The boxes of a page's words, sorted for fast lookup: a page may have a thousand words and as many cells."""
 
     def __init__(self, words: Iterable[Box]) -> None:
         self._words = sorted(words, key=lambda word: word.top)
@@ -71,7 +71,7 @@ class Words:
         self._tallest = max((word.height for word in self._words), default=0.0)
 
     def touching(self, box: Box) -> list[Box]:
-        """The words that share an area with `box`."""
+        """The words that overlap `box`."""
         first = bisect_left(self._tops, box.top - self._tallest)
         last = bisect_left(self._tops, box.bottom)
         return [

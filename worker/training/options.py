@@ -1,4 +1,4 @@
-"""Command-line values in the forms that people write them: `--verbose=True`, `--demo False`, `10%`."""
+"""Command-line parsing: argparse with typed errors, booleans such as `--verbose=True` or `--demo False`, numbers."""
 
 import argparse
 import math
@@ -11,7 +11,7 @@ _FALSE = {"0", "false", "no", "off"}
 
 
 class OptionParser(argparse.ArgumentParser):
-    """argparse that raises ConfigError (exit 64) instead of exiting 2, and refuses abbreviated options."""
+    """argparse that raises ConfigError (exit code 64) instead of exiting with 2, and refuses abbreviated options."""
 
     def __init__(self, *, prog: str, description: str) -> None:
         super().__init__(prog=prog, description=description, allow_abbrev=False)
@@ -20,14 +20,14 @@ class OptionParser(argparse.ArgumentParser):
         raise ConfigError(f"{message}; `{self.prog} --help` lists the options.")
 
     def add_boolean(self, *names: str, default: bool = False, description: str) -> None:
-        """A boolean that takes a value or none: `--demo`, `--demo True` and `--demo=true` are equal."""
+        """Add a boolean option whose value may be left out: `--demo`, `--demo True` and `--demo=true` mean the same."""
         self.add_argument(
             *names, type=boolean, nargs="?", const=True, default=default, metavar="True|False", help=description
         )
 
 
 def boolean(text: str) -> bool:
-    """True or False from the usual words, in any case. Raises ArgumentTypeError for others."""
+    """Parse true/false, yes/no, on/off, 1/0, in upper or lower case. Raises ArgumentTypeError for other words."""
     word = text.strip().lower()
     if word in _TRUE:
         return True
@@ -37,17 +37,17 @@ def boolean(text: str) -> bool:
 
 
 def positive_integer(text: str) -> int:
-    """An integer of at least 1. Raises ArgumentTypeError for others."""
+    """Parse an integer of at least 1. Raises ArgumentTypeError for anything else."""
     return _integer(text, least=1)
 
 
 def whole_number(text: str) -> int:
-    """An integer of at least 0. Raises ArgumentTypeError for others."""
+    """Parse an integer of at least 0. Raises ArgumentTypeError for anything else."""
     return _integer(text, least=0)
 
 
 def positive_number(text: str) -> float:
-    """A finite number above 0. Raises ArgumentTypeError for others."""
+    """Parse a finite number above 0. Raises ArgumentTypeError for anything else."""
     try:
         value = float(text)
     except ValueError:

@@ -1,9 +1,9 @@
-"""The published model: weights, the resolved config beside them, and the manifest, written last, that ties them
-together.
+"""Publishes a trained model, and downloads a published one: weights, resolved config, and a manifest written last.
 
 `--model_output s3://bucket/path/model.pth` makes `model.pth`, `model.pth.config.py` and `model.pth.manifest.json`
-(docs/architecture.md, "The model"). A model without its manifest, or unlike it, is not a model. While a model is being
-published its manifest is of the kind UnfinishedModel, which vouches for nothing and says whether it will be a demo's.
+(docs/architecture.md, "The model"). A model whose manifest is missing or does not match it is not valid. While a model
+is being published its manifest has the kind UnfinishedModel, which makes no model valid and says whether it will be a
+demo's.
 """
 
 import json
@@ -21,12 +21,12 @@ from training.storage.uri import open_parent, open_storage
 
 logger = logging.getLogger(__name__)
 DEFAULT_NAME = "model.pth"
-KIND, UNFINISHED_KIND = "Model", "UnfinishedModel"  # of a manifest
+KIND, UNFINISHED_KIND = "Model", "UnfinishedModel"  # kinds of manifests
 
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where a model goes: a storage and the keys of its three objects."""
+    """Where a model is published: a storage and the keys of the model's objects in it."""
 
     storage: Storage
     key: str
@@ -41,7 +41,7 @@ class Destination:
 
     @property
     def report_key(self) -> str:
-        """Of the page that people look at; no part of the model."""
+        """The key of the training's report, which is no part of the model."""
         return f"{self.key}.report.html"
 
     @property
@@ -51,7 +51,7 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedModel:
-    """A published model on this machine: weights and config are those that its manifest names."""
+    """A downloaded model, whose weights and config match its manifest."""
 
     uri: str
     weights: Path
@@ -64,9 +64,9 @@ class VerifiedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """What was trained on what: together with the run it says whether a published model is this training's.
+    """What is trained on which dataset. Together with the run it decides whether a published model is this training's.
 
-    `dataset_manifest` is the address of the dataset's manifest, which the digest, not this, identifies.
+    `dataset_manifest` is the URI of the dataset's manifest; the dataset is identified by its digest, not by the URI.
     """
 
     dataset_digest: str
@@ -77,7 +77,7 @@ class Training:
 
 
 def destination(output: str) -> Destination:
-    """The destination that `--model_output` names; a folder, written with a closing slash, gets `model.pth`."""
+    """The destination that `--model_output` names; `model.pth` in it if it is a folder or ends with a slash."""
     if output.endswith("/") or ("://" not in output and Path(output).is_dir()):
         return Destination(
             storage=open_storage(output.rstrip("/") if "://" in output else Path(output).absolute()), key=DEFAULT_NAME
@@ -87,9 +87,9 @@ def destination(output: str) -> Destination:
 
 
 def check_destination(place: Destination, *, demo: bool) -> None:
-    """Write and delete a probe there, and refuse to put a demo in the place of a model.
+    """Check by a probe object that the destination can be written, and that a demo would not overwrite a real model.
 
-    Raises Forbidden, NotFound or Transient where it cannot be written, ConfigError for the demo.
+    Raises Forbidden, NotFound or Transient if it cannot be written, ConfigError if a demo would overwrite a model.
     """
     place.storage.check_writable()
     if demo:
@@ -102,13 +102,13 @@ def _refuse_to_replace_a_model(place: Destination) -> None:
 
 
 def read_model_manifest(place: Destination) -> dict[str, Any] | None:
-    """The manifest at a destination; None where there is none of a finished model."""
+    """The manifest at a destination; None if there is none, or only an UnfinishedModel's."""
     content = _read_either_manifest(place)
     return content if content.get("kind") == KIND else None
 
 
 def _read_either_manifest(place: Destination) -> dict[str, Any]:
-    """Of a finished or an unfinished model; empty where there is neither."""
+    """The manifest of a finished or unfinished model; empty if there is neither."""
     try:
         content: Any = json.loads(place.storage.read_bytes(place.manifest_key))
     except (NotFound, ValueError):
@@ -122,9 +122,9 @@ def _write_manifest(place: Destination, content: Mapping[str, Any]) -> None:
 
 
 def find_published(place: Destination, training: Training, run: RunIdentity, *, scratch: Path) -> dict[str, Any] | None:
-    """The manifest of the model that this very run has published already, if the model is what it says.
+    """The manifest of the model that an earlier attempt of this run has published, if the stored model matches it.
 
-    A pod can die between the last write and the end of its process; its successor has nothing to do.
+    A pod can die between its last write and the end of its process: the next attempt then has nothing to do.
     """
     manifest = read_model_manifest(place)
     if not run.uid or manifest is None:
@@ -156,10 +156,10 @@ def publish(
 ) -> dict[str, Any]:
     """Write model and config, read the model back, write the manifest. Returns the manifest.
 
-    An unfinished manifest replaces an older one first: that must not vouch for what replaces its model, and a demo that
-    is killed on the way can be told from a model when it is tried again. The older model's report goes too, so that a
-    report beside a model is always that model's. Raises Transient where the stored model is not
-    the one written, ConfigError where a model appeared in the place of a demo.
+    First an UnfinishedModel manifest replaces any older one: the older one must not seem to belong to the new model,
+    and a retry must be able to tell a half-published demo from a real model. The older model's report is deleted, so
+    that a report always belongs to the model beside it. Raises Transient if the stored model differs from `weights`,
+    ConfigError if a demo would overwrite a real model, and the storage's errors.
     """
     if sha256_bytes(config_text.encode()) != training.config_sha256:
         raise ValueError("the config's text is not the one that was trained")
@@ -196,7 +196,7 @@ def publish(
 
 
 def find_report(place: Destination) -> str | None:
-    """The address of the report beside the model; None where there is none, or the storage does not say."""
+    """The URI of the report beside the model; None if there is none, or if the storage fails (with a warning)."""
     try:
         found = place.storage.stat(place.report_key)
     except WorkerError as error:
@@ -206,10 +206,11 @@ def find_report(place: Destination) -> str | None:
 
 
 def download_verified(place: Destination, folder: Path, *, config_uri: str | None = None) -> VerifiedModel:
-    """Copy a published model into a folder and compare it with its manifest, which must lie beside it.
+    """Download a published model into a folder and compare it with its manifest, which must lie beside it.
 
-    The config is the one beside the model, too, or the object at `config_uri`. Raises NotFound where one of the three
-    is missing, DataError where the manifest vouches for no model or for another one, ConfigError for another config.
+    The config is the one beside the model, or the object at `config_uri`. Raises NotFound if model, config or manifest
+    is missing, DataError if the manifest is not that of a finished model or the model does not match it, ConfigError if
+    the config does not match it.
     """
     manifest = _read_complete_manifest(place)
     config_storage, config_key = (place.storage, place.config_key) if config_uri is None else open_parent(config_uri)
@@ -243,7 +244,7 @@ def download_verified(place: Destination, folder: Path, *, config_uri: str | Non
 
 
 def _read_complete_manifest(place: Destination) -> dict[str, Any]:
-    """The manifest of a finished model, which has all that identifies it. Raises NotFound and DataError."""
+    """The manifest of a finished model, with all fields that identify it. Raises NotFound or DataError."""
     uri = place.storage.uri(place.manifest_key)
     if place.storage.stat(place.manifest_key) is None:
         raise NotFound(

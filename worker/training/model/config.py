@@ -1,10 +1,10 @@
-"""An mmdetection config: found, executed, checked against the dataset's classes, and its text, which is published.
+"""Finds an mmdetection config, executes it, checks it against the dataset's classes, and gives its text.
 
-`find` looks for the file, cheaply, before anything heavy is imported; `load` executes it. What a training makes of it
-is in two steps, so that the published config says what was trained and nothing about where:
-`training.train.resolved_config` completes it, `training.train.bound_config` adds what is of this machine.
+`find` looks for the file before anything slow is imported; `load` executes it. A training changes the config in two
+steps: `training.train.resolved_config` completes it, and `training.train.bound_config` adds what holds on this machine
+alone. The resolved config is published: it says what was trained and nothing about where.
 
-A config is Python and is executed, as mmengine does: use only configs that you would run as a program.
+A config is Python, and mmengine executes it: use only configs that you would run as a program.
 """
 
 import hashlib
@@ -21,18 +21,19 @@ DEFAULT_CONFIG = "config_3_cls_w18.py"
 
 
 def folders(environ: Mapping[str, str] = os.environ) -> list[Path]:
-    """Where built-in configs are looked up: TRAINING_CONFIGS_DIR, else the package's own.
+    """The folders of built-in configs: TRAINING_CONFIGS_DIR if set, else the package's `configs`.
 
-    Those are the repository's configs/: a link leads there from a checkout and in the image, and a wheel holds copies.
+    In a checkout and in the image that is a link to the repository's configs/; a wheel holds copies.
     """
     named = environ.get("TRAINING_CONFIGS_DIR", "")
     return [Path(named) if named else (Path(__file__).parent / "configs").resolve()]
 
 
 def find(name: str, *, download_to: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """The config's file: a built-in name (with or without .py), a path, or s3:// (copied into `download_to`).
+    """The file of the config that `name` stands for: a path, s3:// (downloaded into `download_to`), or the name of a
+    built-in config, with or without .py.
 
-    Raises ConfigError or NotFound, and what the storage raises.
+    Raises ConfigError for a folder, NotFound, and the storage's errors.
     """
     if "://" in name:
         storage, key = open_parent(name)
@@ -57,13 +58,13 @@ def find(name: str, *, download_to: Path, environ: Mapping[str, str] = os.enviro
 
 def load(path: Path, options: Mapping[str, Any] | None = None) -> Any:
     """Execute the config and apply --cfg-options. Returns an mmengine Config; raises ConfigError."""
-    from mmengine.config import Config  # noqa: PLC0415  brings torch along
+    from mmengine.config import Config  # noqa: PLC0415  imports torch
 
     try:
         config = Config.fromfile(str(path))
     except WorkerError:
         raise
-    except Exception as error:  # whatever the file's own code raises
+    except Exception as error:  # the file's code may raise anything
         raise ConfigError(f"The config {path.name} cannot be read: {type(error).__name__}: {error}") from error
     if options:
         try:
@@ -81,7 +82,7 @@ def load(path: Path, options: Mapping[str, Any] | None = None) -> Any:
 
 
 def check_classes(config: Any, classes: tuple[str, ...]) -> None:
-    """Raise ConfigError where the network's or the config's classes are not those of the dataset."""
+    """Raise ConfigError if the network's or the config's classes differ from the dataset's."""
     wanted = f"{len(classes)} classes ({', '.join(classes)})"
     for part in dicts_in(config["model"]):
         number = part.get("num_classes")
@@ -94,12 +95,12 @@ def check_classes(config: Any, classes: tuple[str, ...]) -> None:
 
 
 def text(config: Any) -> str:
-    """The resolved config as Python that mmengine reads back: what is published."""
+    """The resolved config as Python source that mmengine can load; it is published beside the model."""
     return str(config.pretty_text)
 
 
 def sha256(config: Any) -> str:
-    """Identifies a resolved config: the sha256 of its text, in hexadecimal."""
+    """The sha256 of a resolved config's text, in hexadecimal, which identifies the config."""
     return hashlib.sha256(text(config).encode()).hexdigest()
 
 
@@ -111,7 +112,7 @@ def innermost_dataset(dataset: Any) -> Any:
 
 
 def dicts_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Every dict within a value, itself included."""
+    """Every dict within `value`, and `value` itself if it is one."""
     if isinstance(value, dict):
         yield value
         for item in list(value.values()):

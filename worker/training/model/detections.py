@@ -1,4 +1,4 @@
-"""What a network says of a page: boxes, with their classes and how sure it is."""
+"""The detections of a network on a page: boxes with their category and score."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from training.labels.categories import CATEGORIES
 
 
 class Detection(NamedTuple):
-    """One box of the network, in pixels of the page: its category (`labels.categories`), how sure it is (0 to 1)."""
+    """A detected box in pixels of the page's image, its category (`labels.categories`) and its score (0 to 1)."""
 
     category: int
     score: float
@@ -15,7 +15,10 @@ class Detection(NamedTuple):
 
 
 def from_mmdetection(instances: Any) -> list[Detection]:
-    """Of mmdetection's result for one page; the classes are those of CATEGORIES, in their order."""
+    """The detections in mmdetection's result for one page, whose classes must be those of CATEGORIES, in that order.
+
+    `instances` holds tensors: `bboxes` (N, 4) in pixels, `scores` (N,) and `labels` (N,), indices of classes.
+    """
     categories = list(CATEGORIES)
     boxes, scores, labels = (getattr(instances, name).cpu().tolist() for name in ("bboxes", "scores", "labels"))
     return [

@@ -1,4 +1,4 @@
-"""A published model, loaded: page images in, detections out. Importing it takes seconds, since torch comes along."""
+"""Runs a published model: page images in, detections out. Importing this takes seconds, since it imports torch."""
 
 import logging
 import os
@@ -23,13 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Detector:
-    """The network on its device."""
+    """A model's network on a device, ready to predict."""
 
     def __init__(self, model: VerifiedModel, *, device: str, batch_size: int) -> None:
-        """Execute the model's config, build the network and fill it; `device` is auto, cpu or cuda.
+        """Execute the model's config, build the network and load its weights. `device` is auto, cpu or cuda;
+        `batch_size` counts pages.
 
-        Raises ConfigError where there is no such device or the config builds no network, DataError where the weights
-        are not that network's.
+        Raises ConfigError if there is no such device or the network cannot be built, DataError if the weights do not
+        fit the network or the classes do not match the manifest.
         """
         self._device = _find_device(device)
         self._batch_size = batch_size
@@ -49,7 +50,7 @@ class Detector:
             self._pipeline = Compose(_test_pipeline(loaded))
         except WorkerError:
             raise
-        except Exception as error:  # whatever the config asks mmdetection for
+        except Exception as error:  # a config can make mmdetection raise anything
             raise ConfigError(
                 f"The config of {model.uri} builds no network here ({type(error).__name__}: {error}); use the image "
                 "that it was trained with."
@@ -58,7 +59,7 @@ class Detector:
         self._network.to(self._device).eval()
 
     def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        """What the network detects on each page, in pixels of its image, by batches."""
+        """The detections on each page, in pixels of its image, in the order of `images`."""
         found: list[list[Detection]] = []
         for start in range(0, len(images), self._batch_size):
             batch = images[start : start + self._batch_size]
@@ -82,7 +83,7 @@ def _find_device(name: str) -> torch.device:
 
 
 def _test_pipeline(loaded: Any) -> list[Any]:
-    """How the config prepares a page for the network, less what reads labels."""
+    """The config's steps that prepare a page for the network, except those that load labels."""
     dataset = loaded["test_dataloader"]["dataset"]
     while "dataset" in dataset:
         dataset = dataset["dataset"]
@@ -90,7 +91,7 @@ def _test_pipeline(loaded: Any) -> list[Any]:
 
 
 def _fill(network: Any, state: dict[str, torch.Tensor], *, what: str) -> None:
-    """Raises DataError where the weights are not exactly those of the network."""
+    """Load the weights into the network. Raises DataError if names or shapes differ from the network's."""
     wanted = network.state_dict()
     if set(state) != set(wanted) or len(weights.fitting(state, wanted)) != len(wanted):
         raise DataError(

@@ -1,4 +1,4 @@
-"""What an evaluation says, under names that stay the same whatever was or was not detected."""
+"""The metrics of an evaluation: COCO average precision over all classes and for each class."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,12 +8,12 @@ MAIN_METRIC = "bbox_mAP"
 
 
 def detection_metrics(raw: Mapping[str, object], classes: Sequence[str]) -> dict[str, float]:
-    """`bbox_mAP`, `bbox_mAP_50`, `bbox_mAP_75` and `<class>_mAP` of each class, all within 0..1, from what CocoMetric
-    gives.
+    """`bbox_mAP`, `bbox_mAP_50`, `bbox_mAP_75` and `<class>_mAP` of each class, all within 0..1, from the result of
+    CocoMetric.
 
-    CocoMetric gives nothing at all where nothing was detected: everything is 0 then, which is the true value. What it
-    leaves out otherwise was not measured, and -1 or NaN stand for what has no ground truth: both are left out here.
-    `bbox_mAP` counts the 100 surest boxes of a page, as COCO does, the classes' values up to 1000.
+    An empty result means that nothing was detected: every metric is 0 then. A metric that the result lacks was not
+    measured, and one of -1 or NaN has no ground truth: both are left out. `bbox_mAP` counts the 100 detections of a
+    page with the highest scores, as COCO does; the classes' metrics count up to 1000.
     """
     names = {name: name for name in OVERALL} | {f"{name}_precision": f"{name}_mAP" for name in classes}
     if not raw:

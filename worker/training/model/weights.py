@@ -1,4 +1,4 @@
-"""Files of torch: read without running code of theirs, and checked against a network before training starts."""
+"""Reads torch's weights and checkpoint files without executing code in them, and checks that they fit a network."""
 
 import pickle
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ _HISTORY_METHODS = ("min", "max", "mean", "current", "statistics")
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let torch's safe loader read checkpoints that mmengine wrote, which hold the history of their losses.
+    """Let torch's safe loader read checkpoints that mmengine wrote, which hold the history of the losses.
 
-    They name `getattr`, with which a malicious file could reach anything; what they get instead reaches the methods of
-    HistoryBuffer alone.
+    Such files refer to `getattr`, by which a malicious file could reach anything. The loader gives them a function that
+    reaches only methods of HistoryBuffer.
     """
 
     def history_method(owner: object, name: str) -> Any:
@@ -36,19 +36,22 @@ def allow_mmengine_checkpoints() -> None:
         *(type(numpy.dtype(kind)) for kind in ("float64", "float32", "int64", "int32", "uint8", "bool")),
         (history_method, "builtins.getattr"),
     ]
-    # numpy 2 renamed numpy.core; files name either.
+    # numpy 2 renamed numpy.core to numpy._core; files may use either name.
     for function, name in ((reconstruct, "_reconstruct"), (scalar, "scalar")):
         allowed += [(function, f"numpy.core.multiarray.{name}"), (function, f"numpy._core.multiarray.{name}")]
     torch.serialization.add_safe_globals(allowed)
 
 
 def read(path: Path, *, what: str) -> dict[str, Any]:
-    """The content of a file of torch. Raises DataError where it is none or would run code; `what` names it."""
+    """The content of a torch file. `what` names the file in messages.
+
+    Raises DataError if it is no torch file, or would execute code.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (WorkerError, MemoryError):
         raise
-    except Exception as error:  # a broken pickle fails in any way
+    except Exception as error:  # a broken pickle can raise anything
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DataError(f"{what} cannot be read as tensors and plain data: {first_line}") from error
     if not isinstance(content, dict):
@@ -57,7 +60,9 @@ def read(path: Path, *, what: str) -> dict[str, Any]:
 
 
 def state_of(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint, or the content itself where it is only weights; without DataParallel's prefix."""
+    """The tensors of a checkpoint's `state_dict`, or of the content itself if it has none; without the prefix `module.`
+    of DataParallel.
+    """
     state = content.get("state_dict", content)
     tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
     if tensors and all(name.startswith("module.") for name in tensors):
@@ -66,16 +71,16 @@ def state_of(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 
 
 def fitting(weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Those weights that the network has under the same name and in the same shape."""
+    """The weights whose name and shape are also in the network's state dict."""
     return {name: value for name, value in weights.items() if name in network and network[name].shape == value.shape}
 
 
 def base_for(
     weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor], *, what: str
 ) -> dict[str, torch.Tensor]:
-    """The base weights that the network can use: of a detector, or of a classifier for its backbone.
+    """The base weights that the network can use: those of a detector, or those of a classifier for its backbone.
 
-    Raises ConfigError where there are none.
+    Raises ConfigError if none fit.
     """
     found = fitting(weights, network) or fitting(
         {f"backbone.{name}": value for name, value in weights.items()}, network
@@ -88,15 +93,15 @@ def base_for(
 def check_resumable(
     content: Mapping[str, Any], network: Mapping[str, torch.Tensor], *, has_schedule: bool, what: str
 ) -> None:
-    """Raise ConfigError where a training cannot be continued from this: weights only, another network, or a schedule
-    of the learning rate on one side only.
+    """Raise ConfigError if a training cannot resume from this content: it is only weights, it is of another network, or
+    only one of checkpoint and config has a learning-rate schedule.
     """
     needed = ("state_dict", "optimizer", "message_hub")
     if not set(needed) <= set(content) or not {"epoch", "iter"} <= set(content.get("meta", {})):
         raise ConfigError(
             f"{what} holds weights but no training state, so that nothing can be continued; use it with --load-from."
         )
-    # mmengine leaves the key out where the config has no param_scheduler.
+    # mmengine leaves the key out if the config has no param_scheduler.
     if has_schedule != ("param_schedulers" in content):
         raise ConfigError(
             f"{what} was trained {'without' if has_schedule else 'with'} param_scheduler; continue with its own config."

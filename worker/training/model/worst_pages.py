@@ -1,7 +1,8 @@
-"""Which pages a model does worst on, and what is wrong there. Pure, but for reading the truth.
+"""Finds the pages with a model's worst detections, and the errors on them. Pure, except for reading the COCO file.
 
-A page's score is the F1 of its tables and cells: a detection is right where it covers a labelled box of its class with
-an IoU of at least .5, each box once, the surest detections first. Headers are left out, which are made of cells.
+A page is judged by the F1 of its tables and cells. Detections are matched in the order of their scores: one is right if
+its IoU with a label of its category, not matched before, is at least MIN_IOU. Headers are not judged, since they are
+made of cells.
 """
 
 import json
@@ -19,13 +20,13 @@ from training.model.detections import Detection
 
 JUDGED = (TABLE, CELL)
 MIN_IOU = 0.5
-MIN_SCORE = 0.3  # of a detection, as `training.infer` takes them by default
+MIN_SCORE = 0.3  # detections below it are ignored, as `training.infer` does by default
 MAX_PAGES = 12
 
 
 @dataclass(frozen=True, kw_only=True)
 class TruePage:
-    """A page and its labels, (category, box) each, in its pixels."""
+    """A page with its labels, each a category and a box in pixels of the page's image."""
 
     file_name: str
     width: int
@@ -35,25 +36,25 @@ class TruePage:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgedPage:
-    """A page's labels and detections, told apart by whether they meet."""
+    """A page's labels and detections, each as matched or unmatched; boxes in pixels of the page's image."""
 
     file_name: str
     width: int
     height: int
-    found: Sequence[Box]  # labels that were detected
-    missed: Sequence[Box]  # labels that were not
-    right: Sequence[Box]  # detections
-    wrong: Sequence[Box]
+    found: Sequence[Box]  # labels with a matching detection
+    missed: Sequence[Box]  # labels without one
+    right: Sequence[Box]  # detections with a matching label
+    wrong: Sequence[Box]  # detections without one
 
     @property
     def f1(self) -> float:
-        """0 to 1; 1 where there is nothing and nothing was detected."""
+        """0 to 1; 1 for a page without labels and detections."""
         total = len(self.found) + len(self.missed) + len(self.right) + len(self.wrong)
         return 2 * len(self.right) / total if total else 1.0
 
 
 def read_truth(coco_file: Path) -> dict[int, TruePage]:
-    """The pages of a COCO file by their ids. Raises OSError, ValueError, KeyError for what is none."""
+    """The pages of a COCO file by image id. Raises OSError, ValueError or KeyError for an invalid file."""
     content = json.loads(coco_file.read_bytes())
     boxes: dict[int, list[tuple[int, Box]]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
@@ -70,7 +71,7 @@ def read_truth(coco_file: Path) -> dict[int, TruePage]:
 
 
 def judge(page: TruePage, detections: Iterable[Detection]) -> JudgedPage:
-    """Compare a page's detections with its labels; those less sure than MIN_SCORE do not count."""
+    """Compare a page's detections with its labels; detections below MIN_SCORE are ignored."""
     found: list[Box] = []
     missed: list[Box] = []
     right: list[Box] = []
@@ -99,14 +100,16 @@ def judge(page: TruePage, detections: Iterable[Detection]) -> JudgedPage:
 
 
 def worst(pages: Iterable[JudgedPage], most: int = MAX_PAGES) -> list[JudgedPage]:
-    """The worst pages, the worst first; of equally bad ones those with more faults. Perfect ones are left out."""
+    """At most `most` pages, those with the lowest F1 first, then those with more errors. Perfect pages are left out."""
     by_name: Mapping[str, JudgedPage] = {page.file_name: page for page in pages}
     faulty = [page for page in by_name.values() if page.f1 < 1.0]
     return sorted(faulty, key=lambda page: (page.f1, -len(page.missed) - len(page.wrong), page.file_name))[:most]
 
 
 def _match(detected: Sequence[Box], labels: Sequence[Box]) -> list[int | None]:
-    """For each detection, in their order, the label that it meets best of those that no one before met."""
+    """For each detection, in order, the index of the unmatched label with the highest IoU, or None if that is below
+    MIN_IOU.
+    """
     if not detected or not labels:
         return [None] * len(detected)
     overlaps = _ious(_array(detected), _array(labels))
@@ -126,7 +129,7 @@ def _array(boxes: Sequence[Box]) -> NDArray[np.float64]:
 
 
 def _ious(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The IoU of each box of the one with each of the other."""
+    """The IoU of each of N boxes with each of M boxes: (N, 4) and (M, 4) to (N, M)."""
     low = np.maximum(one[:, None, :2], other[None, :, :2])
     high = np.minimum(one[:, None, 2:], other[None, :, 2:])
     common = np.prod(np.clip(high - low, 0.0, None), axis=2)

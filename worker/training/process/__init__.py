@@ -1,1 +1,1 @@
-"""This process, its container and its children. Knows nothing of documents or training."""
+"""This process, its container and its child processes. Nothing here depends on documents or training."""

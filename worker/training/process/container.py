@@ -1,4 +1,4 @@
-"""The CPUs and the memory of this container, or of this machine where there is none."""
+"""How many CPUs and how much memory this process may use: the container's limits, or else the machine's."""
 
 import math
 import os
@@ -8,9 +8,9 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def available_cpus(cgroup: Path = CGROUP) -> int:
-    """The CPUs this process may use, by its affinity and its container's quota; at least 1.
+    """How many CPUs this process may use by its affinity and its container's quota; at least 1.
 
-    `os.cpu_count()` is the node's: with it, a pod that may use 2 of 64 cores would start 64 renderers.
+    `os.cpu_count()` counts the node's CPUs: by it, a pod that may use 2 of 64 cores would start 64 renderers.
     """
     affinity = len(os.sched_getaffinity(0))
     quota = _quota(cgroup)
@@ -18,7 +18,7 @@ def available_cpus(cgroup: Path = CGROUP) -> int:
 
 
 def _quota(cgroup: Path) -> float | None:
-    """Cores by the cgroup's CPU quota, version 2 or 1; None where there is no limit."""
+    """The CPU quota of the cgroup (v2 or v1) in cores; None if there is no limit."""
     try:
         limit, period = (cgroup / "cpu.max").read_text().split()
     except (OSError, ValueError):
@@ -33,7 +33,7 @@ def _quota(cgroup: Path) -> float | None:
 
 
 def container_memory(cgroup: Path = CGROUP) -> int:
-    """Bytes of memory by the cgroup's limit, version 2 or 1, but no more than the machine has."""
+    """The memory limit of the cgroup (v2 or v1) in bytes, at most the machine's memory."""
     machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in (cgroup / "memory.max", cgroup / "memory/memory.limit_in_bytes"):
         try:

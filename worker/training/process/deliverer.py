@@ -1,7 +1,7 @@
-"""A thread that delivers what changes to somebody who may be slow, silent or gone.
+"""A background thread that sends changing content to a receiver that may be slow, silent or gone.
 
-The newest wins: what changed in between is delivered together. What fails is tried again, later and later; it never
-holds up those who change things, and costs one warning.
+Only the newest content is sent: changes between two deliveries are merged. A failed delivery is retried with backoff;
+it never blocks the code that makes the changes. A series of failures logs one warning.
 """
 
 import logging
@@ -15,14 +15,12 @@ from typing import Generic, TypeVar
 from training.process.backoff import PATIENT, Backoff
 
 logger = logging.getLogger(__name__)
-CLOSING_INTERVAL_S = 0.5  # between tries when little time is left
+CLOSING_INTERVAL_S = 0.5  # between retries while closing, when little time is left
 _Content = TypeVar("_Content")
 
 
 class DeliveryError(Exception):
-    """It did not arrive. `retry` says whether the same may arrive later, `after_s` how long the receiver asked to
-    wait.
-    """
+    """A delivery failed. `retry`: it may succeed later. `after_s`: how many seconds the receiver asked to wait."""
 
     def __init__(self, reason: str, *, retry: bool, after_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -32,33 +30,33 @@ class DeliveryError(Exception):
 
 @dataclass
 class Schedule:
-    """When something is tried. Asks no clock: all times are seconds of one that only goes forward."""
+    """Decides when to try a delivery. Reads no clock: all times are seconds of the caller's monotonic clock."""
 
-    min_interval_s: float  # from one delivery to the next
+    min_interval_s: float  # between two deliveries
     backoff: Backoff
     next_try_s: float = 0.0
-    failures: int = 0  # since the last delivery
+    failures: int = 0  # in a row
     close_by_s: float | None = None
     _is_waiting: bool = False  # there is something to deliver
     _is_urgent: bool = False
 
     def change(self, *, urgent: bool) -> None:
-        """There is something new; what is urgent waits for nothing."""
+        """Note that there is new content; urgent content is due at once, whatever the interval or the backoff."""
         self._is_waiting = True
         self._is_urgent = self._is_urgent or urgent
 
     def close(self, by_s: float) -> None:
-        """What waits is tried at once, and again until that time; the first time that is named counts."""
+        """Make waiting content due at once, with retries until `by_s`. Later calls change nothing."""
         if self.close_by_s is None:
             self.close_by_s = by_s
             self._is_urgent = True
 
     def is_over(self, now_s: float) -> bool:
-        """It was closed, and nothing is left to try or no time."""
+        """Whether `close` was called, and either nothing waits or the time is up."""
         return self.close_by_s is not None and (not self._is_waiting or now_s >= self.close_by_s)
 
     def wait_s(self, now_s: float) -> float:
-        """Until the next try, or the end; 0 where it is due, infinite where nothing is to be done."""
+        """Seconds until the next try or the closing time: 0 if a try is due, infinite if nothing waits."""
         if not self._is_waiting:
             return math.inf
         if self._is_urgent:
@@ -67,16 +65,18 @@ class Schedule:
         return max(0.0, until_s - now_s)
 
     def begin(self) -> None:
-        """A try begins, of all that has changed."""
+        """Note that a try begins, with all changes so far."""
         self._is_waiting = self._is_urgent = False
 
     def succeed(self, now_s: float) -> None:
-        """The try arrived."""
+        """Note that the try succeeded."""
         self.failures = 0
         self.next_try_s = now_s + self.min_interval_s
 
     def fail(self, now_s: float, *, retry: bool, after_s: float = 0.0) -> None:
-        """The try failed; `retry` what it was of, not before `after_s` seconds unless something urgent comes."""
+        """Note that the try failed. `retry`: its content waits again, for at least `after_s` seconds unless an urgent
+        change comes or it is closing.
+        """
         self.failures += 1
         self._is_waiting = self._is_waiting or retry
         delay_s = max(after_s, self.backoff.delay_s(self.failures))
@@ -84,7 +84,7 @@ class Schedule:
 
 
 class Deliverer(Generic[_Content]):
-    """The thread. What it delivers is its owner's, who changes it under `lock`."""
+    """The delivering thread. Its owner keeps the content, and changes it only while it holds `lock`."""
 
     def __init__(
         self,
@@ -97,8 +97,9 @@ class Deliverer(Generic[_Content]):
         first_after_s: float = 0.0,
         backoff: Backoff = PATIENT,
     ) -> None:
-        """`take` gives what is to be delivered, under the lock; `deliver` raises DeliveryError where it does not
-        arrive, and what else it raises is a fault that no second try mends. `trouble` is what a warning says.
+        """`take` is called under the lock and returns the content to deliver. `deliver` sends it and raises
+        DeliveryError on failure; any other exception counts as a failure that is not worth a retry. `trouble` begins
+        the warning about a failure.
         """
         self._take = take
         self._deliver = deliver
@@ -121,13 +122,13 @@ class Deliverer(Generic[_Content]):
         return self._schedule.failures > 0
 
     def change(self, *, urgent: bool = False) -> None:
-        """Deliver soon, at once if urgent. Returns at once."""
+        """Have the content delivered soon, or immediately if urgent. Does not wait for the delivery."""
         with self.lock:
             self._schedule.change(urgent=urgent)
             self.lock.notify()
 
     def close(self, timeout_s: float) -> None:
-        """Deliver what waits, trying for at most `timeout_s` seconds, and stop. May be called twice."""
+        """Deliver what waits, with retries for at most `timeout_s` seconds, and stop. May be called twice."""
         with self.lock:
             self._schedule.close(time.monotonic() + timeout_s)
             self.lock.notify()
@@ -142,13 +143,13 @@ class Deliverer(Generic[_Content]):
                 self._deliver(content)
             except DeliveryError as error:
                 self._failed(error)
-            except Exception as error:  # noqa: BLE001  a fault of theirs must not end the thread
+            except Exception as error:  # noqa: BLE001  a bug in `take` or `deliver` must not end the thread
                 self._failed(DeliveryError(f"{type(error).__name__}: {error}", retry=False))
             else:
                 self._succeeded()
 
     def _wait(self) -> bool:
-        """Until a try is due; false at the end."""
+        """Wait until a try is due and return true; return false when it is over."""
         with self.lock:
             while True:
                 now_s = time.monotonic()

@@ -1,4 +1,4 @@
-"""Runs a command to its exit code: what the outermost frame of each of the three does."""
+"""Runs one of the three commands, reports its failure and returns its exit code."""
 
 import os
 import sys
@@ -17,8 +17,8 @@ def run_command(
 ) -> int:
     """Runs a command and returns the process's exit code: 0, or that of the exception it raised.
 
-    Prints one line to stderr for a failure; the traceback too where nobody expected the exception or `is_verbose()`.
-    `on_failure` writes the termination message; whatever it raises is printed, and does not hide the first failure.
+    Prints one line to stderr for a failure, and the traceback if the exception was unexpected or `is_verbose()`.
+    `on_failure` writes the termination message; what it raises is printed and does not hide the command's failure.
     SystemExit (`--help`) passes through.
     """
     try:
@@ -33,14 +33,14 @@ def run_command(
         try:
             if on_failure is not None:
                 on_failure(failure)
-        except BaseException as second:  # noqa: BLE001 - the first failure is the one that counts, SIGTERM or not
+        except BaseException as second:  # noqa: BLE001 - even SIGTERM must not replace the command's own failure
             print(f"error: the failure could not be reported: {one_line(repr(second))}", file=sys.stderr, flush=True)
         return failure.exit_code
     return 0
 
 
 def end_process(code: int) -> NoReturn:
-    """End the process with a command's exit code; a failed one without waiting for threads that stand in a request."""
+    """End the process with a command's exit code. After a failure, do not wait for threads that hang in a request."""
     if code == 0:
         sys.exit(0)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""A pool of processes that are kept apart from each other: one that is killed takes no other task with it."""
+"""A process pool whose tasks survive the death of another task's process."""
 
 import multiprocessing
 import os
@@ -18,25 +18,25 @@ _Result = TypeVar("_Result")
 
 
 class ProcessKilledError(Exception):
-    """The process that ran the task alone was killed: by the kernel for lack of memory, most likely."""
+    """A process that ran nothing but this task was killed, most likely by the kernel for lack of memory."""
 
 
 def warm_up(preload: str | None = None) -> None:
-    """Starts what the pool's processes are forked from, whose imports take half a second: the earlier, the better."""
-    # A fork server, since forking this process, which has threads, can deadlock the child.
+    """Starts the fork server early, since its imports (of the module `preload`) take half a second."""
+    # A fork server, since this process has threads: a child forked from it could deadlock.
     forkserver.set_forkserver_preload([preload] if preload else [])
     forkserver.ensure_running()
 
 
 class DocumentPool:
-    """A pool of processes, as a context manager.
+    """A process pool, as a context manager.
 
-    Python's pool breaks as a whole when one of its processes is killed. Here the tasks that were under way are run
-    again, each alone, which tells the one that is at fault from the others.
+    Python's pool breaks as a whole when one of its processes is killed. This one then reruns the tasks that were under
+    way, each alone in a process, so that only the task at fault fails.
     """
 
     def __init__(self, count: int, *, initialize: Callable[[], None], preload: str | None = None) -> None:
-        """`initialize` runs first in each process; `preload` is the module that its tasks are of."""
+        """`count` processes. `initialize` runs first in each; `preload` is the module that defines the tasks."""
         warm_up(preload)
         self._context = multiprocessing.get_context("forkserver")
         self._count = count
@@ -47,7 +47,7 @@ class DocumentPool:
         self._pool = self._new(count)
 
     def submit(self, function: Callable[..., _Result], *arguments: Any) -> "Future[_Result]":
-        """Starts a task; `result` waits for it."""
+        """Starts a task. Pass its future to `result` to wait for it. Raises Transient after `kill`."""
         with self._lock:
             try:
                 return self._pool.submit(function, *arguments)
@@ -58,7 +58,11 @@ class DocumentPool:
                 return self._pool.submit(function, *arguments)
 
     def result(self, future: "Future[_Result]", function: Callable[..., _Result], *arguments: Any) -> _Result:
-        """What the task gave. Raises ProcessKilledError where its process is killed even when it runs alone."""
+        """Waits for a task and returns its result; `function` and `arguments` are those of `submit`, for a rerun.
+
+        Raises what the task raised, ProcessKilledError if its process is killed even when it runs alone, Transient
+        after `kill`.
+        """
         try:
             return future.result()
         except BrokenProcessPool:
@@ -94,7 +98,7 @@ class DocumentPool:
 
 
 def _begin(initialize: Callable[[], None]) -> None:
-    """In a process of the pool: a process group of its own, so that it ends together with the programs it started."""
+    """Prepare a process of the pool; a process group of its own lets it end together with the programs it started."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -103,7 +107,7 @@ def _begin(initialize: Callable[[], None]) -> None:
 
 
 def _end_with_parent() -> None:
-    """Where the program is killed without a word, nothing that it started goes on."""
+    """End this process group when the parent process ends, even by SIGKILL."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

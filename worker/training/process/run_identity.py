@@ -1,6 +1,5 @@
-"""Which TrainingRun, and which attempt of it, this process works for.
-
-The variables are those of docs/architecture.md, "What a worker pod gets".
+"""Which TrainingRun, and which attempt of it, this process works for, read from the environment variables of
+docs/architecture.md, "What a worker pod gets".
 """
 
 import os
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class RunIdentity:
-    """The TrainingRun that this process works for; empty on a laptop."""
+    """The TrainingRun that this process works for; all fields are empty on a laptop."""
 
     namespace: str = ""
     name: str = ""

@@ -1,4 +1,4 @@
-"""SIGTERM: what a node sends before it takes the pod away. The work stops where it can be continued."""
+"""Handles SIGTERM, which a pod gets before it is removed: the work stops where the next attempt can continue it."""
 
 import os
 import signal
@@ -12,16 +12,17 @@ from training.process.exit import run_command
 
 
 class StopRequest:
-    """Remembers that SIGTERM arrived. Later ones change nothing: the work is stopping already.
+    """Remembers that SIGTERM arrived. Further SIGTERMs change nothing: the work is stopping already.
 
-    As a context manager it takes over the signal; only the main thread may. Until `defer()` is called the signal raises
-    Interrupted wherever the program stands; afterwards the training loop asks `requested` and stops at its next
-    iteration. What has not ended `deadline_s` seconds after the signal, because a server does not answer, is ended with
-    the exit code of Interrupted; `on_failure` then writes the termination message, from another thread.
+    As a context manager it installs the signal handler, which only the main thread may do. Until `defer()` is called
+    the handler raises Interrupted, wherever the program is; afterwards the training loop checks `requested` and stops
+    after the running iteration. If the work has not ended `deadline_s` seconds after the signal, because a server does
+    not answer, another thread calls `on_failure`, which writes the termination message, and ends the process with the
+    exit code of Interrupted.
     """
 
     def __init__(self, *, deadline_s: float, on_failure: Callable[[Failure], None]) -> None:
-        """`deadline_s`: less than the grace period, after which the node kills the process without a word."""
+        """`deadline_s` must be less than the pod's grace period, after which the process is killed by SIGKILL."""
         self.requested = False
         self._deferred = False
         self._deadline_s = deadline_s
@@ -31,7 +32,7 @@ class StopRequest:
         self._previous: Any = None
 
     def __enter__(self) -> Self:
-        # Started now: a signal handler that starts a thread can wait for a lock that it interrupted.
+        # Not in the signal handler: starting a thread could wait there for a lock that the interrupted code holds.
         threading.Thread(target=self._watch, name="deadline", daemon=True).start()
         self._previous = signal.signal(signal.SIGTERM, self._on_signal)
         return self
@@ -42,12 +43,12 @@ class StopRequest:
         self._arrived.set()
 
     def defer(self) -> None:
-        """From now on only remember the signal."""
+        """From now on only remember the signal. Raises Interrupted if it has arrived."""
         self._deferred = True
         self.check()
 
     def resume(self) -> None:
-        """From now on raise at once again."""
+        """From now on raise Interrupted when the signal arrives. Raises it at once if it has arrived."""
         self._deferred = False
         self.check()
 

@@ -1,4 +1,4 @@
-"""Many requests at a time, in threads that end with the block that needs them."""
+"""A thread pool for parallel requests, whose threads end with the `with` block."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +9,10 @@ TRANSFER_THREADS = 16
 
 @contextmanager
 def thread_pool(count: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that drops what has not started when the block fails, and waits for the rest.
+    """A pool of `count` threads. When the block fails, tasks that have not started are dropped; the others are waited
+    for.
 
-    An interruption waits for nothing: a thread may stand in a request that a server never answers.
+    An interruption (SIGTERM) waits for none: a thread may hang in a request that a server never answers.
     """
     pool = ThreadPoolExecutor(count, name)
     try:

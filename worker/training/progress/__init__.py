@@ -1,1 +1,1 @@
-"""What the operator is told: reports while a stage runs, the termination message at its end."""
+"""What the worker tells the operator: progress reports while a stage runs, the termination message at its end."""

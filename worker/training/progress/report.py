@@ -1,4 +1,4 @@
-"""What a report holds, in the words of docs/architecture.md, "A progress report"."""
+"""The format of a progress report: field limits, metrics, JSON (docs/architecture.md, "A progress report")."""
 
 import json
 import math
@@ -12,8 +12,9 @@ MAX_METRICS = 16
 
 
 def metric_list(metrics: Mapping[str, float]) -> list[JsonObject]:
-    """Metrics as reports carry them, `[{"name", "value": "0.5120"}]`; values that are not finite are left out, as JSON
-    has no NaN.
+    """Metrics in the form of a report, `[{"name", "value": "0.5120"}]`, at most MAX_METRICS of them.
+
+    Values that are not finite are left out, since JSON has no NaN.
     """
     return [
         {"name": name, "value": f"{float(value):.4f}"} for name, value in metrics.items() if math.isfinite(float(value))
@@ -21,4 +22,5 @@ def metric_list(metrics: Mapping[str, float]) -> list[JsonObject]:
 
 
 def encode(value: JsonObject) -> bytes:
+    """`value` as compact JSON in UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", errors="replace")

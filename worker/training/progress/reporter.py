@@ -1,9 +1,9 @@
-"""Tells the operator how far the work is, while it runs.
+"""Reports the progress of a stage to the operator while it runs.
 
-Progress is a courtesy. A report that cannot be delivered is retried, replaced by a newer one, or given up; it never
-blocks, slows or fails the work. The formats are those of docs/architecture.md: a report holds everything known so far,
-so that the newest replaces all before it, and its sequence is the time in milliseconds since 1970, so that it keeps
-growing when a container of one attempt restarts.
+A report that cannot be delivered is retried, replaced by a newer one, or given up; it never blocks, slows or fails the
+work. The format is that of docs/architecture.md. Each report holds everything known so far, so that the newest one
+replaces all before it. Its sequence is the time in milliseconds since 1970, which keeps growing when the container of
+an attempt restarts.
 """
 
 import logging
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class ProgressReporter:
-    """Collects what is known of a stage; a Deliverer sends the newest state.
+    """Collects the state of a stage; a Deliverer sends the newest state in the background.
 
-    `update()` only takes a lock. Reports in between are merged: at most one per `sender.min_interval_s` is sent, urgent
-    ones at once.
+    `update()` never waits for the network. Updates are merged: at most one report per `sender.min_interval_s` seconds
+    is sent, but an urgent one at once.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ProgressReporter:
 
     @classmethod
     def from_env(cls, *, stage: str, environ: Mapping[str, str] = os.environ) -> "ProgressReporter":
-        """The reporter that the environment of docs/architecture.md describes; without TRAINING_PROGRESS_URL it only
+        """The reporter for the environment variables of docs/architecture.md; without TRAINING_PROGRESS_URL it only
         logs.
         """
         url = environ.get("TRAINING_PROGRESS_URL", "")
@@ -73,9 +73,9 @@ class ProgressReporter:
         return cls(sender, stage=stage, attempt=attempt_from_env(environ))
 
     def update(self, *, urgent: bool = False, **fields: Any) -> None:
-        """Remember the fields (camelCase names of the contract) and send them soon, at once if urgent.
+        """Set fields of the report (by the contract's camelCase names) and send it soon, or immediately if urgent.
 
-        A field that is None is taken back; numbers that are not finite are left out.
+        A field whose value is None, NaN or infinite is removed from the report.
         """
         with self._deliverer.lock:
             if not self._deliverer.is_closing:
@@ -83,12 +83,12 @@ class ProgressReporter:
                 self._deliverer.change(urgent=urgent)
 
     def state(self) -> JsonObject:
-        """All that is known, as the next report would carry it (the sequence is that of the last one)."""
+        """The next report, but with the sequence of the last one that was sent."""
         with self._deliverer.lock:
             return {**self._state, "sequence": self._sequence}
 
     def close(self, *, timeout_s: float = 5.0, **fields: Any) -> None:
-        """Send the final report, trying for at most `timeout_s` seconds, and stop. May be called twice."""
+        """Send the final report, with retries for at most `timeout_s` seconds, and stop. May be called twice."""
         with self._deliverer.lock:
             if not self._deliverer.is_closing:
                 self._merge({**fields, "final": True})

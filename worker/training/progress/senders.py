@@ -1,4 +1,4 @@
-"""Where reports go: the operator's gateway, the log of a laptop, nowhere."""
+"""Where progress reports are sent: to the operator's gateway, to the log (on a laptop), or nowhere."""
 
 import logging
 import ssl
@@ -16,7 +16,7 @@ MAX_REPORT_BYTES = 8 * 1024
 
 
 class Sender(Protocol):
-    """Where reports go."""
+    """Sends reports, at most one per `min_interval_s` seconds unless one is urgent."""
 
     min_interval_s: float
 
@@ -25,7 +25,7 @@ class Sender(Protocol):
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The token belongs to the gateway alone: a redirect is an error."""
+    """Treats a redirect as an error: the token must reach nobody but the gateway."""
 
     def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
         return None
@@ -41,7 +41,7 @@ class GatewaySender:
         self._token_file = token_file
         self._timeout_s = timeout_s
         tls = ssl.create_default_context(cadata=ca_pem or None)
-        # The gateway is a Service of the same cluster: a proxy from the environment has no part in this.
+        # No proxy, whatever the environment says: the gateway is a Service of the same cluster.
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls), _NoRedirect
         )
@@ -50,15 +50,15 @@ class GatewaySender:
         headers = {"Content-Type": "application/json"}
         try:
             if self._token_file is not None:
-                # Read each time: the kubelet renews the file.
+                # Read for each report, since the kubelet renews the file.
                 headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
             request = urllib.request.Request(self._url, data=_report_body(report), headers=headers, method="POST")  # noqa: S310
             with self._opener.open(request, timeout=self._timeout_s):
                 return
         except urllib.error.HTTPError as error:
             with error:
-                # 401 and 403 may heal: the operator may not have seen this pod yet, or the token was just renewed.
-                # 409 is a newer report taken before this one, 413 and 422 a body that will never be taken.
+                # 401 and 403 may be temporary: the operator may not have seen this pod yet, or the token was just
+                # renewed. 409 means that a newer report was accepted, 413 and 422 that this body never will be.
                 retry = error.code in (401, 403, 408, 429) or error.code >= 500
                 raise DeliveryError(
                     f"HTTP {error.code}", retry=retry, after_s=_retry_after_s(error.headers.get("Retry-After"))
@@ -68,7 +68,7 @@ class GatewaySender:
 
 
 class LogSender:
-    """Stands in where no gateway is named, as on a laptop: progress goes to the log, not often."""
+    """Logs the progress now and then, if no gateway is configured, as on a laptop."""
 
     min_interval_s = 10.0
 
@@ -78,12 +78,12 @@ class LogSender:
 
 
 class NullSender:
-    """For the ranks whose progress the main one tells."""
+    """Sends nothing: for all ranks but the main one, which reports the progress of the whole training."""
 
     min_interval_s = 3600.0
 
     def send(self, report: JsonObject) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def _retry_after_s(header: str | None) -> float:
@@ -94,7 +94,9 @@ def _retry_after_s(header: str | None) -> float:
 
 
 def _report_body(report: JsonObject) -> bytes:
-    """At most MAX_REPORT_BYTES of JSON; metrics go before resume points, which people need most."""
+    """The report as JSON of at most MAX_REPORT_BYTES. A longer one loses its metrics, then its resume points, which
+    people need most. Raises DeliveryError if it is still too long.
+    """
     for leave_out in ((), ("metrics",), ("metrics", "resumePoints")):
         body = encode({key: value for key, value in report.items() if key not in leave_out})
         if len(body) <= MAX_REPORT_BYTES:

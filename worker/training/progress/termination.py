@@ -1,5 +1,5 @@
-"""A pod's last word (docs/architecture.md, "The termination message"): one function for each that there is, made to
-fit.
+"""Builds the pod's termination message, one function per kind, and writes it, shortened to the size that Kubernetes
+keeps (docs/architecture.md, "The termination message").
 """
 
 import json
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 MAX_TERMINATION_BYTES = 4096
-MAX_URI_BYTES = 700  # of a report's address: the operator's status takes no longer one, and a part of one leads nowhere
+MAX_URI_BYTES = 700  # of the report's URI: the TrainingRun's status takes no longer one, and a cut URI is useless
 
 
 def dataset_message(
@@ -32,8 +32,8 @@ def dataset_message(
     images: Mapping[str, int],
     annotations: Mapping[str, int],
 ) -> JsonObject:
-    """Of a run that made, or found, its dataset. `prepared` and `quarantined` count documents; `images` are those of
-    each split, `annotations` those of each category.
+    """A dataset was made, or found (`cache_hit`). `prepared` and `quarantined` count documents, `images` the images of
+    each split, `annotations` the labels of each category.
     """
     dataset = {
         "digest": digest,
@@ -48,7 +48,7 @@ def dataset_message(
 
 
 def shard_message(*, index: int, of: int, documents: int) -> JsonObject:
-    """Of a share of so many documents, whose dataset another pod assembles."""
+    """Shard `index` of `of` is prepared; it has so many `documents`. Another pod assembles the dataset."""
     return {**_message(STAGE_PREPROCESS, "succeeded"), "shard": {"index": index, "of": of, "documents": documents}}
 
 
@@ -62,8 +62,8 @@ def model_message(
     metrics: Mapping[str, float],
     progress: JsonObject,
 ) -> JsonObject:
-    """Of a training whose model is published. `metrics` are those of the test split; `report` is the address of the
-    training's page, None where there is none.
+    """A model was trained and published. `metrics` are those of the test split; `report` is the URI of the training's
+    report, None if there is none. A URI longer than MAX_URI_BYTES is left out.
     """
     model: JsonObject = {"uri": uri, "sha256": sha256, "sizeBytes": size_bytes, "manifest": manifest}
     if report is not None and len(report.encode()) <= MAX_URI_BYTES:
@@ -73,12 +73,12 @@ def model_message(
 
 
 def node_message(*, index: int, of: int) -> JsonObject:
-    """Of a node whose training the main one publishes."""
+    """A training over several nodes succeeded, on another node than the main one, which publishes the model."""
     return {**_message(STAGE_TRAIN, "succeeded"), "node": {"index": index, "of": of}}
 
 
 def failed_message(stage: str, failure: Failure, *, progress: JsonObject | None = None) -> JsonObject:
-    """Of a stage that failed."""
+    """A stage failed."""
     message: JsonObject = {
         **_message(stage, "failed"),
         "exitCode": failure.exit_code,
@@ -89,21 +89,21 @@ def failed_message(stage: str, failure: Failure, *, progress: JsonObject | None 
 
 
 def _message(stage: str, result: str) -> JsonObject:
-    """What every message begins with."""
+    """The fields that every message has."""
     return {"version": 1, "stage": stage, "result": result}
 
 
 def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ) -> None:
-    """Write the pod's last word to TRAINING_TERMINATION_LOG, shortened to fit; does nothing where that is not set, as
-    on a laptop.
+    """Write the message to the file TRAINING_TERMINATION_LOG, shortened to fit; do nothing if that is not set, as on a
+    laptop.
 
-    Never raises: the exit code still tells the story.
+    A file that cannot be written only logs a warning: the exit code still says how the command ended.
     """
     path = environ.get("TRAINING_TERMINATION_LOG", "")
     if not path:
         return
     try:
-        # In place: the kubelet mounted this very file, a rename over it is refused.
+        # In place: the kubelet mounted this very file, so that no other file can be renamed over it.
         Path(path).write_bytes(fit_termination(message))
     except OSError as error:
         logger.warning("the termination message could not be written to %s: %s", path, error)
@@ -112,8 +112,8 @@ def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] 
 def fit_termination(message: Mapping[str, Any], *, most_bytes: int = MAX_TERMINATION_BYTES) -> bytes:
     """The message as JSON of at most `most_bytes` bytes.
 
-    What people can live without goes first: a long text's end, older resume points, metrics, the whole progress, the
-    report's address.
+    The least important is dropped first: the ends of long texts, older resume points, metrics, the whole progress, the
+    report's URI.
     """
     fitted: JsonObject = json.loads(encode(_without_nan(dict(message))))
     steps: tuple[Callable[[JsonObject], None], ...] = (
@@ -145,7 +145,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _cut_texts(value: Any, most_bytes: int) -> None:
-    """Cut every text in place, deep down, that takes more than `most_bytes` bytes, at a character's border."""
+    """Cut every text within `value` to at most `most_bytes` bytes of UTF-8, in place, between two characters."""
     for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
         if isinstance(item, dict | list):
             _cut_texts(item, most_bytes)

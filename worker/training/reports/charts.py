@@ -1,7 +1,7 @@
-"""Line charts as inline SVG, for a page that runs no script. Pure.
+"""Draws line charts as inline SVG, for a page that runs no script. Pure.
 
-Colours are CSS classes of `training_style`, so that a chart follows the page into the dark. Whatever a series holds,
-numbers that are none included, the drawing is valid and stays within its box.
+Colours are CSS classes of `training_style`, so that a chart follows the page's light or dark mode. Whatever numbers a
+series holds, NaN and infinity included, the SVG is valid and stays within its box.
 """
 
 import html
@@ -9,18 +9,18 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-WIDTH, HEIGHT = 400, 220  # the chart's own units; the page stretches it
-LEFT, RIGHT, TOP, BOTTOM = 46, 390, 16, 190  # of the area where lines are drawn
-MAX_POINTS = 400  # of a line; more are averaged
-MAX_DOTS = 60  # a line with more points has none marked
-DRAWABLE = 1e100  # beyond it lies nothing that a chart could show
+WIDTH, HEIGHT = 400, 220  # SVG user units; the page scales the chart
+LEFT, RIGHT, TOP, BOTTOM = 46, 390, 16, 190  # edges of the plot area
+MAX_POINTS = 400  # a line with more points is drawn by their averages
+MAX_DOTS = 60  # a line with more points gets no dots
+DRAWABLE = 1e100  # larger absolute values are treated as gaps
 MARK_LABEL_WIDTH = 14.0
 Point = tuple[float, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A named series of (x, y), in the order of x. `colour` counts the palette's from 0; `is_faint` is background."""
+    """A named series of (x, y), sorted by x. `colour` is an index into the palette; a faint line is background only."""
 
     name: str
     points: Sequence[Point]
@@ -29,7 +29,7 @@ class Line:
 
 
 def label(value: float) -> str:
-    """A number as short as it can be read."""
+    """A number as a short text for an axis."""
     if value and not 1e-4 <= abs(value) < 1e5:
         digits, _, exponent = f"{value:.3g}".partition("e")
         return f"{digits}e{int(exponent)}" if exponent else digits
@@ -38,7 +38,7 @@ def label(value: float) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """Something that happened at x: a dashed line with a short label, and a longer one for those who point at it."""
+    """An event at x: a dashed vertical line with a short label, and `meaning` as its tooltip."""
 
     x: float
     label: str
@@ -47,7 +47,7 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Lines over a common x from 0 to `x_end`. Zero is always in sight, so that a small change looks small."""
+    """Lines over an x axis from 0 to `x_end`. The y axis always includes 0, so that a small change looks small."""
 
     title: str
     lines: Sequence[Line]
@@ -58,7 +58,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Axis:
-    """Values from `low` to `high` onto units from `start` to `end`; nothing falls outside."""
+    """Maps values from `low` to `high` onto SVG units from `start` to `end`; values outside are clamped."""
 
     low: float
     high: float
@@ -71,7 +71,7 @@ class Axis:
 
 
 def figure(chart: Chart) -> str:
-    """The chart with its title and, where there are several lines, their names."""
+    """The chart as an HTML figure with its title and, if several lines have names, a legend."""
     named = [line for line in chart.lines if line.name]
     keys = "".join(
         f'<span class="line"><i class="ink{line.colour}"></i>{html.escape(line.name)}</span>'
@@ -83,7 +83,7 @@ def figure(chart: Chart) -> str:
 
 
 def svg(chart: Chart) -> Iterator[str]:
-    """The drawing, piece by piece."""
+    """The chart as an SVG element, in pieces."""
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{html.escape(summary(chart))}">\n'
@@ -112,7 +112,7 @@ def svg(chart: Chart) -> Iterator[str]:
 
 
 def summary(chart: Chart) -> str:
-    """The chart in words, for those who hear it."""
+    """The chart in words, for screen readers."""
     said = [chart.title]
     for line in chart.lines:
         values = [y for _, y in _drawable(line.points) if y is not None]
@@ -122,9 +122,9 @@ def summary(chart: Chart) -> str:
 
 
 def ticks(low: float, high: float) -> list[float]:
-    """Round numbers, evenly spaced, the first at most `low` and the last at least `high`; two to eight of them."""
+    """Two to eight round, evenly spaced numbers; the first is at most `low` and the last at least `high`."""
     if high - low <= 1e-9 * max(abs(low), abs(high), 1e-90):
-        # One value only: around it, by a tenth of it.
+        # A single value: show a tenth of it around it.
         room = abs(low) / 10 or 1.0
         low, high = low - room, high + room
     rough = (high - low) / 4
@@ -135,19 +135,19 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def smoothed(points: Sequence[Point]) -> list[Point]:
-    """A mean over about a twenty-fifth of the points around each; the few points of a short series stay as they are."""
+    """The moving average over about 1/25 of the points. A series of fewer than 50 points stays as it is."""
     drawable = _drawable(points)
     reach = len(points) // 50
     found: list[Point] = []
     for index, (x, y) in enumerate(drawable):
-        near = min(reach, index, len(drawable) - 1 - index)  # as far on both sides, so that a slope stays in place
+        near = min(reach, index, len(drawable) - 1 - index)  # equally far on both sides, so that a slope does not shift
         values = [value for _, value in drawable[index - near : index + near + 1] if value is not None]
         found.append((x, None if y is None else sum(values) / len(values)))
     return found
 
 
 def _drawable(points: Sequence[Point]) -> list[Point]:
-    """What cannot be drawn is a gap."""
+    """The points of finite x; a y that cannot be drawn becomes None, which makes a gap in the line."""
     return [
         (x, y if y is not None and math.isfinite(y) and abs(y) < DRAWABLE else None)
         for x, y in points
@@ -156,7 +156,7 @@ def _drawable(points: Sequence[Point]) -> list[Point]:
 
 
 def _thinned(points: Sequence[Point]) -> list[Point]:
-    """At most MAX_POINTS, each the mean of its neighbours."""
+    """At most MAX_POINTS points: consecutive points are averaged in groups of equal size."""
     size = math.ceil(len(points) / MAX_POINTS)
     if size <= 1:
         return list(points)

@@ -1,4 +1,4 @@
-"""The charts of a training, all over the same epochs, with a mark where an attempt continued another. Pure."""
+"""The charts in the report of a training, with a mark where an attempt continued an earlier one. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -8,12 +8,14 @@ from training.model.metrics import OVERALL
 from training.reports.charts import Chart, Line, Mark, Point, figure, smoothed
 from training.tracking.history import LOST, Attempt, History
 
-PALETTE = 4  # colours of training_style
+PALETTE = 4  # number of colours in training_style
 OVERALL_NAMES = ("mAP", "at IoU .5", "at IoU .75")
 
 
 def training_charts(history: History, classes: Sequence[str]) -> str:
-    """The loss, the learning rate, the precision on val and the time of an iteration, as HTML."""
+    """Charts of loss, average precision on val, learning rate, time per iteration and GPU memory over the epochs, as
+    HTML.
+    """
     per_epoch = history.iterations_per_epoch
     last = max([1, *(attempt.last_iteration for attempt in history.attempts)])
     x_end = float(math.ceil(last / per_epoch))
@@ -55,7 +57,7 @@ def training_charts(history: History, classes: Sequence[str]) -> str:
 
 
 def continuations(attempts: Sequence[Attempt]) -> list[Mark]:
-    """Where an attempt continued another: its number, and why there had to be one."""
+    """A mark at each start of a later attempt, with its number and why the attempt before it ended."""
     marks = []
     for before, after in pairwise(attempts):
         why = "was killed" if before.result == LOST else f"ended ({before.reason or before.result})"

@@ -1,6 +1,6 @@
-"""`report.html` of a training: one page on which people see how a training went, and where its model still errs. Pure.
+"""`report.html` of a training: how the training went, and the pages on which its model is worst. Pure.
 
-It carries everything that it shows and runs no script: names and messages come from others.
+The page loads nothing and runs no script. All names and messages are escaped, since they come from users.
 """
 
 import base64
@@ -19,7 +19,7 @@ from training.tracking.history import LOST, RUNNING, Attempt, History
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingFacts:
-    """What is known before it starts. `settings` are shown as they are, in their order."""
+    """What is known before the training starts. `settings` are shown by name, in their order."""
 
     name: str
     classes: Sequence[str]
@@ -28,8 +28,8 @@ class TrainingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PageContent:
-    """All that the page shows. `model` is the address of the published one; `pictures` are JPEGs of the worst pages of
-    `split`, which is empty where none were looked at.
+    """All that the page shows. `model` is the URI of the published model; `pictures` are JPEGs of the worst pages of
+    `split`, which is empty if no split was evaluated.
     """
 
     facts: TrainingFacts
@@ -40,7 +40,7 @@ class PageContent:
 
 
 def training_html(content: PageContent) -> Iterator[str]:
-    """The page, piece by piece."""
+    """The HTML page, in pieces."""
     history = content.history
     yield page_head(f"Training {content.facts.name}", STYLE)
     yield "<header>\n"
@@ -56,7 +56,7 @@ def training_html(content: PageContent) -> Iterator[str]:
 
 
 def best_validation(history: History) -> ValidationRecord | None:
-    """The one with the highest bbox_mAP, the earliest of equals."""
+    """The validation with the highest bbox_mAP, the earliest if several have it."""
     judged = [record for record in history.validations if MAIN_METRIC in record.metrics]
     return max(judged, key=lambda record: record.metrics[MAIN_METRIC], default=None)
 
@@ -203,7 +203,7 @@ def _facts(content: PageContent) -> Iterator[str]:
 
 
 def _precise(value: float | None) -> str:
-    """Three digits; a dash for what was not measured."""
+    """`value` with three decimals; a dash for None, which means not measured."""
     return "–" if value is None else f"{value:.3f}"
 
 

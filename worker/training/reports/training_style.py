@@ -1,4 +1,4 @@
-"""How the report of a training looks, beside what it has in common with the review page."""
+"""The CSS of a training's report, in addition to the style that it shares with the dataset's report."""
 
 from training.reports.style import STYLE as COMMON_STYLE
 

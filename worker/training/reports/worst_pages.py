@@ -1,4 +1,4 @@
-"""A page with its labels and a model's detections drawn on it, as a small JPEG for the report of a training."""
+"""Draws a page's labels and a model's detections on its image, as a small JPEG for the report of a training."""
 
 import io
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from PIL import Image, ImageDraw
 from training.geometry import Box
 from training.model.worst_pages import JudgedPage
 
-# Now, not in the report's thread: data workers are forked, and must not find an import half done.
+# Imports PIL's plugins now, not in the report's thread: a data worker forked meanwhile would inherit half an import.
 Image.preinit()
-LONG_SIDE = 840  # pixels, at most
-QUALITY = 62
+LONG_SIDE = 840  # of the picture, in pixels, at most
+QUALITY = 62  # of the JPEG, 0 to 100
 FOUND, MISSED = (40, 120, 220, 46), (245, 150, 0, 110)  # areas of labels
 RIGHT, WRONG = (20, 90, 200, 255), (215, 20, 40, 255)  # outlines of detections
 
 
 def draw_judged(path: Path, page: JudgedPage) -> bytes:
-    """The page's image with labels as areas, blue where they were detected and orange where not, and detections as
-    outlines, blue where they are right and red where not. Raises OSError for an image that cannot be read.
+    """A JPEG of the page's image. Labels are areas, blue if found and orange if missed; detections are outlines, blue if
+    right and red if wrong. Raises OSError if the image at `path` cannot be read.
     """
     with Image.open(path) as image:
         image.draft("RGB", (LONG_SIDE, LONG_SIDE))
         picture = image.convert("RGB")
     picture.thumbnail((LONG_SIDE, LONG_SIDE), reducing_gap=2.0)
     scale = picture.width / page.width
-    canvas = ImageDraw.Draw(picture, "RGBA")  # what is drawn lets the page shine through
+    canvas = ImageDraw.Draw(picture, "RGBA")  # for translucent colours
     for boxes, colour in ((page.found, FOUND), (page.missed, MISSED)):
         for box in boxes:
             canvas.rectangle(_corners(box, scale), fill=colour)
@@ -39,6 +39,6 @@ def draw_judged(path: Path, page: JudgedPage) -> bytes:
 
 
 def _corners(box: Box, scale: float) -> Sequence[float]:
-    """In order, whatever a network gives."""
+    """The box's scaled corners, in the order that PIL demands, even if a network swapped its edges."""
     left, top, right, bottom = box.scaled(scale, scale)
     return left, top, max(left, right), max(top, bottom)

@@ -1,1 +1,1 @@
-"""What a training tells of itself, and those who keep it: logs, TensorBoard, MLflow, a terminal."""
+"""What a training records about itself, and where: log files, TensorBoard, MLflow, a terminal."""

@@ -1,7 +1,7 @@
-"""The logs of a training's attempts, beside its checkpoints: what a new machine needs to know what happened before.
+"""Stores the log of each attempt beside the checkpoints, so that an attempt on another machine has the whole history.
 
-`logs/<UTC start time>-<training id>-<attempt>.jsonl` below the checkpoints' storage. A Deliverer uploads this
-attempt's log, at most about once a minute, and at once after an evaluation and at the end.
+The key is `logs/<UTC start time>-<training id>-<attempt>.jsonl` in the checkpoints' storage. A Deliverer uploads this
+attempt's log about once a minute at most, and immediately after an evaluation and at the end.
 """
 
 import logging
@@ -23,19 +23,19 @@ _NAME = re.compile(r"logs/(?P<time>\d{8}T\d{6}Z)-(?P<training>[0-9a-f]+)-(?P<att
 
 
 def log_key(started: datetime, training_id: str, attempt: int) -> str:
-    """Where the log of an attempt is, relative to the checkpoints; `started` is in UTC."""
+    """The key of an attempt's log in the checkpoints' storage; `started` is in UTC."""
     return f"{FOLDER}{started:%Y%m%dT%H%M%SZ}-{training_id}-{attempt}.jsonl"
 
 
 def read_logs(storage: Storage, training_id: str, *, but: str = "") -> list[list[Record]]:
-    """The logs of the training's attempts, all `but` the one at that key. Raises what the storage raises."""
+    """The logs of the training's attempts, except the one at the key `but`. Raises the storage's errors."""
     names = [(item.key, _NAME.fullmatch(item.key)) for item in storage.list_objects(FOLDER)]
     keys = [key for key, name in names if name and name["training"] == training_id and key != but]
     return [list(parse(storage.read_bytes(key))) for key in keys]
 
 
 class MetricsArchive:
-    """Stores the log of this attempt; a sink of `training.tracking.recorder`."""
+    """A `training.tracking.recorder.Sink` that stores the log of this attempt."""
 
     def __init__(
         self,
@@ -47,17 +47,18 @@ class MetricsArchive:
         backoff: Backoff = PATIENT,
         min_interval_s: float = MIN_INTERVAL_S,
     ) -> None:
-        """`on_upload` is called from the deliverer's thread after each urgent upload, with all that is known of the
-        training. What it raises is treated as the storage's own errors are.
+        """`on_upload` makes the training's report: it is called from the deliverer's thread after each urgent upload,
+        with the training's history. A WorkerError that it raises is treated like one of the storage; any other
+        exception is logged.
         """
-        self.patience_s = 10.0  # of `close`
+        self.patience_s = 10.0  # how long `close` may take
         self._storage = storage
         self._key = key
         self._training_id = training_id
         self._on_upload = on_upload
         self._records: list[Record] = []
         self._is_report_due = False
-        self._earlier: list[list[Record]] | None = None  # of other attempts, once they are read
+        self._earlier: list[list[Record]] | None = None  # logs of other attempts; None until they are read
         self._deliverer = Deliverer(
             self._take,
             self._upload,
@@ -68,25 +69,27 @@ class MetricsArchive:
         )
 
     def write(self, record: Record) -> None:
-        """Upload it with the next ones, at once where it is more than an iteration."""
+        """Add a record to the log. An evaluation or the end is uploaded immediately, anything else with the next
+        upload.
+        """
         with self._deliverer.lock:
             self._records.append(record)
             urgent = record.kind in ("validation", "test", "end")
             self._is_report_due = self._is_report_due or urgent
-            # A store that fails is not asked more often for it.
+            # While the storage fails, nothing is urgent: it keeps its backoff.
             self._deliverer.change(urgent=urgent and not self._deliverer.is_failing)
 
     def history(self) -> History:
-        """All that is known of the training; without its earlier attempts while they could not be read."""
+        """The training's history so far. Earlier attempts are missing until their logs could be read."""
         with self._deliverer.lock:
             return merge([*(self._earlier or []), list(self._records)])
 
     def close(self) -> None:
-        """Upload what is left, trying for at most `patience_s`."""
+        """Upload the rest, with retries for at most `patience_s` seconds."""
         self._deliverer.close(self.patience_s)
 
     def _take(self) -> tuple[bytes, bool]:
-        """The log, and whether the report is due."""
+        """This attempt's log, and whether the report is due."""
         is_report_due, self._is_report_due = self._is_report_due, False
         return b"".join(map(encode, self._records)), is_report_due
 
@@ -101,8 +104,8 @@ class MetricsArchive:
         except WorkerError as error:
             with self._deliverer.lock:
                 self._is_report_due = self._is_report_due or is_report_due
-                # Only what may heal in seconds is worth their wait at the end.
+                # At the end only a Transient error, which may be gone in seconds, is worth a retry.
                 retry = isinstance(error, Transient) or not self._deliverer.is_closing
             raise DeliveryError(str(error), retry=retry) from error
-        except Exception:  # nothing that is only looked at is tried again for it
+        except Exception:  # a bug in the report, which a retry would not fix
             logger.warning("the training's report could not be made", exc_info=True)

@@ -1,8 +1,8 @@
-"""A time span as people say it. Pure."""
+"""Formats a time span for people. Pure."""
 
 
 def duration(seconds: float) -> str:
-    """42 s, 7 min, 1 h 05 min; rounded to what is said."""
+    """`42 s`, `7 min` or `1 h 05 min`, rounded to the last unit shown."""
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,8 +1,9 @@
-"""What a training tells of itself, one JSON a line, and the history that the logs of all its attempts make. Pure.
+"""The records of a training's log, one JSON object per line (docs/architecture.md, "The log of a training"). Pure.
 
 An attempt is one process's work on a training: an interrupted training has several, each with a log of its own. All
-times are ISO 8601 in UTC. `epoch` counts from 1 in what happens within an epoch, and complete epochs elsewhere;
-`iteration` counts complete iterations over all epochs. A number that is none (NaN, infinite) is null.
+times are ISO 8601 in UTC. `epoch` is the current epoch, counted from 1, in an iteration's record, and the number of
+complete epochs in all others; `iteration` is the number of complete iterations over all epochs. NaN and infinity are
+written as null.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ class _Record(CamelModel):
 
 
 class StartRecord(_Record):
-    """An attempt begins, after `iteration`: 0, or that of the checkpoint `resumed_from`."""
+    """An attempt begins after `iteration`, which is 0 or the iteration of the checkpoint `resumed_from` (a URI)."""
 
     kind: Literal["start"] = "start"
     training_id: str
@@ -34,21 +35,21 @@ class StartRecord(_Record):
 
 
 class IterationRecord(_Record):
-    """One iteration. `seconds` is all of it, `data_seconds` the wait for its images."""
+    """An iteration was done. `seconds` is its whole time, `data_seconds` the part spent waiting for its images."""
 
     kind: Literal["iteration"] = "iteration"
     epoch: int
     iteration: int
     loss: float | None
-    losses: dict[str, float | None]  # the parts of it
+    losses: dict[str, float | None]  # the parts of `loss`, by name
     learning_rate: float | None
     seconds: float
     data_seconds: float
-    gpu_memory_bytes: int | None = None  # the most so far
+    gpu_memory_bytes: int | None = None  # the peak so far
 
 
 class ValidationRecord(_Record):
-    """What a validation said, after so many complete epochs."""
+    """The metrics of a validation."""
 
     kind: Literal["validation"] = "validation"
     epoch: int
@@ -57,14 +58,14 @@ class ValidationRecord(_Record):
 
 
 class FinalTestRecord(_Record):
-    """What the test of the finished model said."""
+    """The metrics of the finished model on the test split."""
 
     kind: Literal["test"] = "test"
     metrics: dict[str, float]
 
 
 class CheckpointRecord(_Record):
-    """A checkpoint is committed."""
+    """A checkpoint was committed."""
 
     kind: Literal["checkpoint"] = "checkpoint"
     epoch: int
@@ -73,7 +74,7 @@ class CheckpointRecord(_Record):
 
 
 class EndRecord(_Record):
-    """The attempt ends; `reason` is of docs/architecture.md, as is the exit code."""
+    """The attempt ends. Exit codes and reasons are those of docs/architecture.md."""
 
     kind: Literal["end"] = "end"
     result: Literal["succeeded", "interrupted", "failed"]
@@ -88,12 +89,12 @@ _PARSER: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator
 
 
 def encode(record: Record) -> bytes:
-    """The record's line, with its end."""
+    """The record as a line of the log, with its line feed."""
     return record.model_dump_json(by_alias=True).encode() + b"\n"
 
 
 def parse(content: bytes) -> Iterator[Record]:
-    """The records of a log. A line that is none is passed over: the last one of a process that was killed is cut."""
+    """The records of a log. Invalid lines are skipped: a killed process may leave half a line at the end."""
     for line in content.splitlines():
         try:
             yield _PARSER.validate_json(line)
@@ -102,12 +103,12 @@ def parse(content: bytes) -> Iterator[Record]:
 
 
 def now() -> str:
-    """The time as records have it."""
+    """The current time in the form of a record's `time`."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def scalars(record: Record) -> Iterator[tuple[str, float]]:
-    """What there is to draw of a record, under the names that both TensorBoard and MLflow group by their first part."""
+    """The numbers of a record to plot, by names that TensorBoard and MLflow group by the part before the slash."""
     if isinstance(record, IterationRecord):
         found = {
             "train/loss": record.loss,
@@ -124,5 +125,5 @@ def scalars(record: Record) -> Iterator[tuple[str, float]]:
 
 
 def step(record: Record) -> int | None:
-    """The iteration that the record is about, where it is about one."""
+    """The record's iteration; None for the final test."""
     return None if isinstance(record, FinalTestRecord) else record.iteration

@@ -1,4 +1,4 @@
-"""The history of a training, merged from the logs of its attempts. Pure."""
+"""Merges the logs of a training's attempts into its history. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,14 @@ from training.tracking.events import (
     ValidationRecord,
 )
 
-RUNNING, LOST = "running", "lost"  # of an attempt that has not told its end: the last one, or one that was killed
+RUNNING, LOST = "running", "lost"  # results of an attempt without an end record: the last one, and one that was killed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One process's work, `number` counted from 1 over the training. `result` is that of its end, RUNNING or LOST."""
+    """One process's work on a training; `number` counts its attempts from 1. `result` is that of its EndRecord, or
+    RUNNING or LOST.
+    """
 
     number: int
     start: StartRecord
@@ -31,7 +33,7 @@ class Attempt:
 
     @property
     def seconds(self) -> float:
-        """From its start to the last that is known of it; 0 where the times cannot be read."""
+        """The time from its start to its last record; 0 if one of the two times is invalid."""
         try:
             took = datetime.fromisoformat(self.last_time) - datetime.fromisoformat(self.start.time)
         except (ValueError, TypeError):
@@ -41,7 +43,7 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """All that is known of a training, each in the order of its iterations."""
+    """All that the logs say about a training. Every sequence is in the order of the training."""
 
     attempts: Sequence[Attempt] = ()
     iterations: Sequence[IterationRecord] = ()
@@ -57,8 +59,8 @@ class History:
 def merge(logs: Iterable[Sequence[Record]]) -> History:
     """The history of one training from the logs of its attempts, in any order.
 
-    Where an iteration, a validation or a checkpoint was repeated, because an attempt was killed after it, the attempt
-    that started later counts. A log without a start is left out.
+    An iteration, a validation or a checkpoint may occur in several logs, because the attempt that resumed repeated it:
+    the attempt that started last counts. A log without a StartRecord is left out.
     """
     started = [(record, log) for log in logs for record in log if isinstance(record, StartRecord)]
     started.sort(key=lambda item: (item[0].time, item[0].attempt))

@@ -1,6 +1,6 @@
-"""The training as a run of an MLflow server, where MLFLOW_TRACKING_URI names one.
+"""Sends a training's records to the MLflow server that MLFLOW_TRACKING_URI names, as one MLflow run.
 
-A Deliverer sends what is recorded, in batches. A resumed training continues its run.
+A Deliverer sends them in batches. A resumed training continues its MLflow run.
 """
 
 import os
@@ -17,31 +17,32 @@ from training.tracking.events import EndRecord, Record, scalars, step
 
 DEFAULT_EXPERIMENT = "table-detector"
 TRAINING_TAG = "trainingrun.training_id"
-MAX_WAITING = 5_000  # records, while the server does not answer; the oldest go first
+MAX_WAITING = 5_000  # records kept while the server does not answer; the oldest are dropped first
 BATCH = 50  # records
-MAX_VALUES = 1000  # that MLflow takes at a time
+MAX_VALUES = 1000  # MLflow's limit for one request
 INTERVAL_S = 5.0
 MetricValue = tuple[str, float, int, int]  # name, value, milliseconds since 1970, iteration
 
 
 class Tracking(Protocol):
-    """A run on the server; every method may raise anything, or take its time."""
+    """An MLflow run on the server. Every method may raise any exception, and may be slow."""
 
     def open(self) -> None:
-        """Finds the training's run, or makes it."""
+        """Finds the training's MLflow run, or creates it."""
 
     def log(self, values: list[MetricValue]) -> None:
-        """Adds values."""
+        """Adds metric values to the run."""
 
     def end(self, status: str) -> None:
         """Ends the run as FINISHED, FAILED or KILLED."""
 
 
 class MlflowTracking:
-    """MLflow's own client. Importing it takes seconds."""
+    """A run through MLflow's own client, whose import takes seconds."""
 
     def __init__(self, uri: str, *, training_id: str, name: str, parameters: Mapping[str, object]) -> None:
-        # Read when it is imported or asks: a dead server is known soon, and nobody else is told of this training.
+        # MLflow reads them when it is imported or sends a request. They let a dead server be noticed soon, and keep
+        # MLflow from reporting usage to its makers.
         for setting, value in (
             ("MLFLOW_DISABLE_TELEMETRY", "true"),
             ("MLFLOW_HTTP_REQUEST_TIMEOUT", "10"),
@@ -82,12 +83,12 @@ class MlflowTracking:
 
 
 class MlflowRun:
-    """A sink of `training.tracking.recorder`."""
+    """A `training.tracking.recorder.Sink` that sends records to MLflow in the background."""
 
     def __init__(
         self, connect: Callable[[], Tracking], *, backoff: Backoff = PATIENT, interval_s: float = INTERVAL_S
     ) -> None:
-        # Here, not in the thread: data workers are forked, and must not find an import half done.
+        # Not in the thread: a data worker forked during an import would inherit a half-imported module.
         self._tracking = connect()
         self._waiting: deque[Record] = deque(maxlen=MAX_WAITING)
         self._is_open = False
@@ -108,7 +109,7 @@ class MlflowRun:
             self._deliverer.change()
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Send what is left, for at most so many seconds, and less where the server did not answer before."""
+        """Send the rest, for at most `timeout_s` seconds, or for 1 s if the last try failed."""
         self._deliverer.close(1.0 if self._deliverer.is_failing else timeout_s)
 
     def _next_batch(self) -> list[Record]:
@@ -117,11 +118,11 @@ class MlflowRun:
     def _deliver(self, batch: list[Record]) -> None:
         try:
             self._send(batch)
-        except Exception as error:  # the client raises what its HTTP library does, and its own
+        except Exception as error:  # the client raises its own exceptions and those of its HTTP library
             raise DeliveryError(_first_line(error), retry=True) from error
         with self._deliverer.lock:
             for record in batch:
-                # Some of them may have been pushed out meanwhile.
+                # A full queue may have dropped some of them meanwhile.
                 if self._waiting and self._waiting[0] is record:
                     self._waiting.popleft()
             if self._waiting:

@@ -1,4 +1,4 @@
-"""Passes on what a training tells of itself to all who keep it. Nobody of them can fail the training."""
+"""Writes a training's records to its sinks: files, TensorBoard, MLflow. A failing sink never fails the training."""
 
 import logging
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Keeps records, and returns at once whatever a server does."""
+    """Stores records somewhere. Must not block, even if its server does not answer."""
 
     def write(self, record: Record) -> None:
-        """Keep one."""
+        """Store a record, now or later."""
 
     def close(self) -> None:
-        """Keep the last ones; waits for seconds at most."""
+        """Store what is left; may wait for some seconds."""
 
 
 class Recorder:
-    """Writes each record to every sink. One that raises is left out from there on, with one warning."""
+    """Writes each record to every sink. A sink that raises is removed, with one warning."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = list(sinks)
@@ -30,12 +30,12 @@ class Recorder:
         for sink in list(self._sinks):
             try:
                 sink.write(record)
-            except Exception as error:  # noqa: BLE001  what is only looked at never fails the training
+            except Exception as error:  # noqa: BLE001  records are only for people: they never fail the training
                 self._sinks.remove(sink)
                 _warn(sink, error)
 
     def close(self) -> None:
-        """Close all sinks; what was left out stays out."""
+        """Close all sinks that were not removed."""
         for sink in self._sinks:
             try:
                 sink.close()
@@ -44,7 +44,7 @@ class Recorder:
 
 
 class MetricsFile:
-    """`metrics.jsonl` on this machine, one line a record, for `tail -f`; attempts on the same machine add to it."""
+    """A local file with one record per line, for `tail -f`; attempts on the same machine append to it."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""TensorBoard's event files: `tensorboard --logdir WORKING_DIR/logs/tensorboard`."""
+"""Writes TensorBoard event files; show them by `tensorboard --logdir WORKING_DIR/logs/tensorboard`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from training.tracking.events import IterationRecord, Record, StartRecord, scala
 
 
 class TensorBoardEvents:
-    """A sink of `training.tracking.recorder`; its writer has a thread of its own. Steps are iterations."""
+    """A `training.tracking.recorder.Sink`; TensorBoard's writer works in a thread of its own. Steps are iterations."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -17,7 +17,7 @@ class TensorBoardEvents:
 
     def write(self, record: Record) -> None:
         if isinstance(record, StartRecord):
-            # What an attempt that was killed wrote after its last checkpoint is taken back.
+            # Hides what a killed attempt wrote after the checkpoint that this one resumes from.
             purge = record.iteration + 1 if record.iteration else None
             self._writer = SummaryWriter(str(self._folder), purge_step=purge, flush_secs=30)
         if self._writer is None:

@@ -1,4 +1,4 @@
-"""How far a training is, on one line of a terminal that is drawn again and again, and log lines above it."""
+"""A status line that shows the progress of a training at the bottom of a terminal, with log lines above it."""
 
 import logging
 import shutil
@@ -7,13 +7,13 @@ from typing import Any, TextIO
 
 from training.tracking.duration import duration
 
-CLEAR = "\r\x1b[K"  # to the line's start, and nothing to its end
+CLEAR = "\r\x1b[K"  # moves to the start of the line and erases it
 
 
 def status_text(state: Mapping[str, Any], *, loss: float, learning_rate: float | None, per_epoch: int) -> str:
     """`epoch 3/20  iteration 41/74  loss 1.234  lr 0.0012  3.40 img/s  1 h 12 min left`.
 
-    `state` is that of a ProgressReporter.
+    `state` is `ProgressReporter.state()`; `per_epoch` is the number of iterations in an epoch.
     """
     done = int(state.get("iteration", 0))
     parts = [
@@ -31,8 +31,8 @@ def status_text(state: Mapping[str, Any], *, loss: float, learning_rate: float |
 
 
 class StatusLine(logging.Filter):
-    """The last line of a terminal. As a filter of the handlers that write there it makes room for what they write, and
-    holds back what the line says itself.
+    """The last line of a terminal. As a filter of the log handlers that write to that terminal, it erases the line
+    before each log message, and drops messages that only repeat the progress.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -42,7 +42,7 @@ class StatusLine(logging.Filter):
         self._handlers: list[logging.Handler] = []
 
     def take_over(self, *loggers: logging.Logger) -> None:
-        """Get along with the handlers of these loggers that write to a terminal."""
+        """Filter the handlers of these loggers that write to a terminal."""
         for handler in {handler for logger in loggers for handler in logger.handlers}:
             stream = getattr(handler, "stream", None)
             if stream is not None and stream.isatty():
@@ -50,21 +50,21 @@ class StatusLine(logging.Filter):
                 self._handlers.append(handler)
 
     def draw(self, text: str) -> None:
-        """Put the text, as much as fits, in the place of the one before."""
+        """Replace the line by `text`, cut to the terminal's width."""
         width = shutil.get_terminal_size().columns - 1
         self._stream.write(CLEAR + text[:width])
         self._stream.flush()
         self._is_drawn = True
 
     def clear(self) -> None:
-        """Leave an empty line."""
+        """Erase the line."""
         if self._is_drawn:
             self._stream.write(CLEAR)
             self._stream.flush()
             self._is_drawn = False
 
     def end(self) -> None:
-        """Clear it, and leave the handlers alone."""
+        """Erase the line and remove the filter from the handlers."""
         self.clear()
         for handler in self._handlers:
             handler.removeFilter(self)
