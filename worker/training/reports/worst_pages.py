@@ -18,8 +18,8 @@ RIGHT, WRONG = (20, 90, 200, 255), (215, 20, 40, 255)  # outlines of detections
 
 
 def draw_judged(path: Path, page: JudgedPage) -> bytes:
-    """A JPEG of the page's image. Labels are areas, blue if found and orange if missed; detections are outlines, blue if
-    right and red if wrong. Raises OSError if the image at `path` cannot be read.
+    """A JPEG of the page's image: labels as areas, blue if found, orange if missed; detections as outlines, blue if
+    right, red if wrong. Raises OSError if the image at `path` cannot be read.
     """
     with Image.open(path) as image:
         image.draft("RGB", (LONG_SIDE, LONG_SIDE))
