@@ -1,1 +1,1 @@
-"""Checkpoints: their manifest, the store that commits and prunes them, the thread that writes."""
+"""Checkpoints: their manifest, the store that commits and prunes them, the background thread that does so."""

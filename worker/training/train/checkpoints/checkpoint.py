@@ -1,4 +1,4 @@
-"""A checkpoint as its manifest describes it; how often one is made, and which are kept. Pure."""
+"""What a checkpoint's manifest says, how often checkpoints are made, and which are kept. Pure."""
 
 import json
 import re
@@ -14,7 +14,9 @@ CHECKPOINT_MANIFEST = re.compile(r"(epoch|iteration)_\d+\.json")
 
 
 def new_training_id() -> str:
-    """Names a training from its start through all that `auto` continues; a checkpoint that is named starts another."""
+    """A random id for a new training. An attempt that resumes by `--resume-from auto` keeps the id of its training; one
+    that resumes from a named checkpoint begins a new training.
+    """
     return secrets.token_hex(8)
 
 
@@ -22,15 +24,15 @@ def new_training_id() -> str:
 class Checkpoint:
     """A committed checkpoint, as its manifest describes it."""
 
-    key: str  # of the .pth, relative to the store
-    epoch: int  # epochs completed
-    iteration: int  # iterations completed, over all epochs
+    key: str  # of the .pth file in the store
+    epoch: int  # complete epochs
+    iteration: int  # complete iterations over all epochs
     sha256: str
     size_bytes: int
     dataset_digest: str
     training_id: str
     time: str  # ISO 8601, UTC, whole seconds
-    metrics: Mapping[str, float] = field(default_factory=dict)  # of the validation; empty until it is done
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the epoch's validation; empty until that is done
 
     @property
     def manifest_key(self) -> str:
@@ -53,7 +55,7 @@ class Checkpoint:
 
 
 def parse_manifest(key: str, content: bytes) -> Checkpoint:
-    """The checkpoint that the manifest at `key` describes. Raises DataError where it is none."""
+    """The checkpoint that the manifest at `key` describes. Raises DataError if it is no checkpoint manifest."""
     try:
         found: Any = json.loads(content)
         known = (found["version"], found["kind"]) == (1, "Checkpoint")
@@ -77,7 +79,7 @@ def parse_manifest(key: str, content: bytes) -> Checkpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointInterval:
-    """How often a checkpoint is made. The last epoch always ends with one."""
+    """A checkpoint is made after so many epochs, after the last epoch, and after so many minutes within an epoch."""
 
     epochs: int = 1
     minutes: float = 15.0
@@ -85,13 +87,13 @@ class CheckpointInterval:
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """How many checkpoints of a training are kept: the newest, and beside them the best by `bbox_mAP`."""
+    """How many checkpoints of a training are kept: the `last` newest, and the `best` by `bbox_mAP`."""
 
     last: int = 2
     best: int = 1
 
     def choose(self, newest_first: Sequence[Checkpoint]) -> list[Checkpoint]:
-        """Those to keep, in the same order. Of equally good ones the newer is the better."""
+        """The checkpoints to keep, in the same order. Of equally good ones the newer counts as better."""
         judged = [item for item in newest_first if MAIN_METRIC in item.metrics]
         best = sorted(judged, key=lambda item: item.metrics[MAIN_METRIC], reverse=True)[: self.best]
         return [item for index, item in enumerate(newest_first) if index < self.last or item in best]

@@ -1,8 +1,7 @@
-"""Checkpoints in a folder or S3: `<key>.pth` and, written after it was verified, its manifest `<key>.json`, the commit
-point.
+"""Commits, finds and prunes checkpoints in a folder or S3 (formats: docs/architecture.md, "Checkpoints").
 
-A checkpoint without a manifest, or one that differs from its manifest, does not exist. The formats are those of
-docs/architecture.md.
+A checkpoint is `<name>.pth` and its manifest `<name>.json`. Writing the manifest is the commit: it is written after the
+stored .pth was verified. A checkpoint without a manifest, or one that differs from its manifest, does not count.
 """
 
 import logging
@@ -24,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None:
-    """Download the checkpoint to `path`. Raises DataError where size or sha256 are not the manifest's."""
+    """Download the checkpoint to `path`. Raises NotFound if it is missing, DataError if its size or sha256 differs from
+    the manifest's.
+    """
     stored = storage.stat(checkpoint.key)
     if stored is None:
         raise NotFound(f"{storage.uri(checkpoint.key)} does not exist although its manifest does.")
@@ -39,7 +40,7 @@ def fetch_verified(storage: Storage, checkpoint: Checkpoint, path: Path) -> None
 
 
 class CheckpointStore:
-    """The checkpoints below one prefix."""
+    """The checkpoints in one folder or S3 prefix."""
 
     def __init__(
         self,
@@ -55,15 +56,13 @@ class CheckpointStore:
         self.training_id = training_id
         self._dataset_digest = dataset_digest
         self._keep = keep
-        self._read: dict[StoredObject, Checkpoint] = {}  # what the manifests said, by what the storage listed
+        self._read: dict[StoredObject, Checkpoint] = {}  # the manifests read so far, by the listed object
 
     def uri(self, checkpoint: Checkpoint) -> str:
         return self.storage.uri(checkpoint.key)
 
     def commit(self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool) -> Checkpoint:
-        """Store the file, read it back, write its manifest. Raises Transient where what was stored is not what was
-        written.
-        """
+        """Store the file at `path`, read it back, write its manifest. Raises Transient if the stored file differs."""
         name = f"epoch_{epoch}" if epoch_ended else f"iteration_{iteration}"
         checkpoint = Checkpoint(
             key=f"{name}.pth",
@@ -87,18 +86,18 @@ class CheckpointStore:
         return checkpoint
 
     def record_metrics(self, checkpoint: Checkpoint, metrics: Mapping[str, float]) -> Checkpoint:
-        """Add what the validation said to the manifest."""
+        """Write the manifest again, with the metrics of the validation."""
         checkpoint = replace(checkpoint, metrics=dict(metrics))
         self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
         return checkpoint
 
     def find_newest(self) -> tuple[Checkpoint, Path] | None:
-        """The newest checkpoint that verifies, downloaded into the scratch folder; what does not verify is passed over,
-        loudly.
+        """The newest checkpoint that verifies, and its copy in the scratch folder; None if there is none. Checkpoints
+        that do not verify are skipped with a warning.
 
-        Newest is the one furthest on in the training that wrote last: an older training in the same folder may have
-        gone further. One of another dataset is passed over too: its epochs are not epochs of this dataset, so training
-        starts afresh.
+        The newest is the one with the most iterations of the training that wrote last: an older training in the same
+        folder may have more. Checkpoints of another dataset are skipped too: their epochs are not epochs of this
+        dataset, so that the training starts afresh.
         """
         for checkpoint in self._newest_first():
             if checkpoint.dataset_digest != self._dataset_digest:
@@ -118,7 +117,7 @@ class CheckpointStore:
             listed = [item for item in self.storage.list_objects() if CHECKPOINT_MANIFEST.fullmatch(item.key)]
         except NotFound:
             return []
-        # What was written since has another version; where the storage tells none, everything is read.
+        # An object that was written since has another version. If the storage lists no versions, all are read again.
         known = {item: checkpoint for item, checkpoint in self._read.items() if item.version}
         self._read = {}
         for item in listed:
@@ -135,14 +134,15 @@ class CheckpointStore:
         )
 
     def prune(self, newest: Checkpoint) -> list[Checkpoint]:
-        """Delete what need not be kept of this training; returns what is left of it, the newest last.
+        """Delete this training's checkpoints that need not be kept; return those that are left, the newest last.
 
-        The checkpoints of other trainings are theirs. What is further on than `newest` did not verify when the training
-        was continued: it does not count. Never fails the training: what could not be deleted is deleted next time.
+        Checkpoints of other trainings are left alone. So are this training's checkpoints beyond `newest`: they did not
+        verify when it resumed, and do not count. Never fails the training: a checkpoint that could not be deleted is
+        deleted next time.
 
-        A manifest is read once for each version of it that the storage lists. That is safe where another attempt, or
-        another training in the same folder, wrote meanwhile: the list is asked for anew, so that a manifest that is new
-        or was replaced is read, and one that is gone is forgotten.
+        Each version of a manifest that the storage lists is read once. That is safe if another attempt, or another
+        training in the same folder, writes meanwhile: the storage is listed anew, so that a new or replaced manifest is
+        read, and a deleted one forgotten.
         """
         try:
             own = [
@@ -153,7 +153,7 @@ class CheckpointStore:
             kept = self._keep.choose(own)
             for checkpoint in own:
                 if checkpoint not in kept:
-                    self.storage.delete(checkpoint.manifest_key)  # first: from here on it does not exist
+                    self.storage.delete(checkpoint.manifest_key)  # first, so that no manifest names a deleted .pth
                     self.storage.delete(checkpoint.key)
         except WorkerError as error:
             logger.warning("old checkpoints could not be deleted: %s", error)
@@ -162,6 +162,7 @@ class CheckpointStore:
 
 
 def resume_point(store: CheckpointStore, checkpoint: Checkpoint) -> dict[str, Any]:
+    """The checkpoint in the form of a report's `resumePoints`."""
     point: dict[str, Any] = {
         "epoch": checkpoint.epoch,
         "iteration": checkpoint.iteration,

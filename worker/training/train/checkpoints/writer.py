@@ -1,8 +1,8 @@
-"""Commits checkpoints in the background, so that training waits for the local write of a file and for nothing else.
+"""Commits checkpoints in a background thread, so that training waits only for the local write of a file.
 
-At most one checkpoint is on its way and one waits: where a third comes, the one that waits is dropped for it. A store
-that does not answer is tried again until it does, with the newest checkpoint; training goes on meanwhile. What was
-committed is the truth, and is told to `on_change` whenever it changes.
+At most one checkpoint is being committed and one waits: a third replaces the one that waits. If the store fails, the
+newest checkpoint is retried until it is stored; training goes on meanwhile. Whenever the committed checkpoints change,
+`on_change` is called.
 """
 
 import logging
@@ -24,13 +24,13 @@ class SavedCheckpoint:
     """A checkpoint as a local file, which the writer deletes when it is committed or dropped."""
 
     path: Path
-    epoch: int  # epochs completed
-    iteration: int  # iterations completed, over all epochs
+    epoch: int  # complete epochs
+    iteration: int  # complete iterations over all epochs
     epoch_ended: bool
 
 
 class CheckpointWriter:
-    """A thread that commits what `submit` hands over. `last` is the newest checkpoint that is committed."""
+    """A thread that commits the checkpoints passed to `submit`. `last` is the newest committed checkpoint."""
 
     def __init__(
         self,
@@ -40,23 +40,23 @@ class CheckpointWriter:
         on_change: Callable[[Sequence[Checkpoint]], None] = lambda _: None,
         backoff: Backoff = PATIENT,
     ) -> None:
-        """`last`: the checkpoint of the store that the training continues. `on_change` is called from the thread, with
-        the committed checkpoints that were kept, the newest last.
+        """`last`: the checkpoint of the store that the training resumes from. `on_change` is called in the writer's
+        thread, with the committed checkpoints that are kept, the newest last.
         """
         self.last = last
         self._store = store
         self._on_change = on_change
         self._backoff = backoff
         self._waiting: SavedCheckpoint | None = None
-        self._metrics: dict[int, Mapping[str, float]] = {}  # by iteration; what is not in a manifest yet
+        self._metrics: dict[int, Mapping[str, float]] = {}  # of the newest validation, by iteration
         self._busy = False
-        self._failure: WorkerError | None = None  # why the newest try failed
+        self._failure: WorkerError | None = None  # of the last try
         self._bug: BaseException | None = None
         self._wake = threading.Condition()
         threading.Thread(target=self._run, name="checkpoints", daemon=True).start()
 
     def submit(self, saved: SavedCheckpoint) -> None:
-        """Commit the file soon. Raises what the thread died of, if it did."""
+        """Have the file committed in the background. Raises the exception that ended the thread, if any."""
         with self._wake:
             self._raise_bug()
             dropped, self._waiting = self._waiting, saved
@@ -66,15 +66,15 @@ class CheckpointWriter:
             dropped.path.unlink(missing_ok=True)
 
     def record_metrics(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Add what a validation said to the manifest of the checkpoint of that iteration, once there is one."""
+        """Have a validation's metrics added to the manifest of that iteration's checkpoint, once it is committed."""
         with self._wake:
-            self._metrics = {iteration: dict(metrics)}  # those of earlier ones had their time
+            self._metrics = {iteration: dict(metrics)}  # drops metrics that no checkpoint was committed for
             self._wake.notify_all()
 
     def wait(self, timeout_s: float | None = None) -> Checkpoint | None:
-        """Until everything is committed; returns the newest checkpoint.
+        """Wait until everything is committed; return the newest checkpoint, or None if there is none.
 
-        Raises after `timeout_s` seconds what stands in the way, or Transient.
+        After `timeout_s` seconds, raises the error of the last try if it failed, else Transient.
         """
         with self._wake:
             if not self._wake.wait_for(lambda: self._bug or self._is_idle(), timeout_s):
@@ -86,7 +86,7 @@ class CheckpointWriter:
         return not self._busy and self._waiting is None and self._unrecorded() is None
 
     def _unrecorded(self) -> tuple[Checkpoint, Mapping[str, float]] | None:
-        """The newest checkpoint, where its metrics are known and not in its manifest."""
+        """The newest checkpoint and its metrics, if they are known but not yet in its manifest."""
         metrics = self._metrics.get(self.last.iteration) if self.last else None
         return (self.last, metrics) if self.last and metrics is not None and self.last.metrics != metrics else None
 
@@ -98,7 +98,7 @@ class CheckpointWriter:
         try:
             while True:
                 self._step()
-        except BaseException as error:  # noqa: BLE001  raised again where somebody sees it
+        except BaseException as error:  # noqa: BLE001  raised again by `submit` and `wait`
             with self._wake:
                 self._bug = error
                 self._wake.notify_all()
@@ -111,17 +111,17 @@ class CheckpointWriter:
             self._busy = True
         try:
             if saved is not None:
-                self._until_it_works(lambda: self._commit(saved), what=f"the checkpoint of iteration {saved.iteration}")
+                self._retry(lambda: self._commit(saved), what=f"the checkpoint of iteration {saved.iteration}")
                 saved.path.unlink(missing_ok=True)
             elif unrecorded is not None:
                 checkpoint, metrics = unrecorded
-                self._until_it_works(
+                self._retry(
                     lambda: self._store.record_metrics(checkpoint, metrics),
-                    what=f"what the validation said of the checkpoint of iteration {checkpoint.iteration}",
+                    what=f"the manifest of iteration {checkpoint.iteration} with its metrics",
                 )
             kept = self._store.prune(self.last) if self.last else []
             if kept:
-                # Before anybody who waits goes on, to say what there is at the end.
+                # Before `wait` returns, so that the final report names the right checkpoints.
                 self._on_change(kept)
         finally:
             with self._wake:
@@ -133,8 +133,8 @@ class CheckpointWriter:
             saved.path, epoch=saved.epoch, iteration=saved.iteration, epoch_ended=saved.epoch_ended
         )
 
-    def _until_it_works(self, write: Callable[[], Checkpoint], *, what: str) -> None:
-        """Tries until `last` is what was written, or a newer checkpoint waits."""
+    def _retry(self, write: Callable[[], Checkpoint], *, what: str) -> None:
+        """Retry `write`, whose result becomes `last`, until it succeeds or a newer checkpoint waits."""
         failures = 0
         while True:
             try:

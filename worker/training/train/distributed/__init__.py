@@ -1,1 +1,1 @@
-"""The ranks of one training: which there are, starting them, what they agree on."""
+"""The ranks of one training: how many there are, how they are started, how they communicate."""

@@ -1,4 +1,4 @@
-"""The ranks of a training at work together: they find each other, ask each other, and follow the main one."""
+"""How the ranks of a training communicate: they join a process group, combine flags, get results of the main rank."""
 
 import logging
 import os
@@ -14,22 +14,25 @@ from training.errors import LostContact
 from training.train.distributed.topology import Topology
 
 logger = logging.getLogger(__name__)
-# For one of them: the others may wait for the main rank while it looks for a checkpoint and downloads it.
+# For one collective operation: the others may wait while the main rank finds a checkpoint and downloads it.
 CONTACT_TIMEOUT = timedelta(minutes=30)
 _Value = TypeVar("_Value")
 
 
 def meeting_point(topology: Topology) -> Any:
-    """Where the ranks meet, a TCPStore of torch; the main rank opens it. `port` of it is the real one."""
+    """The TCPStore of torch through which the ranks find each other; the main rank opens it, the others connect.
+
+    Its `port` is the one really used, also if that of the topology is 0.
+    """
     return TCPStore(
         topology.address, topology.port, is_master=topology.is_main, wait_for_workers=False, timeout=CONTACT_TIMEOUT
     )
 
 
 def join(topology: Topology, store: Any) -> None:
-    """Becomes a rank: NCCL with a GPU, gloo without."""
+    """Join the training's process group as a rank, by NCCL if there is a GPU, else by gloo."""
     has_gpu = torch.cuda.is_available()
-    # mmengine asks for these.
+    # mmengine reads these variables.
     os.environ.update(
         RANK=str(topology.rank),
         WORLD_SIZE=str(topology.ranks),
@@ -51,7 +54,9 @@ def join(topology: Topology, store: Any) -> None:
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether the flag is set in any rank: the same answer in all of them, which must all ask."""
+    """Whether the flag is true in at least one rank. A collective operation: every rank must call it, and all get the
+    same answer.
+    """
     if get_world_size() == 1:
         return flag
     value = torch.tensor(int(flag))
@@ -60,7 +65,10 @@ def any_rank(flag: bool) -> bool:
 
 
 def from_main(make: Callable[[], _Value]) -> _Value:
-    """What the main rank makes, in all ranks. What it raises ends the others, too, with LostContact."""
+    """Call `make` in the main rank and return its result in all ranks, which must all call this.
+
+    If `make` raises, the other ranks raise LostContact.
+    """
     if get_world_size() == 1:
         return make()
     message: list[Any] = [None, None]

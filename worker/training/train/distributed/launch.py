@@ -1,7 +1,7 @@
-"""Starts the other ranks of a node as processes, and ends with them.
+"""Starts the other ranks of a node as processes, and ends the training when one of them fails.
 
-They are forked from nothing (`spawn`) and get what the leader has checked and downloaded. A rank that fails says why;
-one that is killed ends the training all the same, and so does a leader that is killed.
+They are spawned, not forked, and get the plan that the leader has checked. A rank that fails sends the leader its
+error. If a rank or the leader is killed, the training ends too.
 """
 
 import ctypes
@@ -22,16 +22,16 @@ from training.train.plan import TrainingPlan
 
 logger = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-CAUSE_DEADLINE_S = 10.0  # for a failed rank to say why
-END_DEADLINE_S = 60.0  # for this process to notice that another has failed
+CAUSE_DEADLINE_S = 10.0  # how long to wait for the error of a failed rank
+END_DEADLINE_S = 60.0  # how long this process may take to fail after another rank has failed
 
 
 class Followers:
-    """The other ranks of this node, as a context manager; none where the topology has none to start.
+    """Starts and watches the other ranks of this node, as a context manager. There may be none to start.
 
-    When one fails, the call that this process waits for the others in fails too, as a rule: `cause` then says why. With
-    NCCL it may hang instead: after END_DEADLINE_S the process is ended with the other's exit code, and `on_failure`
-    writes the termination message.
+    When a rank fails, the collective operation in which this process waits for it usually fails too; `cause` then says
+    why. With NCCL the operation may hang instead: after END_DEADLINE_S this process ends with the exit code of the
+    failed rank, and `on_failure` writes the termination message.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Followers:
         *,
         on_failure: Callable[[Failure], None],
     ) -> None:
-        """`work` is a function at a module's top level: what a rank does."""
+        """`work` is what a rank does; it must be a module-level function, since spawn pickles it."""
         self._context = multiprocessing.get_context("spawn")
         self._work = work
         self._plan = plan
@@ -80,7 +80,9 @@ class Followers:
                 process.kill()
 
     def cause(self, error: BaseException) -> BaseException:
-        """Why the training failed: `error`, unless that is the loss of a rank that failed for a reason of its own."""
+        """Why the training failed: if `error` only says that ranks lost contact, the error of the rank that failed
+        first, else `error` itself.
+        """
         typed = as_typed(error)
         if not self._processes or not isinstance(typed, LostContact):
             return error
@@ -124,11 +126,11 @@ def _follow(
     cause: Connection,
     parent: int,
 ) -> None:
-    """In a rank: its work, and why it failed."""
+    """The main function of a rank's process: do its work, and send the leader the error if it fails."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before it could be watched
+    if os.getppid() != parent:  # the leader ended before prctl was called
         os._exit(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leader's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the leader handles it
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s %(levelname)s rank {topology.rank}: %(message)s")
 
     def command() -> None:

@@ -1,8 +1,7 @@
-"""The processes of one training, its ranks, and their places on its machines, its nodes. Pure.
+"""The ranks (processes) of a training and the nodes (machines) they run on, read from the environment. Pure.
 
-A rank is a process with a GPU of its own, or one of several on CPUs. The first of a node is its leader: it checks and
-downloads what all of them read, and starts the others. The leader of the first node is the main rank: it alone decides
-and writes.
+Each rank has a GPU of its own, or runs on CPUs. The first rank of a node is its leader: it checks and downloads what
+the node's ranks read, and starts the others. The leader of the first node is the main rank: only it decides and writes.
 """
 
 from collections.abc import Mapping
@@ -10,29 +9,29 @@ from dataclasses import dataclass, replace
 
 from training.errors import ConfigError
 
-DEFAULT_PORT = 29500  # torch's own
+DEFAULT_PORT = 29500  # torch's default
 
 
 @dataclass(frozen=True, kw_only=True)
 class Topology:
-    """Which of how many ranks this process is. `address` and `port` are where the main rank is found."""
+    """Which rank this process is, among how many. `address` and `port` are those of the main rank."""
 
     nodes: int = 1
     node: int = 0
     processes: int = 1  # on each node
     process: int = 0
     address: str = "127.0.0.1"
-    port: int = 0  # 0: any that is free, for one node
-    started_elsewhere: bool = False  # as by torchrun: the ranks of this node are not ours to start
+    port: int = 0  # 0: any free port, for a single node
+    started_elsewhere: bool = False  # torchrun has started the other ranks of this node
 
     @property
     def ranks(self) -> int:
-        """Of all nodes."""
+        """The number of ranks on all nodes."""
         return self.nodes * self.processes
 
     @property
     def rank(self) -> int:
-        """From 0, the main one."""
+        """This process's rank, from 0, which is the main rank."""
         return self.node * self.processes + self.process
 
     @property
@@ -41,7 +40,7 @@ class Topology:
 
     @property
     def is_leader(self) -> bool:
-        """Of its node."""
+        """Whether this is the first rank of its node."""
         return self.process == 0
 
     def of_process(self, process: int) -> "Topology":
@@ -50,9 +49,10 @@ class Topology:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, processes: int) -> "Topology":
-        """What the environment says: torchrun's variables, or those of a pod of an Indexed Job (docs/architecture.md).
+        """Read torchrun's variables, or those of a pod of an Indexed Job (docs/architecture.md).
 
-        `processes` are those of a node, where torchrun did not start them. Raises ConfigError.
+        `processes` is the number of ranks on each node, unless torchrun started them. Raises ConfigError for variables
+        that are missing, invalid or contradictory.
         """
         if "RANK" in environ and "WORLD_SIZE" in environ:
             local, process = _number(environ, "LOCAL_WORLD_SIZE", 1), _number(environ, "LOCAL_RANK", 0)

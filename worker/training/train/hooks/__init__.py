@@ -1,1 +1,1 @@
-"""What is done at mmengine's named points of a training: one hook a file, built in Python and handed to the Runner."""
+"""mmengine hooks of a training, one per file, which mmengine's Runner calls at fixed points of its loop."""

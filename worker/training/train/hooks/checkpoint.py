@@ -1,4 +1,4 @@
-"""Saves a checkpoint after epochs, every few minutes, and whenever it is told to; a thread commits it meanwhile."""
+"""Saves checkpoints after epochs, every few minutes, and on demand; CheckpointWriter commits them in the background."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 class CheckpointHook(Hook):
-    """Runs last at its points: schedulers have stepped, so what is saved is what the next iteration starts from."""
+    """Runs after the other hooks: schedulers have stepped, so that the saved state is what the next iteration starts
+    from.
+    """
 
     priority = "LOWEST"
 
@@ -37,7 +39,7 @@ class CheckpointHook(Hook):
         training: Mapping[str, Any],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`training` goes into every checkpoint's meta."""
+        """`training` is stored in the meta of every checkpoint."""
         self._store = store
         self._writer = writer
         self._interval = interval
@@ -48,7 +50,7 @@ class CheckpointHook(Hook):
         self._saved_iteration = -1
 
     def uri(self, checkpoint: Checkpoint) -> str:
-        """Where a checkpoint is."""
+        """The URI of a checkpoint."""
         return self._store.uri(checkpoint)
 
     def before_train(self, runner: Any) -> None:
@@ -71,8 +73,7 @@ class CheckpointHook(Hook):
             self._writer.record_metrics(runner.iter, detection_metrics(metrics or {}, self._classes))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        # The history of the losses is for smoothing log lines, and the only part that is neither tensors nor plain
-        # data.
+        # Drops the history of the losses, which only smooths log lines: it alone is neither tensors nor plain data.
         information = checkpoint["message_hub"]["runtime_info"]
         plain = {name: _plain(value) for name, value in information.items() if isinstance(value, int | float | str)}
         checkpoint["message_hub"] = {
@@ -82,8 +83,8 @@ class CheckpointHook(Hook):
         }
 
     def save(self, runner: Any, *, epoch_ended: bool) -> None:
-        """Save the state after the running iteration, whose number mmengine has not counted yet where the epoch goes
-        on; nothing where that was done. Raises Transient where the disk is full.
+        """Save the state after the running iteration, if that is not saved already. Within an epoch mmengine has not
+        counted the running iteration yet. Raises Transient if the disk is full.
         """
         self._saved_s = self._clock()
         epoch = runner.epoch + 1 if epoch_ended else runner.epoch
@@ -108,21 +109,21 @@ class CheckpointHook(Hook):
         try:
             self.save(runner, epoch_ended=epoch_ended)
         except Transient as error:
-            # The training is worth more than this checkpoint: the next one may get through.
+            # Losing a checkpoint is better than failing the training: the next one may be saved.
             logger.warning("the checkpoint of epoch %d is lost: %s", runner.epoch + 1, error)
 
 
 def is_within_epoch(runner: Any, batch_idx: int) -> bool:
-    """Whether the state after this iteration can be continued and is not better saved in a moment.
+    """Whether a checkpoint may be saved after this iteration.
 
-    The last iteration of an epoch is followed by the epoch's own checkpoint. Gradients that accumulate towards the
-    optimizer's next step are in no checkpoint: that step is waited for.
+    Not after the last one of an epoch, which the epoch's own checkpoint follows. Nor before the optimizer's next step
+    if gradients are accumulated for it, since no checkpoint holds them.
     """
     return batch_idx + 1 < len(runner.train_dataloader) and bool(runner.optim_wrapper.should_update())
 
 
 def _plain(value: float | str) -> float | str:
-    """The same value as Python's own type: numpy's float64 is a float too, but pickles as code."""
+    """The value as a built-in type: numpy's float64 is a float too, but its pickle calls functions."""
     for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)

@@ -1,4 +1,4 @@
-"""Ends a training whose loss is no number: from here on every weight is lost."""
+"""Ends a training whose loss became NaN or infinite: its weights would be useless from then on."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -13,15 +13,16 @@ from training.train.hooks.readings import loss_of
 
 
 class DivergenceError(WorkerError):
-    """The loss became infinite or NaN. Neither the input nor the options are known to be wrong: exit code 1."""
+    """The loss became NaN or infinite. Exit code 1, since neither data nor options are known to be wrong."""
 
 
 class LossHook(Hook):
-    """Looks at the loss of every iteration, before a checkpoint could be made of what follows from it."""
+    """Checks the loss of every iteration, before CheckpointHook could save the bad weights."""
 
     priority = "ABOVE_NORMAL"
 
     def __init__(self, last_checkpoint: Callable[[], str | None]) -> None:
+        """`last_checkpoint` returns the URI of the last checkpoint, for the error message."""
         self._last_checkpoint = last_checkpoint
 
     def after_train_iter(

@@ -1,4 +1,4 @@
-"""Tells a Recorder of each iteration and each evaluation. Registered in the main rank only."""
+"""Records the start, the iterations and the evaluations of a training. Registered in the main rank only."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -15,11 +15,11 @@ from training.tracking.events import FinalTestRecord, IterationRecord, StartReco
 from training.tracking.recorder import Recorder
 from training.train.hooks.readings import learning_rate_of
 
-MAX_ITERATIONS = 2000  # recorded of a whole training, about: a log costs the same however long it is
+MAX_ITERATIONS = 2000  # about how many of a training's iterations are recorded, which bounds the size of its log
 
 
 class MetricsHook(Hook):
-    """Before the schedule's next step, so that the learning rate is the one that the iteration was done with."""
+    """Runs before the learning-rate schedule steps, so that it records the learning rate that the iteration used."""
 
     priority = "NORMAL"
 
@@ -34,8 +34,8 @@ class MetricsHook(Hook):
         resumed_from: str | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`resumed_from`: the address of the checkpoint that this attempt continues."""
-        self.iteration = 0  # complete ones
+        """`resumed_from`: the URI of the checkpoint that this attempt resumes from."""
+        self.iteration = 0  # complete iterations
         self._recorder = recorder
         self._classes = classes
         self._training_id = training_id
@@ -43,8 +43,8 @@ class MetricsHook(Hook):
         self._dataset_digest = dataset_digest
         self._resumed_from = resumed_from
         self._clock = clock
-        self._ended_s = 0.0  # of the iteration before
-        self._begun_s = 0.0
+        self._ended_s = 0.0  # when the last iteration ended
+        self._begun_s = 0.0  # when this one had its images
 
     def before_train(self, runner: Any) -> None:
         self.iteration = runner.iter
@@ -75,7 +75,7 @@ class MetricsHook(Hook):
         now_s = self._clock()
         seconds, data_seconds = now_s - self._ended_s, self._begun_s - self._ended_s
         self._ended_s = now_s
-        self.iteration = runner.iter + 1  # mmengine counts it after the hooks
+        self.iteration = runner.iter + 1  # mmengine increments `iter` after the hooks
         every = math.ceil(runner.max_iters / MAX_ITERATIONS)
         if self.iteration % every and batch_idx + 1 < len(runner.train_dataloader):
             return
@@ -106,7 +106,7 @@ class MetricsHook(Hook):
 
 
 def _number(value: Any) -> float | None:
-    """Rounded to what can be told apart in a chart; None for what is no number, or several."""
+    """The value rounded to six digits, which suffice for a chart; None unless it is a single finite number."""
     try:
         number = float(torch.as_tensor(value).detach())
     except (TypeError, ValueError, RuntimeError):

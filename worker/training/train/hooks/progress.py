@@ -1,4 +1,4 @@
-"""Tells a ProgressReporter how far the training is, after every iteration; that decides what is sent."""
+"""Updates the ProgressReporter after every iteration and validation; the reporter decides when to send a report."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -17,7 +17,7 @@ SMOOTHING = 0.1  # weight of the newest iteration in the throughput
 
 
 class ProgressHook(Hook):
-    """Epochs are counted when they are complete: 3 of 20 says that three are done."""
+    """Reports progress. `epoch` counts complete epochs: 3 of 20 means that three are done."""
 
     priority = "LOW"
 
@@ -30,7 +30,7 @@ class ProgressHook(Hook):
         metrics: Mapping[str, float] = MappingProxyType({}),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`metrics`: those of the checkpoint that is continued."""
+        """`images_per_step`: images in an iteration, over all ranks. `metrics`: those of the checkpoint, if resumed."""
         self.metrics = dict(metrics)  # of the last validation
         self._reporter = reporter
         self._classes = classes
@@ -57,7 +57,7 @@ class ProgressHook(Hook):
         self._iteration_started_s = now_s
         smoothing = SMOOTHING if self._seconds_per_iteration else 1.0
         self._seconds_per_iteration += smoothing * (took_s - self._seconds_per_iteration)
-        self._report(runner, done=runner.iter + 1)  # mmengine counts it after the hooks
+        self._report(runner, done=runner.iter + 1)  # mmengine increments `iter` after the hooks
 
     def after_val_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
         self.metrics = detection_metrics(metrics or {}, self._classes)
@@ -73,7 +73,7 @@ class ProgressHook(Hook):
             "totalIterations": runner.max_iters,
         }
         if done > self._first_iteration:
-            # Over all that was done, so that validation and checkpoints count.
+            # The average over this attempt, so that it includes the time of validations and checkpoints.
             average_s = (self._clock() - self._started_s) / (done - self._first_iteration)
             fields["etaSeconds"] = round(average_s * (runner.max_iters - done))
         if self._seconds_per_iteration:

@@ -1,4 +1,4 @@
-"""What several hooks read of an iteration."""
+"""Reads the loss and the learning rate of an iteration, for several hooks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ import torch
 
 
 def loss_of(outputs: Mapping[str, Any] | None) -> float:
-    """The loss of the iteration that gave these outputs; 0 where it names none."""
+    """The loss in an iteration's outputs; 0 if they have none."""
     return float(torch.as_tensor((outputs or {}).get("loss", 0.0)).detach())
 
 
 def learning_rate_of(runner: Any) -> float | None:
-    """That of the first group of weights; a config may have several."""
+    """The learning rate of the first parameter group; a config may have several. None if there is none."""
     rates = runner.optim_wrapper.get_lr().items()
     return next((float(values[0]) for name, values in rates if name.endswith("lr") and values), None)

@@ -1,4 +1,4 @@
-"""Ends the training after SIGTERM, with a checkpoint of the iteration that was running."""
+"""Ends the training after SIGTERM, with a checkpoint after the running iteration."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -15,8 +15,9 @@ from training.train.hooks.checkpoint import CheckpointHook, is_within_epoch
 
 
 class StopHook(Hook):
-    """Runs after CheckpointHook, to which it is registered later. Raises Interrupted (exit 143) in all ranks, whichever
-    of them was asked to stop.
+    """Raises Interrupted (exit code 143) in all ranks once any of them got SIGTERM.
+
+    Must be registered after CheckpointHook, which has the same priority, so that it runs after that.
     """
 
     priority = "LOWEST"
@@ -24,7 +25,7 @@ class StopHook(Hook):
     def __init__(
         self, stop: StopRequest, checkpoints: CheckpointHook, writer: CheckpointWriter, *, resumed_from: str | None
     ) -> None:
-        """`resumed_from`: the address of the checkpoint that this process continued."""
+        """`resumed_from`: the URI of the checkpoint that this attempt resumed from."""
         self._stop = stop
         self._checkpoints = checkpoints
         self._writer = writer

@@ -1,4 +1,4 @@
-"""Draws the progress of a training on a terminal, after ProgressHook has told of it."""
+"""Draws the progress of a training on a terminal, from what ProgressHook has reported."""
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
 
@@ -17,7 +17,7 @@ MIN_INTERVAL_S = 0.1
 
 
 class TerminalHook(Hook):
-    """Registered where a person looks on."""
+    """Registered only if stderr is a terminal. Runs after ProgressHook."""
 
     priority = "VERY_LOW"
 

@@ -1,5 +1,6 @@
-"""Looks at what is detected in an evaluation, page by page, and keeps the pages with the worst results: no page is
-detected twice. Registered in all ranks, since each sees its own share.
+"""Finds the worst pages of a split while an evaluation runs, so that no page must be detected again for the report.
+
+Registered in all ranks, since each evaluates its own share of the pages.
 """
 
 # ruff: noqa: ARG002  mmengine passes all arguments of a hook point, by name
@@ -19,17 +20,17 @@ logger = logging.getLogger(__name__)
 
 
 class WorstPagesHook(Hook):
-    """Tells `on_pages` of the split and its worst pages, before others tell of the evaluation."""
+    """Calls `on_pages` with the split and its worst pages, before MetricsHook records the evaluation."""
 
     priority = "HIGH"
 
     def __init__(
         self, annotation_files: Mapping[str, Path], on_pages: Callable[[str, Sequence[JudgedPage]], None]
     ) -> None:
-        """`annotation_files`: COCO, by split."""
+        """`annotation_files`: the COCO files by split."""
         self._annotation_files = annotation_files
         self._on_pages = on_pages
-        self._truth: dict[str, dict[int, TruePage]] = {}  # by split; read when it is needed
+        self._truth: dict[str, dict[int, TruePage]] = {}  # by split and image id; each split is read when first needed
         self._pages: list[JudgedPage] = []
         self._failed = False
 
@@ -55,7 +56,7 @@ class WorstPagesHook(Hook):
                 judge(self._truth[split][sample.img_id], from_mmdetection(sample.pred_instances))
                 for sample in outputs or ()
             ]
-        except Exception:  # a network of somebody's own may give something else
+        except Exception:  # a network of a user's config may return something else
             logger.warning("the report of this training will show no pages", exc_info=True)
             self._failed = True
             return
