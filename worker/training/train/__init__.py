@@ -1,1 +1,1 @@
-"""`python3 -m training.train`: a dataset -> a published model."""
+"""`python3 -m training.train`: trains a table detector on a prepared dataset and publishes the model."""

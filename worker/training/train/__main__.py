@@ -1,4 +1,4 @@
-"""`python3 -m training.train`, and `training-train` where the package is installed."""
+"""Entry point of `python3 -m training.train`, and of `training-train` if the package is installed."""
 
 from typing import NoReturn
 
@@ -7,7 +7,7 @@ from training.train.command import main
 
 
 def run() -> NoReturn:
-    """The command, and the end of the process with its exit code."""
+    """Run the command and end the process with its exit code."""
     end_process(main())
 
 

@@ -1,4 +1,4 @@
-"""The resolved config bound to this machine and this process: folders, data workers, the exact loop."""
+"""Binds the resolved config to this machine and process: folders, data workers, ranks, the resumable training loop."""
 
 import copy
 import os
@@ -11,13 +11,14 @@ from training.dataset.split import SPLITS
 from training.model.config import innermost_dataset
 from training.process.container import available_cpus
 
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  where data workers pass images on
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  through which data workers hand over images
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """What is of this machine: where the dataset and the working folder are, how many data workers to run, and how many
-    ranks there are.
+    """What the config needs to know of this machine and attempt. Image folders and COCO files are by split.
+
+    `validate_first`: see ExactEpochLoop.
     """
 
     work_dir: Path
@@ -30,7 +31,7 @@ class Placement:
 
 
 def bind(config: Any, placement: Placement) -> Any:
-    """A copy of the resolved config that runs here, with the loop, the dataset and the batch sampler of `loop.py`."""
+    """A copy of the resolved config that runs here, with the classes of `training.train.loop`."""
     config = copy.deepcopy(config)
     config["work_dir"] = str(placement.work_dir)
     config["train_cfg"]["type"] = "ExactEpochLoop"
@@ -41,7 +42,7 @@ def bind(config: Any, placement: Placement) -> Any:
         inner["ann_file"] = str(placement.annotation_files[split])
         inner["data_prefix"] = {"img": str(placement.image_folders[split])}
         loader["num_workers"] = min(int(loader.get("num_workers", 0)), placement.max_data_workers)
-        # Workers end with the epoch, as the exact loop needs it.
+        # ExactEpochLoop needs data workers that end with the epoch.
         loader["persistent_workers"] = False
         if loader["num_workers"] == 0:
             loader.pop("prefetch_factor", None)
@@ -51,7 +52,7 @@ def bind(config: Any, placement: Placement) -> Any:
                 if "ann_file" in item:
                     item["ann_file"] = inner["ann_file"]
                 if placement.ranks > 1:
-                    # By messages, on a CPU too; "cpu" means by files in a folder that all nodes share.
+                    # "gpu" gathers results by messages, on CPUs too; "cpu" would need a folder that all nodes share.
                     item["collect_device"] = "gpu"
     train = config["train_dataloader"]
     train["dataset"] = {"type": "SeededDataset", "dataset": train["dataset"]}
@@ -70,7 +71,7 @@ def bind(config: Any, placement: Placement) -> Any:
                 "find_unused_parameters": bool(config.get("find_unused_parameters", False)),
             }
     hooks = dict(config.get("default_hooks") or {})
-    # Checkpoints are ours: mmengine's are not written atomically and cannot be resumed exactly.
+    # CheckpointHook of this package writes checkpoints: mmengine's are not atomic and cannot be resumed exactly.
     hooks["checkpoint"] = None
     hooks.pop("visualization", None)
     config["default_hooks"] = hooks
@@ -78,9 +79,10 @@ def bind(config: Any, placement: Placement) -> Any:
 
 
 def data_workers(*, cpus: int | None = None, shared_memory_bytes: int | None = None) -> int:
-    """How many data workers this machine bears: a core stays for the training, each worker needs 128 MiB of /dev/shm.
+    """How many data workers fit on this machine: one core is left to the training, each worker needs 128 MiB of
+    /dev/shm.
 
-    A pod without a memory volume there has 64 MiB, on which workers crash: it gets none.
+    A pod without a memory volume at /dev/shm has 64 MiB there, in which data workers crash: it gets none.
     """
     if cpus is None:
         cpus = available_cpus()

@@ -1,6 +1,6 @@
-"""Whether a training has room on this machine, asked before its first step. Pure.
+"""Checks before the first step whether disk and memory are large enough for a training. Pure.
 
-Only what is sure is counted: a training that is let through may still need more, for the pages of a step above all.
+Only what is certain is counted: a training that passes may still need more memory, mainly for the images of a step.
 """
 
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ MEBIBYTE = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """`weight_bytes` of the network; the optimizer keeps `states` numbers for each of them, as Adam keeps two."""
+    """What a training needs. For each weight of the network the optimizer keeps `states` numbers, as Adam keeps two."""
 
     weight_bytes: int
     states: int
 
     @property
     def checkpoint_bytes(self) -> int:
-        """The weights and the optimizer's states."""
+        """Size of a checkpoint: the weights and the optimizer's states."""
         return self.weight_bytes * (1 + self.states)
 
     @property
     def memory_bytes(self) -> int:
-        """Where the network is: beside what a checkpoint holds, a gradient for each weight."""
+        """Memory for weights, optimizer states and one gradient for each weight, on the network's device."""
         return self.weight_bytes * (2 + self.states)
 
 
 def optimizer_states(kind: str) -> int:
-    """How many numbers an optimizer of mmengine's name keeps for each weight."""
+    """How many numbers the optimizer that the config calls `kind` keeps for each weight."""
     return 2 if kind.startswith(("Adam", "NAdam", "RAdam", "Lamb")) else 1
 
 
 def check_room(need: Need, *, free_disk_bytes: int, disk: str, free_memory_bytes: int, memory: str) -> None:
-    """Raises ConfigError where there is too little; `disk` and `memory` name what is looked at."""
+    """Raises ConfigError if disk or memory is too small; `disk` and `memory` name them in the message."""
     disk_bytes = CHECKPOINTS_ON_DISK * need.checkpoint_bytes
     if free_disk_bytes < disk_bytes:
         raise ConfigError(

@@ -1,7 +1,7 @@
-"""`python3 -m training.train`: a prepared dataset in, a trained and published table detector out.
+"""The command `python3 -m training.train`: a prepared dataset in, a trained and published table detector out.
 
-What can be known in seconds is known in seconds: options, dataset, config file, weights and the places to write are
-checked here, before torch is even imported; the rest is `training.train.run`.
+To fail within seconds, options, dataset, config file, weights and the places to write to are checked here, before torch
+is imported; the rest is done by `training.train.run`.
 """
 
 import logging
@@ -30,12 +30,12 @@ from training.train.distributed.topology import Topology
 from training.train.plan import RESUME_AUTO, STOP_DEADLINE_S, TrainingPlan
 
 logger = logging.getLogger(__name__)
-DEMO_PAGES = 8  # of each split
+DEMO_PAGES = 8  # that a demo uses of each split
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line, as written."""
+    """The parsed command line."""
 
     dataset: str
     work_dir: Path
@@ -55,73 +55,77 @@ class Options:
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
-    """Raises ConfigError for options that are wrong, SystemExit for --help."""
+    """Parse the command line. Raises ConfigError for invalid options, SystemExit for --help."""
     parser = OptionParser(
         prog="python3 -m training.train", description="Trains a table detector on a prepared dataset."
     )
     parser.add_argument("dataset", help="the ttv folder that preprocess made: a path or s3://bucket/…/ttv")
-    parser.add_argument("working_dir", type=Path, help="folder for logs, checkpoints and what is downloaded")
+    parser.add_argument("working_dir", type=Path, help="folder for logs, checkpoints and downloads")
     parser.add_argument(
-        "--load-from", metavar="MODEL", help="weights to start from: a path or s3://; without: random ones"
+        "--load-from", metavar="MODEL", help="base weights: a path or s3:// (default: random initial weights)"
     )
     parser.add_argument(
         "--resume-from",
         metavar="CHECKPOINT",
-        help="continue from this checkpoint: a path, s3://, or auto for the newest",
+        help="checkpoint to resume from: a path, s3://, or auto for the newest one in --checkpoint-output",
     )
     parser.add_argument(
         "--config",
         default=config.DEFAULT_CONFIG,
         metavar="CONFIG",
-        help="mmdetection config, executed as Python: a built-in name, a path or s3:// (default: %(default)s)",
-    )
-    parser.add_argument("--model_output", required=True, metavar="MODEL", help="where the model goes: a path or s3://")
-    parser.add_argument("--num-epoch", type=positive_integer, metavar="N", help="epochs (default: as the config says)")
-    parser.add_boolean(
-        "--demo", description="a real but short training on a handful of pages, to see that everything works"
+        help="mmdetection config, executed as Python: name of a built-in one, path or s3:// (default: %(default)s)",
     )
     parser.add_argument(
-        "--checkpoint-output", metavar="FOLDER", help="a path or s3:// (default: checkpoints in the working folder)"
+        "--model_output", required=True, metavar="MODEL", help="where to publish the model: a path or s3://"
+    )
+    parser.add_argument(
+        "--num-epoch", type=positive_integer, metavar="N", help="number of epochs (default: that of the config)"
+    )
+    parser.add_boolean("--demo", description="train for a short time on a few pages, to see that everything works")
+    parser.add_argument(
+        "--checkpoint-output",
+        metavar="FOLDER",
+        help="where to store checkpoints: a path or s3:// (default: checkpoints in the working folder)",
     )
     parser.add_argument(
         "--checkpoint-every-epochs",
         type=positive_integer,
         default=CheckpointInterval.epochs,
         metavar="N",
-        help="a checkpoint at the end of every N-th epoch, and of the last (default: %(default)s)",
+        help="store a checkpoint after every N-th epoch, and after the last (default: %(default)s)",
     )
     parser.add_argument(
         "--checkpoint-every-minutes",
         type=positive_number,
         default=CheckpointInterval.minutes,
         metavar="M",
-        help="and M minutes after the last one, within an epoch too (default: %(default)s)",
+        help="also store one when the last is M minutes old, even within an epoch (default: %(default)s)",
     )
     parser.add_argument(
         "--keep-last",
         type=positive_integer,
         default=Retention.last,
         metavar="N",
-        help="checkpoints kept, the newest ones (default: %(default)s)",
+        help="keep the newest N checkpoints (default: %(default)s)",
     )
     parser.add_argument(
         "--keep-best",
         type=whole_number,
         default=Retention.best,
         metavar="N",
-        help="checkpoints kept beside them, the best by bbox_mAP on val (default: %(default)s)",
+        help="also keep the best N checkpoints by bbox_mAP on val (default: %(default)s)",
     )
     parser.add_argument(
         "--processes",
         type=positive_integer,
         metavar="N",
-        help="processes that train together on this machine (default: one for each GPU)",
+        help="number of processes that train together on this machine (default: one for each GPU)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config"
     )
-    parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
+    parser.add_boolean("--verbose", description="log more, and print a traceback with every failure")
     found = parser.parse_args(list(arguments))
     if not 0 <= found.seed < 2**32:
         raise ConfigError(f"--seed {found.seed} is not within 0..4294967295.")
@@ -148,7 +152,10 @@ def parse_options(arguments: Sequence[str]) -> Options:
 
 
 def prepare(options: Options) -> TrainingPlan:
-    """The cheap checks, the cheapest first. Raises the typed errors."""
+    """Check what needs no torch, the cheapest first, and bring config and dataset to this machine.
+
+    Raises the typed errors of `training.errors`.
+    """
     try:
         options.work_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -197,10 +204,10 @@ def _success_message(manifest: Mapping[str, Any], place: bundle.Destination, *, 
 
 
 def set_process_defaults(work_dir: Path) -> None:
-    """What libraries read when they are imported. The environment's own values win."""
-    # More threads than free cores cost a multiple of the time; data workers are processes of their own.
+    """Set environment variables that libraries read when they are imported, unless they are set already."""
+    # More threads than free cores slow down the training several times; data workers are processes of their own.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # The root file system is read-only in a pod, and so may the home be.
+    # In a pod the root file system is read-only, and perhaps HOME too.
     os.environ.setdefault("MPLCONFIGDIR", str(work_dir / "matplotlib"))
 
 
@@ -214,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             work()
         except Exception as error:
             if stop.requested:
-                # What a library made of being interrupted says nothing about the run.
+                # A library may turn the interruption into an exception of its own, which says nothing about the run.
                 raise Interrupted("SIGTERM ended the training; the next attempt continues it.") from error
             raise
 
@@ -231,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         plan = prepare(options)
         set_process_defaults(options.work_dir)
-        from training.train import run  # noqa: PLC0415  torch takes seconds to import, only now is it known to be needed
+        from training.train import run  # noqa: PLC0415  imports torch, which takes seconds: only after the checks
 
         manifest = run.lead(plan, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
         reporter.close()

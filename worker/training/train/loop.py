@@ -1,16 +1,17 @@
-"""Training that can be cut off anywhere and continued exactly: same data, same augmentation, same weights, bit for bit
-on a CPU.
+"""A training loop that resumes exactly, even within an epoch: same data, same augmentation, same weights (on a CPU bit
+for bit).
 
-mmengine's own loop forgets on resume where it stood in the epoch and in which state the random numbers were. Here
-nothing random depends on what was run before in this process:
+When mmengine's own loop resumes, it has lost its position in the epoch and the state of the random number generators.
+Here nothing random depends on what this process did before:
 
-- the order of the pages is a function of (seed, epoch), as mmengine's samplers do it; `SkippableBatchSampler` leaves
-  out the batches that were already used;
-- the augmentation of a page is a function of (seed, epoch, index of the page), in whatever data worker it is made
+- the order of the pages is a function of (seed, epoch), as in mmengine's samplers; `SkippableBatchSampler` skips the
+  batches that were already used;
+- the augmentation of a page is a function of (seed, epoch, index of the page), whichever data worker does it
   (`SeededDataset`);
-- everything else, as the choice of training boxes, is a function of (seed, iteration, rank), set before each iteration.
+- all other random numbers, such as those that sample training boxes, are a function of (seed, iteration, rank):
+  `ExactEpochLoop` seeds the generators before each iteration.
 
-Importing this module registers the three classes with mmengine; `config.bind` writes them into the config.
+Importing this module registers the three classes with mmengine; `bound_config.bind` writes them into the config.
 """
 
 import hashlib
@@ -29,12 +30,12 @@ from torch.utils.data import BatchSampler, Dataset, Sampler
 
 
 def derive_seed(*key: int) -> int:
-    """A seed of 32 bits from numbers; neighbouring keys give unrelated seeds."""
+    """A 32-bit seed for a key of numbers; similar keys give unrelated seeds."""
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=4).digest(), "little")
 
 
 def seed_everything(*key: int) -> None:
-    """Put every random number generator in the state that belongs to the key."""
+    """Seed the random number generators of Python, numpy and torch with a seed for the key."""
     seed = derive_seed(*key)
     random.seed(seed)
     np.random.seed(seed)
@@ -43,7 +44,7 @@ def seed_everything(*key: int) -> None:
 
 @DATASETS.register_module()
 class SeededDataset(Dataset[Any]):
-    """Wraps a dataset so that an item depends on (seed, epoch, index) and on nothing that happened before."""
+    """Wraps a dataset so that an item depends on (seed, epoch, index) alone, not on the items read before."""
 
     def __init__(self, dataset: Any) -> None:
         self.inner = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
@@ -64,7 +65,7 @@ class SeededDataset(Dataset[Any]):
         return len(self.inner)
 
     def __getitem__(self, index: int) -> Any:
-        # Without data workers this runs in the training process, whose own random numbers must not notice.
+        # Without data workers this runs in the training process, whose own random state must not change.
         state = random.getstate(), np.random.get_state(), torch.get_rng_state()
         seed_everything(self.seed, self.epoch, int(index))
         try:
@@ -77,9 +78,9 @@ class SeededDataset(Dataset[Any]):
 
 @DATA_SAMPLERS.register_module()
 class SkippableBatchSampler(Sampler[list[int]]):
-    """Wraps a batch sampler so that its next pass leaves out the first `skip` batches.
+    """Wraps a batch sampler so that its next pass skips the first `skip` batches.
 
-    `inner` is the config of a batch sampler, as of AspectRatioBatchSampler; None is torch's own.
+    `inner` is the config of a batch sampler, such as AspectRatioBatchSampler; None stands for torch's BatchSampler.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class SkippableBatchSampler(Sampler[list[int]]):
             self.inner = DATA_SAMPLERS.build(
                 dict(inner), default_args={"sampler": sampler, "batch_size": batch_size, "drop_last": drop_last}
             )
-        # mmengine's DistSamplerSeedHook reaches the epoch-seeded sampler here.
+        # mmengine's DistSamplerSeedHook sets the epoch of the sampler through this attribute.
         self.sampler = sampler
         self.batch_size = batch_size
         self.skip = 0
@@ -107,17 +108,17 @@ class SkippableBatchSampler(Sampler[list[int]]):
 
 @LOOPS.register_module()
 class ExactEpochLoop(EpochBasedTrainLoop):
-    """An epoch loop that continues within an epoch, and makes up for a validation that was cut off.
+    """An epoch-based loop that can resume within an epoch, and makes up for a validation that was interrupted.
 
-    It expects a `SeededDataset` and a `SkippableBatchSampler` in its dataloader, and data workers that end with the
-    epoch: they hold a copy of the dataset, made when the epoch starts.
+    Its dataloader must have a `SeededDataset`, a `SkippableBatchSampler`, and data workers that end with the epoch,
+    since they hold a copy of the dataset, with its epoch, from the start of the epoch.
     """
 
     def __init__(self, *args: Any, validate_first: bool = False, **kwargs: Any) -> None:
-        """`validate_first`: the checkpoint that is resumed closed an epoch whose validation is not known."""
+        """`validate_first`: the checkpoint has no metrics; if it was made at the end of an epoch, validate first."""
         super().__init__(*args, **kwargs)
         self._validate_first = validate_first
-        # Where the checkpoint that is resumed stands, if its own count was of other batches.
+        # The iteration to resume from; it differs from the checkpoint's own if the batch size has changed.
         self.first_iteration: int | None = None
 
     def run(self) -> Any:
@@ -133,13 +134,13 @@ class ExactEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def run_epoch(self) -> None:
-        done = self._iter - self._epoch * len(self.dataloader)  # `resumed_iteration` saw that it is one of them
+        done = self._iter - self._epoch * len(self.dataloader)  # `resumed_iteration` checked that it is in range
         dataset = self.dataloader.dataset
         dataset.seed, dataset.epoch = self.runner.seed, self._epoch
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         self.dataloader.batch_sampler.skip = done
-        # To the very end: AspectRatioBatchSampler clears its buckets only there.
+        # Iterates to the very end, since AspectRatioBatchSampler clears its buckets only there.
         for index, batch in enumerate(self.dataloader, done):
             seed_everything(self.runner.seed, self._iter, get_rank())
             self.run_iter(index, batch)

@@ -1,5 +1,6 @@
-"""All that people look at while a model is trained and afterwards: the metrics' log, TensorBoard's events, an MLflow
-run, a line on the terminal, and the report. The training only registers the hooks; nothing here can fail it.
+"""Records a training for people: the log of metrics, TensorBoard, MLflow, the terminal's status line, and the report.
+
+The training only registers the hooks; nothing here can fail it.
 """
 
 import logging
@@ -34,12 +35,15 @@ from training.train.plan import TrainingPlan
 
 logger = logging.getLogger(__name__)
 REPORT_NAME = "report.html"
-END_PATIENCE_S = 60.0  # for the last report of a training that succeeded
-STOP_PATIENCE_S = 10.0  # of one that must leave its machine
+END_PATIENCE_S = 60.0  # to store the last report of a training that succeeded
+STOP_PATIENCE_S = 10.0  # the same for one that failed or was interrupted, and must soon leave its machine
 
 
 class Observer:
-    """From `hooks` to the end of the `with` block; where no hooks were asked for, nothing was trained."""
+    """Observes a training from the call of `hooks` to the end of the `with` block.
+
+    If `hooks` was never called, nothing was trained, and nothing is recorded.
+    """
 
     def __init__(self, plan: TrainingPlan, *, is_main: bool) -> None:
         self._plan = plan
@@ -63,7 +67,7 @@ class Observer:
         images_per_step: int,
         versions: Mapping[str, str],
     ) -> list[Hook]:
-        """To be registered, in all ranks; `resumed_from` is the address of the checkpoint that is continued."""
+        """The mmengine hooks to register in every rank. `resumed_from`: URI of the checkpoint that is resumed."""
         pages = WorstPagesHook(self._plan.dataset.annotation_files, self._remember_pages)
         if not self._is_main:
             return [pages]
@@ -93,7 +97,10 @@ class Observer:
         return hooks
 
     def checkpoints_changed(self, store: CheckpointStore, kept: Sequence[Checkpoint]) -> None:
-        """The checkpoints that are committed and kept, the newest last; from any thread."""
+        """Record the newest checkpoint. `kept` are the committed checkpoints that are kept, the newest last.
+
+        May be called from any thread.
+        """
         newest = kept[-1]
         if self._is_main and newest.key not in self._committed:
             self._committed.add(newest.key)
@@ -104,7 +111,7 @@ class Observer:
             )
 
     def published(self, uri: str) -> None:
-        """The model is there: the report goes beside it."""
+        """The model was published at `uri`: from now on the report is also stored beside it."""
         self._model = uri
 
     def __enter__(self) -> Self:
@@ -141,7 +148,7 @@ class Observer:
         for name, make in makers:
             try:
                 sinks.append(make())
-            except Exception as error:  # noqa: BLE001  whatever a library or a disk has against it
+            except Exception as error:  # noqa: BLE001  no failure of a library or a disk may fail the training
                 logger.warning("no metrics for %s: %s: %s", name, type(error).__name__, error)
         return sinks
 
@@ -149,7 +156,7 @@ class Observer:
         self._pages = split, pages
 
     def _publish_report(self, history: History) -> None:
-        """Called by the archive's thread; raises what the storages raise."""
+        """Write the report. Called in the archive's thread; raises the storages' errors."""
         split, pages = self._pages
         content = PageContent(
             facts=self._facts,

@@ -1,4 +1,4 @@
-"""What is to be trained, as the cheap checks of `training.train` leave it to `training.train.run`."""
+"""The training plan: what `training.train.command` has checked and hands to `training.train.run`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,17 @@ RESUME_AUTO = "auto"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """A training whose inputs exist and whose outputs can be written."""
+    """A training to run: its inputs were found, and its outputs can be written."""
 
     dataset: TrainingSet
     work_dir: Path
     config_file: Path
-    config_options: tuple[str, ...]  # name=value
+    config_options: tuple[str, ...]  # each name=value
     destination: Destination
     checkpoints: Storage
-    load_from: str | None
-    resume_from: str | None  # a checkpoint or RESUME_AUTO
-    epochs: int | None  # None: as the config says
+    load_from: str | None  # path or URI of base weights
+    resume_from: str | None  # path or URI of a checkpoint, or RESUME_AUTO
+    epochs: int | None  # None: those of the config
     seed: int
     demo: bool
     interval: CheckpointInterval
@@ -33,8 +33,8 @@ class TrainingPlan:
 
     @property
     def scratch(self) -> Path:
-        """For files that nobody needs afterwards."""
+        """The folder of temporary files, deleted at the end."""
         return self.work_dir / "scratch"
 
 
-STOP_DEADLINE_S = 100.0  # of the train pod's grace period of 120 s
+STOP_DEADLINE_S = 100.0  # from SIGTERM to the end; the train pod's grace period is 120 s

@@ -1,6 +1,6 @@
-"""The resolved config: classes, epochs, schedule and seed filled in; what is trained, and nothing about where.
+"""Makes the resolved config: fills in classes, epochs, learning-rate schedule and seed.
 
-Its text is published beside the model, its sha256 identifies it.
+It says what is trained and nothing about where. Its text is published beside the model; its sha256 identifies it.
 """
 
 import copy
@@ -12,22 +12,25 @@ from training.dataset.training_set import DatasetFacts
 from training.errors import ConfigError
 from training.model.config import check_classes, dicts_in, innermost_dataset
 
-EPOCH_STEPS = (0.80, 0.95)  # of the epochs, where the learning rate falls
-LONGEST_WARMUP = 1 / 3  # of all iterations
+EPOCH_STEPS = (0.80, 0.95)  # the learning rate falls after these fractions of the epochs
+LONGEST_WARMUP = 1 / 3  # at most this fraction of all iterations
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What the command line decides about the training."""
+    """What the command line decides about the config."""
 
-    epochs: int | None = None  # None: as the config says
+    epochs: int | None = None  # None: those of the config
     seed: int = 0
     base_weights: bool = False
     ranks: int = 1
 
 
 def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
-    """A copy completed with what dataset and command line say, the same on every machine. Raises ConfigError."""
+    """A copy of the config, completed for the dataset and the command line; it is the same on every machine.
+
+    Raises ConfigError if the config's classes differ from the dataset's, or its train_cfg cannot be used.
+    """
     config = copy.deepcopy(config)
     check_classes(config, dataset.classes)
     for split in SPLITS:
@@ -50,13 +53,13 @@ def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
     for part in dicts_in(config["model"]):
         _forget_remote_weights(part)
         if not choices.base_weights and part.get("norm_eval"):
-            # Without base weights there are no statistics to keep: batch normalization has to learn its own.
+            # norm_eval freezes the statistics of batch normalization: without base weights they must be learned.
             part["norm_eval"] = False
     return config
 
 
 def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
-    """The number of epochs, the learning-rate steps relative to it, and a warm-up that leaves time for the rest."""
+    """Set the number of epochs, the epochs at which the learning rate falls, and the bound of the warm-up."""
     epochs = choices.epochs or config["train_cfg"].get("max_epochs")
     if not isinstance(epochs, int) or epochs < 1:
         raise ConfigError("The config's train_cfg names no max_epochs, so --num-epoch is needed.")
@@ -79,7 +82,7 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
 
 
 def milestones(epochs: int) -> list[int]:
-    """The epochs after which the learning rate falls: 80 % and 95 % of all, at least one apart (of 20: 16, 19)."""
+    """The epochs after which the learning rate falls: 80 % and 95 % of all, but different ones (for 20: 16, 19)."""
     first = max(1, round(epochs * EPOCH_STEPS[0]))
     return [first, max(first + 1, round(epochs * EPOCH_STEPS[1]))]
 
@@ -94,7 +97,7 @@ def _evaluator(evaluator: Any, annotation_file: str) -> Any:
 
 
 def _forget_remote_weights(part: dict[str, Any]) -> None:
-    """Base weights come from --load-from alone: no start depends on the network."""
+    """Remove a download of pretrained weights: base weights come from --load-from alone, without Internet access."""
     init = part.get("init_cfg")
     if isinstance(init, dict) and init.get("type") == "Pretrained":
         part["init_cfg"] = None

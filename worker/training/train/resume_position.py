@@ -1,4 +1,4 @@
-"""Whether a training can go on from where a checkpoint stands. Pure."""
+"""Checks whether a training can resume from a checkpoint, and at which iteration. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ _BATCHES = ("batch_size", "iterations_per_epoch")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a position in a training depends on: with others, the same iteration number is another place."""
+    """What the meaning of an iteration number depends on: if one differs, it is another point in the training."""
 
     seed: int
     demo: bool
@@ -19,16 +19,19 @@ class Settings:
     iterations_per_epoch: int
 
     def in_checkpoint(self) -> dict[str, int]:
-        """As a checkpoint's meta holds them under `training.settings`."""
+        """In the form that a checkpoint's meta holds under `training.settings`."""
         return asdict(self)
 
 
 def resumed_iteration(meta: Mapping[str, Any], settings: Settings, *, epochs: int, what: str) -> int:
-    """The number of iterations, of these settings, that lie behind a checkpoint with this `meta`; `what` names it.
+    """The iteration at which a training with these settings resumes from a checkpoint with this `meta`; `what` names
+    the checkpoint in messages.
 
-    Between two epochs the batch size may change, as it does with the number of GPUs: there a checkpoint is as many
-    epochs on, whatever they are divided into. Raises ConfigError where a training of `epochs` epochs cannot go on from
-    it. One that mmengine wrote itself names its seed only, so that its iteration must at least be one of its epoch.
+    Settings must be those of the checkpoint, but at the end of an epoch the batch size may differ, as it does with
+    another number of GPUs: the iteration is then counted anew from the complete epochs. A checkpoint that mmengine
+    itself wrote records only the seed: of it, at least the iteration must lie in its epoch.
+
+    Raises ConfigError if a training of `epochs` epochs cannot resume from the checkpoint.
     """
     recorded = {"seed": meta.get("seed"), **meta.get("training", {}).get("settings", {})}
     epoch, iteration, batches = int(meta["epoch"]), int(meta["iter"]), settings.iterations_per_epoch

@@ -1,6 +1,4 @@
-"""The heavy half of `training.train`: from checked options to a published model. Importing it takes seconds, since
-torch comes along.
-"""
+"""Runs a training, from the checked plan to a published model. Importing this takes seconds, since it imports torch."""
 
 import argparse
 import itertools
@@ -18,7 +16,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-import training.train.loop  # noqa: F401  registers the exact loop and what belongs to it
+import training.train.loop  # noqa: F401  registers its classes with mmengine
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.model import bundle, config, weights
@@ -53,13 +51,13 @@ from training.train.starting_point import Start, find_start
 
 logger = logging.getLogger(__name__)
 ALONE = Topology()
-END_PATIENCE_S = 900.0  # for a store that does not answer when the training is over
-FAILURE_PATIENCE_S = 60.0
+END_PATIENCE_S = 900.0  # how long to wait for an unavailable storage after the training
+FAILURE_PATIENCE_S = 60.0  # the same when the training fails
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedTraining:
-    """What is trained: the completed config, which names no place, and what tells its model from any other."""
+    """The resolved config, which is free of paths, and what identifies the model trained by it."""
 
     config: Any
     identity: bundle.Training
@@ -67,7 +65,7 @@ class ResolvedTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltTraining:
-    """What is ready to be trained in this rank, hooks included: nothing that could be checked is left to check."""
+    """A training that this rank can start: all checks are done, all hooks registered."""
 
     runner: Runner
     checkpoints: CheckpointStore
@@ -77,7 +75,7 @@ class BuiltTraining:
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """A trained model and how good it is, by split; its file is on this machine, in the main rank only."""
+    """A trained model and its metrics by split. `file` exists in the main rank only."""
 
     file: Path
     metrics: Mapping[str, Mapping[str, float]]
@@ -92,10 +90,10 @@ def train(
     topology: Topology = ALONE,
     meeting: Any = None,
 ) -> dict[str, Any]:
-    """Train, evaluate and publish; returns the model's manifest, in the main rank. All that can be checked is checked
-    before training.
+    """Train, evaluate and publish. Returns the model's manifest in the main rank, an empty dict in the others.
 
-    `topology` says which rank this process is, `meeting` where they meet.
+    All checks come before the training. `topology` says which rank this process is; `meeting` is the ranks'
+    `meeting_point`.
     """
     plan.scratch.mkdir(parents=True, exist_ok=True)
     if topology.ranks > 1:
@@ -109,7 +107,7 @@ def train(
 
 
 def follow(plan: TrainingPlan, topology: Topology) -> None:
-    """`train` in another rank than the main one, which tells and writes nothing."""
+    """Run `train` in a rank that this node's leader started. It reports nothing and writes no termination message."""
     with (
         StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=lambda _: None) as stop,
         ProgressReporter(NullSender(), stage=STAGE_TRAIN) as reporter,
@@ -125,8 +123,10 @@ def lead(
     stop: StopRequest,
     on_failure: Callable[[Failure], None],
 ) -> dict[str, Any]:
-    """`train` in all ranks of this node; `processes` of them, else one for each GPU. Returns the model's manifest in
-    the main rank, nothing on other nodes. `on_failure` is what StopRequest's is.
+    """Run `train` in all ranks of this node: `processes` of them, or one for each GPU if it is None.
+
+    Returns the model's manifest on the main node, an empty dict on others. `on_failure` writes the termination message,
+    as that of StopRequest does.
     """
     gpus = torch.cuda.device_count()
     if processes and gpus and processes > gpus:
@@ -149,13 +149,13 @@ def lead(
 def _train(
     plan: TrainingPlan, *, reporter: ProgressReporter, stop: StopRequest, topology: Topology, observer: Observer
 ) -> dict[str, Any]:
-    """Resolve, build, fit, publish; in all ranks, of which the main one publishes."""
+    """Resolve the config, build, fit and publish. Runs in all ranks; only the main one publishes."""
     _set_up_torch()
     loaded = config.load(plan.config_file, parse_config_options(plan.config_options))
     resolved = _resolve(loaded, plan, topology, base_weights=plan.load_from is not None)
     published = _find_published(plan, resolved)
     if published is not None:
-        _tell_end(reporter, published)
+        _report_end(reporter, published)
         return published
     start, content = find_start(plan, topology)
     if start.base_weights != (plan.load_from is not None):
@@ -167,12 +167,12 @@ def _train(
         return {}
     manifest = _publish(plan, resolved, fitted)
     observer.published(manifest["uri"])
-    _tell_end(reporter, manifest)
+    _report_end(reporter, manifest)
     return manifest
 
 
 def _set_up_torch() -> None:
-    # Said to torch itself: sums over another number of threads differ in their last bits, and with them what continues.
+    # Set explicitly: sums over another number of threads differ in the last bits, and a resumed training would diverge.
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     register_all_modules(init_default_scope=False)
     weights.allow_mmengine_checkpoints()
@@ -195,7 +195,7 @@ def _resolve(loaded: Any, plan: TrainingPlan, topology: Topology, *, base_weight
 
 
 def _find_published(plan: TrainingPlan, resolved: ResolvedTraining) -> dict[str, Any] | None:
-    """The manifest of the model, where this very run has published it already."""
+    """The model's manifest, if an earlier attempt of this run has published it already."""
     published = from_main(
         lambda: bundle.find_published(plan.destination, resolved.identity, plan.run, scratch=plan.scratch)
     )
@@ -215,7 +215,11 @@ def _build(
     topology: Topology,
     observer: Observer,
 ) -> BuiltTraining:
-    """`content` is of the start's file, and is empty afterwards: it is as large as the network and its optimizer."""
+    """Build the runner, check that it fits this machine, and register the hooks.
+
+    `content` is the content of the start's file. It is cleared to free memory: it is as large as the network and its
+    optimizer.
+    """
     runner = build_runner(plan, resolved.config, start, topology)
     check_capacity(plan, runner, topology)
     settings = settings_of(plan, runner, topology)
@@ -279,7 +283,7 @@ def _fit(plan: TrainingPlan, built: BuiltTraining, *, stop: StopRequest, topolog
 
 
 def _publish(plan: TrainingPlan, resolved: ResolvedTraining, fitted: FittedModel) -> dict[str, Any]:
-    """Tried again for END_PATIENCE_S: hours of training lie behind it. Returns the model's manifest."""
+    """Publish the model and return its manifest. Retries for END_PATIENCE_S: hours of training are at stake."""
     give_up_s = time.monotonic() + END_PATIENCE_S
     for failures in itertools.count(1):
         try:
@@ -308,7 +312,7 @@ def _publish(plan: TrainingPlan, resolved: ResolvedTraining, fitted: FittedModel
 
 
 def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:
-    """Where the last checkpoint is, once what is on its way has arrived: the training is about to fail."""
+    """The URI of the last checkpoint, after waiting for the one that is being stored: the training is about to fail."""
     try:
         last = writer.wait(FAILURE_PATIENCE_S)
     except WorkerError as error:
@@ -317,14 +321,14 @@ def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:
     return store.uri(last) if last else None
 
 
-def _tell_end(reporter: ProgressReporter, manifest: Mapping[str, Any]) -> None:
-    """Also where nothing had to be done: a report says all that is known."""
+def _report_end(reporter: ProgressReporter, manifest: Mapping[str, Any]) -> None:
+    """Report the end of the training; if nothing had to be trained, this is all that is ever reported."""
     epochs, metrics = manifest["epochs"], manifest["metrics"].get("val", {})
     reporter.update(percent=100.0, epoch=epochs, totalEpochs=epochs, etaSeconds=0, metrics=metric_list(metrics))
 
 
 def parse_config_options(options: Sequence[str]) -> dict[str, Any]:
-    """`--cfg-options a.b=1 c=[2,3]` as mmengine's own tools read them. Raises ConfigError."""
+    """Parse `--cfg-options a.b=1 c=[2,3]` as mmengine's own tools do. Raises ConfigError."""
     parser = argparse.ArgumentParser(exit_on_error=False)
     parser.add_argument("--cfg-options", nargs="*", action=DictAction, default={})
     try:
@@ -335,6 +339,6 @@ def parse_config_options(options: Sequence[str]) -> dict[str, Any]:
 
 
 def tell_resume_points(reporter: ProgressReporter, store: CheckpointStore, checkpoints: Sequence[Checkpoint]) -> None:
-    """Tell at once which checkpoints there are, the newest last."""
+    """Report urgently the checkpoints that a retry can resume from, the newest last."""
     logger.info("checkpoint %s, iteration %d", store.uri(checkpoints[-1]), checkpoints[-1].iteration)
     reporter.update(urgent=True, resumePoints=[resume_point(store, checkpoint) for checkpoint in checkpoints])

@@ -1,6 +1,4 @@
-"""mmengine's Runner on this machine: built, checked and brought to its start before the first step; its weights
-written.
-"""
+"""Builds mmengine's Runner, checks that it fits this machine, prepares its start, and writes the trained weights."""
 
 import logging
 import os
@@ -32,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topology) -> Runner:
-    """The runner of this rank, which loads the start's file by itself. Raises ConfigError where there is no network."""
+    """The runner of this rank, which will load the start's file itself. Raises ConfigError if it cannot be built."""
     has_gpu = torch.cuda.is_available()
     bound = bound_config.bind(
         resolved,
@@ -59,7 +57,7 @@ def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topo
 
 
 def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> None:
-    """Raise ConfigError where disk or memory cannot be enough."""
+    """Raise ConfigError if disk or memory is certainly too small."""
     weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
     kind = str(runner.cfg["optim_wrapper"]["optimizer"].get("type", ""))
     if torch.cuda.is_available():
@@ -76,7 +74,7 @@ def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> No
 
 
 def settings_of(plan: TrainingPlan, runner: Runner, topology: Topology) -> Settings:
-    """What a position in this training depends on."""
+    """The settings on which the meaning of an iteration number depends."""
     return Settings(
         seed=plan.seed,
         demo=plan.demo,
@@ -94,9 +92,10 @@ def prepare_start(
     settings: Settings,
     topology: Topology,
 ) -> None:
-    """Let the runner begin where the training starts; `content` is of the start's file, in the leader of a node.
+    """Set the runner's first iteration, or reduce the base weights to those that fit. `content` is the content of the
+    start's file; only the leader of a node has it.
 
-    Raises ConfigError where a checkpoint cannot be continued, or base weights fit no layer.
+    Raises ConfigError if the training cannot resume from the checkpoint, or if base weights fit no layer.
     """
     if start.is_resumed:
         runner.train_loop.first_iteration = from_main(
@@ -109,14 +108,14 @@ def prepare_start(
 
 
 def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
-    """How many iterations, as this runner counts them, lie behind the training that the content is of."""
+    """The iteration, as this runner counts, at which the training resumes from a checkpoint of this content."""
     has_schedule = runner.param_schedulers is not None
     weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
     return resumed_iteration(content["meta"], settings, epochs=runner.max_epochs, what=what)
 
 
 def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
-    """Leave in the file what the network can use of its content."""
+    """Replace the file by one that holds only the weights that fit the network."""
     network = _network(runner).state_dict()
     base = weights.base_for(weights.state_of(content), network, what=what)
     torch.save({"state_dict": base}, path)
@@ -124,10 +123,11 @@ def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, 
 
 
 def write_weights(plan: TrainingPlan, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
-    """The model's file: tensors and plain data, which torch's safe loader and mmdet's init_detector open.
+    """Write the model's file, in the main rank only, and return its path. The file holds tensors and plain data, which
+    torch's safe loader and mmdet's init_detector can read.
 
-    The weights are those of a checkpoint, which hooks may exchange, as EMAHook does for the average. The runner goes on
-    with them, so that the test judges what is published.
+    As in a checkpoint, hooks may replace the weights: EMAHook puts in their moving average. Every rank loads these
+    weights into its network, so that the test evaluates what is published.
     """
     path = plan.scratch / "model.pth"
     network = _network(runner)
@@ -145,12 +145,12 @@ def write_weights(plan: TrainingPlan, runner: Runner, classes: tuple[str, ...], 
 
 
 def versions() -> dict[str, str]:
-    """Of the libraries that decide what a training gives."""
+    """The versions of the libraries that influence the result of a training."""
     modules = {"torch": torch, "mmcv": mmcv, "mmdet": mmdet, "mmengine": mmengine}
     return {name: str(module.__version__) for name, module in modules.items()}
 
 
 def _network(runner: Runner) -> torch.nn.Module:
-    """Without what wraps it where there are several ranks."""
+    """The network, without the wrapper that it has if there are several ranks."""
     network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
     return network

@@ -1,5 +1,6 @@
-"""Where a training starts: base weights, a checkpoint to continue from, or neither. The main rank decides, the others
-follow.
+"""Finds where a training starts: from a checkpoint, from base weights, or from random weights.
+
+The main rank decides; the others follow it.
 """
 
 import logging
@@ -23,33 +24,34 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """Plain data, the same in all ranks. `file` lies in the scratch folder of every node."""
+    """Where a training starts; the same in all ranks."""
 
     training_id: str
-    base_weights: bool
-    uri: str | None = None  # of the file
-    file: str | None = None
-    sha256: str = ""
+    base_weights: bool  # whether the training began with base weights, perhaps in an earlier attempt
+    uri: str | None = None  # of the checkpoint or the base weights; None for random weights
+    file: str | None = None  # name of their copy in the scratch folder of each node
+    sha256: str = ""  # of the file
     is_resumed: bool = False
-    own: Checkpoint | None = None  # the checkpoint, where it is one of this training
-    metrics: Mapping[str, float] = field(default_factory=dict)  # of the checkpoint's validation, where they are known
+    own: Checkpoint | None = None  # the checkpoint, if it belongs to this training
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the checkpoint's validation; empty if unknown
 
     @property
     def resumed_from(self) -> str | None:
-        """The address of the checkpoint that is continued."""
+        """The URI of the checkpoint that the training resumes from, if any."""
         return self.uri if self.is_resumed else None
 
     @property
     def what(self) -> str:
-        """The file, as messages name it."""
+        """The name of the file in messages."""
         return f"The checkpoint {self.uri}" if self.is_resumed else f"--load-from {self.uri}"
 
 
 def find_start(plan: TrainingPlan, topology: Topology) -> tuple[Start, dict[str, Any]]:
-    """The start, whose file is on this machine, and in the leader of a node the file's content.
+    """Choose the start and download its file to this node. Returns the start, and in the leader of a node the file's
+    content.
 
-    Raises NotFound, Forbidden, Transient, DataError for a file that cannot be read, ConfigError for a checkpoint of
-    another dataset that was named: its epochs are not epochs of this one.
+    Raises NotFound, Forbidden or Transient, DataError if the file cannot be read, ConfigError if --resume-from names a
+    checkpoint of another dataset, whose epochs are not epochs of this one.
     """
     content: dict[str, Any] = {}
 
@@ -88,13 +90,13 @@ def _choose(plan: TrainingPlan) -> tuple[Start, dict[str, Any]]:
             sha256=sha256_file(path),
         )
         return start, weights.read(path, what=start.what)
-    logger.info("no base weights: the training starts from random ones")
+    logger.info("no base weights: the training starts from random weights")
     return Start(training_id=new_training_id(), base_weights=False), {}
 
 
 def _resume_named(plan: TrainingPlan, uri: str) -> tuple[Start, dict[str, Any]]:
-    """The checkpoint that --resume-from names, which starts a training of its own: it may lie in another folder, and
-    what followed it there is not continued.
+    """Start a new training, with an id of its own, from the checkpoint that --resume-from names: it may lie in another
+    folder, and later checkpoints there are ignored.
     """
     storage, key = open_parent(uri)
     path = plan.scratch / "resumed.pth"
@@ -102,7 +104,7 @@ def _resume_named(plan: TrainingPlan, uri: str) -> tuple[Start, dict[str, Any]]:
         manifest_key = key.removesuffix(".pth") + ".json"
         checkpoint = parse_manifest(manifest_key, storage.read_bytes(manifest_key))
     except NotFound:
-        logger.warning("%s has no manifest beside it, so that it cannot be verified", uri)
+        logger.warning("%s has no manifest beside it and cannot be verified", uri)
         storage.download_file(key, path)
         return _resumed(path, uri, {})
     if checkpoint.dataset_digest != plan.dataset.digest:
@@ -132,7 +134,7 @@ def _resumed(
 
 
 def _fetch(plan: TrainingPlan, start: Start) -> dict[str, Any]:
-    """On another node than the main rank's: the very file that it chose."""
+    """Download the file that the main rank chose, in the leader of another node. Raises Transient if it has changed."""
     storage, key = open_parent(str(start.uri))
     path = plan.scratch / str(start.file)
     storage.download_file(key, path)
