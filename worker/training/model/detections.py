@@ -15,9 +15,8 @@ class Detection(NamedTuple):
 
 
 def from_mmdetection(instances: Any) -> list[Detection]:
-    """The detections in mmdetection's result for one page, whose classes must be those of CATEGORIES, in that order.
-
-    `instances` holds tensors: `bboxes` (N, 4) in pixels, `scores` (N,) and `labels` (N,), indices of classes.
+    """The detections in mmdetection's result for one page. It holds tensors: `bboxes` (N, 4) in pixels, `scores` (N,)
+    and `labels` (N,), which count CATEGORIES from 0.
     """
     categories = list(CATEGORIES)
     boxes, scores, labels = (getattr(instances, name).cpu().tolist() for name in ("bboxes", "scores", "labels"))

@@ -13,9 +13,7 @@ OVERALL_NAMES = ("mAP", "at IoU .5", "at IoU .75")
 
 
 def training_charts(history: History, classes: Sequence[str]) -> str:
-    """Charts of loss, average precision on val, learning rate, time per iteration and GPU memory over the epochs, as
-    HTML.
-    """
+    """HTML with charts of loss, average precision on val, learning rate, time per iteration and GPU memory."""
     per_epoch = history.iterations_per_epoch
     last = max([1, *(attempt.last_iteration for attempt in history.attempts)])
     x_end = float(math.ceil(last / per_epoch))

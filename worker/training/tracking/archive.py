@@ -69,9 +69,7 @@ class MetricsArchive:
         )
 
     def write(self, record: Record) -> None:
-        """Add a record to the log. An evaluation or the end is uploaded immediately, anything else with the next
-        upload.
-        """
+        """Add a record; an evaluation or the end is uploaded at once, anything else with the next upload."""
         with self._deliverer.lock:
             self._records.append(record)
             urgent = record.kind in ("validation", "test", "end")

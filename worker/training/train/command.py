@@ -152,10 +152,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
 
 
 def prepare(options: Options) -> TrainingPlan:
-    """Check what needs no torch, the cheapest first, and bring config and dataset to this machine.
-
-    Raises the typed errors of `training.errors`.
-    """
+    """Check what needs no torch, the cheapest first, and bring config and dataset here. Raises the typed errors."""
     try:
         options.work_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -40,10 +40,7 @@ STOP_PATIENCE_S = 10.0  # the same for one that failed or was interrupted, and m
 
 
 class Observer:
-    """Observes a training from the call of `hooks` to the end of the `with` block.
-
-    If `hooks` was never called, nothing was trained, and nothing is recorded.
-    """
+    """Observes a training from the call of `hooks` to the end of the `with` block; without that call, nothing."""
 
     def __init__(self, plan: TrainingPlan, *, is_main: bool) -> None:
         self._plan = plan
@@ -97,10 +94,7 @@ class Observer:
         return hooks
 
     def checkpoints_changed(self, store: CheckpointStore, kept: Sequence[Checkpoint]) -> None:
-        """Record the newest checkpoint. `kept` are the committed checkpoints that are kept, the newest last.
-
-        May be called from any thread.
-        """
+        """Record the last of `kept`, the committed checkpoints that are kept, the newest last; from any thread."""
         newest = kept[-1]
         if self._is_main and newest.key not in self._committed:
             self._committed.add(newest.key)

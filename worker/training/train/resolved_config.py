@@ -27,9 +27,8 @@ class Choices:
 
 
 def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
-    """A copy of the config, completed for the dataset and the command line; it is the same on every machine.
-
-    Raises ConfigError if the config's classes differ from the dataset's, or its train_cfg cannot be used.
+    """A copy completed for the dataset and the command line, the same on every machine. Raises ConfigError if the
+    config's classes differ from the dataset's, or its train_cfg cannot be used.
     """
     config = copy.deepcopy(config)
     check_classes(config, dataset.classes)

@@ -29,7 +29,7 @@ def resumed_iteration(meta: Mapping[str, Any], settings: Settings, *, epochs: in
 
     Settings must be those of the checkpoint, but at the end of an epoch the batch size may differ, as it does with
     another number of GPUs: the iteration is then counted anew from the complete epochs. A checkpoint that mmengine
-    itself wrote records only the seed: of it, at least the iteration must lie in its epoch.
+    itself wrote records only the seed; apart from that, its iteration must lie in its epoch.
 
     Raises ConfigError if a training of `epochs` epochs cannot resume from the checkpoint.
     """

@@ -217,8 +217,7 @@ def _build(
 ) -> BuiltTraining:
     """Build the runner, check that it fits this machine, and register the hooks.
 
-    `content` is the content of the start's file. It is cleared to free memory: it is as large as the network and its
-    optimizer.
+    `content`, that of the start's file, is cleared: it takes as much memory as the network and its optimizer.
     """
     runner = build_runner(plan, resolved.config, start, topology)
     check_capacity(plan, runner, topology)

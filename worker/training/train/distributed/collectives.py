@@ -54,9 +54,7 @@ def join(topology: Topology, store: Any) -> None:
 
 
 def any_rank(flag: bool) -> bool:
-    """Whether the flag is true in at least one rank. A collective operation: every rank must call it, and all get the
-    same answer.
-    """
+    """Whether the flag is true in at least one rank. Every rank must call this, and all get the same answer."""
     if get_world_size() == 1:
         return flag
     value = torch.tensor(int(flag))
@@ -65,9 +63,8 @@ def any_rank(flag: bool) -> bool:
 
 
 def from_main(make: Callable[[], _Value]) -> _Value:
-    """Call `make` in the main rank and return its result in all ranks, which must all call this.
-
-    If `make` raises, the other ranks raise LostContact.
+    """Call `make` in the main rank and return its result in all ranks, which must all call this. If `make` raises, the
+    other ranks raise LostContact.
     """
     if get_world_size() == 1:
         return make()
