@@ -124,11 +124,11 @@ def test_a_renderer_that_draws_too_few_or_too_small_pages_is_noticed(
     one_word: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = page_sizes(PdfFile(one_word))
-    monkeypatch.setattr(render, "_render_run", lambda *_: [])
+    monkeypatch.setattr(render, "_render_chunk", lambda *_: [])
     with pytest.raises(DocumentError, match="Page 0 could not be drawn"):
         list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
     Image.new("RGB", (1, 1)).save(tmp_path / "tiny.jpg")
-    monkeypatch.setattr(render, "_render_run", lambda *_: [tmp_path / "tiny.jpg"])
+    monkeypatch.setattr(render, "_render_chunk", lambda *_: [tmp_path / "tiny.jpg"])
     with pytest.raises(DocumentError, match="1 x 1 pixels"):
         list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
 
