@@ -10,9 +10,7 @@ import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import mmengine.config.config
 import pytest
 
 from hack.s3.server import S3Server, running_s3_server
@@ -22,22 +20,6 @@ from tests.support.cluster.sessions import LOCAL_SERVER
 from tests.support.operator.operator_process import OperatorProcess, make_gateway_certificate
 from tests.support.paths import CRD
 from tests.support.train.place import dataset, place, straight, tiny_config  # noqa: F401  fixtures
-
-
-@pytest.fixture(scope="session", autouse=True)
-def each_config_is_formatted_once() -> Iterator[None]:
-    """mmengine formats its config's text nine times a training, which takes longer than so small a training does."""
-    formatted: dict[str, Any] = {}
-    original = mmengine.config.config.FormatCode
-
-    def format_code(text: str, **style: Any) -> Any:
-        if text not in formatted:
-            formatted[text] = original(text, **style)
-        return formatted[text]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mmengine.config.config, "FormatCode", format_code)
-        yield
 
 
 def _kubeconfig() -> Path:

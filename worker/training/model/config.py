@@ -7,7 +7,6 @@ alone. The resolved config is published: it says what was trained and nothing ab
 A config is Python, and mmengine executes it: use only configs that you would run as a program.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -97,11 +96,6 @@ def check_classes(config: Any, classes: tuple[str, ...]) -> None:
 def text(config: Any) -> str:
     """The resolved config as Python source that mmengine can load; it is published beside the model."""
     return str(config.pretty_text)
-
-
-def sha256(config: Any) -> str:
-    """The sha256 of a resolved config's text, in hexadecimal, which identifies the config."""
-    return hashlib.sha256(text(config).encode()).hexdigest()
 
 
 def innermost_dataset(dataset: Any) -> Any:

@@ -26,6 +26,7 @@ from training.process.signals import StopRequest
 from training.progress.report import STAGE_TRAIN, metric_list
 from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
+from training.storage.files import sha256_bytes
 from training.train import resolved_config
 from training.train.checkpoints.checkpoint import Checkpoint
 from training.train.checkpoints.store import CheckpointStore, resume_point
@@ -57,9 +58,13 @@ FAILURE_PATIENCE_S = 60.0  # the same when the training fails
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedTraining:
-    """The resolved config, which is free of paths, and what identifies the model trained by it."""
+    """The resolved config, which is free of paths, and what identifies the model trained by it.
+
+    `text` is the config as it is published; its sha256 identifies it.
+    """
 
     config: Any
+    text: str
     identity: bundle.Training
 
 
@@ -184,14 +189,15 @@ def _resolve(loaded: Any, plan: TrainingPlan, topology: Topology, *, base_weight
         epochs = min(epochs or 1, 2)
     choices = resolved_config.Choices(epochs=epochs, seed=plan.seed, base_weights=base_weights, ranks=topology.ranks)
     resolved = resolved_config.resolve(loaded, plan.dataset.facts, choices)
+    text = config.text(resolved)
     identity = bundle.Training(
         dataset_digest=plan.dataset.digest,
         dataset_manifest=f"{plan.dataset.uri}/{MANIFEST_NAME}",
-        config_sha256=config.sha256(resolved),
+        config_sha256=sha256_bytes(text.encode()),
         seed=plan.seed,
         demo=plan.demo,
     )
-    return ResolvedTraining(config=resolved, identity=identity)
+    return ResolvedTraining(config=resolved, text=text, identity=identity)
 
 
 def _find_published(plan: TrainingPlan, resolved: ResolvedTraining) -> dict[str, Any] | None:
@@ -289,7 +295,7 @@ def _publish(plan: TrainingPlan, resolved: ResolvedTraining, fitted: FittedModel
             manifest = bundle.publish(
                 plan.destination,
                 fitted.file,
-                config_text=config.text(resolved.config),
+                config_text=resolved.text,
                 training=resolved.identity,
                 run=plan.run,
                 classes=plan.dataset.facts.classes,

@@ -11,6 +11,7 @@ import mmcv
 import mmdet
 import mmengine
 import torch
+from mmengine.config import Config
 from mmengine.dist import barrier
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -44,6 +45,9 @@ def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topo
             has_gpu=has_gpu,
         ),
     )
+    # Unformatted: only the resolved config's text is published. This one goes into each checkpoint, and formatting its
+    # text takes half a second.
+    bound = Config(bound.to_dict(), filename=bound.filename, format_python_code=False)
     bound["load_from"] = str(plan.scratch / start.file) if start.file else None
     bound["resume"] = start.is_resumed
     if has_gpu:
