@@ -24,10 +24,7 @@ ANNOTATION_FILES: Mapping[str, str] = {f"{split}/{split}.json": split for split 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset with people's edits: `edited` are the splits whose COCO files differ from the written manifest.
-
-    `manifest` is the written one with the actual entries of these files, and the digest of them all.
-    """
+    """`edited` are the splits with edited COCO files; `manifest` has their actual entries and the actual digest."""
 
     manifest: Manifest
     edited: tuple[str, ...]

@@ -1,7 +1,4 @@
-"""The image of a rendered page, decoded only when needed and at half size if that is enough.
-
-Decoding a page costs a third of drawing it.
-"""
+"""A rendered page's image, decoded as rarely and as small as possible: decoding a page costs a third of drawing it."""
 
 from functools import cached_property
 from pathlib import Path

@@ -33,10 +33,7 @@ from training.storage.files import sha256_file
 
 @dataclass(frozen=True)
 class Inputs:
-    """All documents of the source, sorted by name, with their digests by name; `ignored` files belong to no document.
-
-    Only documents with both a PDF and a JSON have a digest.
-    """
+    """All documents, sorted by name; the digests, by name, of those with both files; files that belong to none."""
 
     prepared: tuple[PreparedDocument, ...]
     quarantined: tuple[QuarantinedDocument, ...]

@@ -62,8 +62,7 @@ def preprocess(
     for key in pairing.ignored:
         logger.warning("%s is left out: documents are pdfs/<name>.pdf and json/<name>.json", source.uri(key))
     target.check_writable()
-    # A first guess at the splits, so that images are uploaded to their final place unless a document fails or a
-    # category is rare.
+    # A first guess at the splits: unless a document fails or a category is rare, images go to their final place.
     unknown = {pair.name: frozenset[str]() for pair in pairing.pairs}
     place = Target(target, assign_splits(unknown, parameters.weights, parameters.seed))
     records = RecordFolder(scratch / "records")
