@@ -1,1 +1,1 @@
-"""What annotators wrote, in either format, page by page."""
+"""Reads a document's annotations page by page, in either BadgerDoc format, and writes the BadgerDoc JSON."""

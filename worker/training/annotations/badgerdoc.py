@@ -1,4 +1,4 @@
-"""The BadgerDoc JSON of one document: what the table extractor wrote and annotators corrected.
+"""The BadgerDoc JSON format of one document's annotations: written by the table extractor, corrected by annotators.
 
     Document = {"doc_name", "pages": [Page]}
     Page     = {"page_num": 0-based, "bbox": Box, "blocks": [Block]}
@@ -7,8 +7,8 @@
              | {"type": "text_block", "bbox", "text"}
     Cell     = {"row", "column", "rowspan", "colspan", "bbox", "text"}        0-based
 
-Files that people have lack some of this. What is missing without loss is filled in; what would change the meaning is an
-error that names the field. `badgerdoc_writer.py` writes these types as JSON.
+Real files lack some of these fields. A missing field gets a default if that loses nothing; if it would change the
+meaning, it is an error that names the field. `badgerdoc_writer.py` writes these types as JSON.
 """
 
 from collections import Counter
@@ -35,10 +35,10 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, **LENIENT)
 
 
-# Slots, since a document of a thousand pages has a hundred thousand of these two.
+# Slots save memory: a document of a thousand pages has a hundred thousand boxes and cells.
 @dataclass(frozen=True, slots=True, config=LENIENT)
 class PixelBox:
-    """A rectangle in the pixels of the page that the annotators saw."""
+    """A rectangle in pixels of the page as the annotators saw it."""
 
     left: float
     top: float
@@ -73,7 +73,7 @@ Cells = Annotated[tuple[Cell, ...], BeforeValidator(_list_or_empty)]
 
 
 class Block(_Model):
-    """Anything on a page. Only tables have cells."""
+    """A block of any type on a page. Only tables have cells."""
 
     type: str | None = None
     bbox: PixelBox | None = None
@@ -82,7 +82,7 @@ class Block(_Model):
 
     @property
     def is_table(self) -> bool:
-        """A block without a type is a table if it has cells, since nothing else has."""
+        """Whether it is a table; a block without a type is one if it has cells, since no other block has."""
         if self.type is None:
             return bool(self.header or self.cells)
         return self.type.strip().lower() == "table"
@@ -93,7 +93,7 @@ class Block(_Model):
 
 
 class Page(_Model):
-    """A page that somebody looked at; without tables it is a negative example."""
+    """An annotated page; without tables it is a negative example."""
 
     page_num: int = Field(ge=0)
     bbox: PixelBox | None = None
@@ -105,7 +105,7 @@ class Page(_Model):
 
 
 def check_unique(numbers: Sequence[int]) -> None:
-    """Raises DocumentError (schema) where the JSON has no pages (`numbers` are their page_num), or one twice."""
+    """Raises DocumentError (schema) if `numbers`, the page_num of the JSON's pages, are empty or repeat."""
     if not numbers:
         raise DocumentError(Reason.SCHEMA, "The JSON has no pages; export the document again.")
     twice = [number for number, count in Counter(numbers).items() if count > 1]
@@ -114,7 +114,7 @@ def check_unique(numbers: Sequence[int]) -> None:
 
 
 def check_page_numbers(numbers: Sequence[int], page_count: int) -> None:
-    """Raises DocumentError (page_missing) where one of the JSON's page_num is beyond a PDF of `page_count` pages."""
+    """Raises DocumentError (page_missing) if a page_num of the JSON is beyond the `page_count` pages of the PDF."""
     if max(numbers) < page_count:
         return
     if min(numbers) >= 1 and max(numbers) == page_count:
@@ -129,7 +129,7 @@ def check_page_numbers(numbers: Sequence[int], page_count: int) -> None:
 
 
 def explain(error: ValidationError, where: str) -> str:
-    """The first faults as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the path's beginning."""
+    """The first errors as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the start of the path."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     shown = [
         f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}"

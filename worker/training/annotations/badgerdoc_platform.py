@@ -1,12 +1,12 @@
-"""Reads the annotations that the later BadgerDoc platform writes, as the pages that `badgerdoc.py` describes.
+"""Reads the annotation format of the later BadgerDoc platform, as pages of `badgerdoc.py`.
 
     Document = {"pages": [Page]}
     Page     = {"page_num": 1-based, "size": {"width", "height"}, "objs": [Object]}
     Object   = {"id", "type", "category", "bbox": [x1, y1, x2, y2], "children": [id], "data": {"row", "col", ...}, ...}
 
 Coordinates are in units of the page's size, origin top-left. A table is an object whose category or type says so. Its
-cells are those of its children that are cells (type `table_cell`): the platform lists whatever else lies in a table
-there, too. Where none is, they are the cells that lie in it. https://github.com/epam/badgerdoc
+cells are those children that are cells (type `table_cell`): the platform lists other objects in a table as children,
+too. A table without such children gets the cells whose middle lies in it. https://github.com/epam/badgerdoc
 """
 
 import math
@@ -32,7 +32,7 @@ from training.geometry import Box
 _TABLE = {"table"}
 _HEADER = {"header", "table_header", "header_cell", "th"}
 _CELL = {"cell", "table_cell", "td"} | _HEADER
-RULE_OVERLAP = 0.05  # of a cell's side, at both ends: reaching into the next cell by less is none
+RULE_OVERLAP = 0.05  # fraction of a cell's side, at both ends, that may reach into the next cell
 Corners = tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat]
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def _or_empty(value: Any) -> Any:
 
 
 def _or_one(value: Any) -> Any:
-    """The platform writes 0 for the span of a cell that was split, and leaves out that of one that never had any."""
+    """Reads a span of 0 (the platform writes it for a cell that was split) and a missing span as 1."""
     return 1 if value is None or value == 0 else value
 
 
@@ -61,7 +61,7 @@ _Span = Annotated[int, BeforeValidator(_or_one), Field(ge=1)]
 
 
 class _Place(_Model):
-    """What a cell may say of its place in the grid, from 0."""
+    """A cell's place in the grid, counted from 0; row and column may be missing."""
 
     row: int | None = Field(None, ge=0)
     column: int | None = Field(None, ge=0, validation_alias=AliasChoices("col", "column"))
@@ -70,7 +70,7 @@ class _Place(_Model):
 
 
 class _Object(_Model):
-    """Anything on a page; `bbox` and `data` are checked where they are a table's or a cell's.
+    """An object of any type on a page; `bbox` and `data` are checked only for tables and cells.
 
     The platform writes null for an id that is no number.
     """
@@ -83,7 +83,7 @@ class _Object(_Model):
     data: Any = None
 
     def is_a(self, words: set[str]) -> bool:
-        """Whether its category or its type is one of the words; `te-cell` is the platform's own name of a cell."""
+        """Whether its category or its type is one of `words`; the platform itself calls a cell `te-cell`."""
         named = (str(word).strip().lower() for word in (self.category, self.type) if word is not None)
         return any(word.replace("-", "_").removeprefix("te_") in words for word in named)
 
@@ -104,7 +104,7 @@ class PlatformPage(_Model):
     objs: Annotated[tuple[_Object, ...], BeforeValidator(_or_empty)] = ()
 
     def page(self, where: str) -> Page:
-        """The same in the extractor's terms; `where` is the page's path. Raises ValueError with that of a fault."""
+        """Converts it; `where` is the page's path in the JSON. Raises ValueError with the path of a faulty field."""
         box = PixelBox(left=0, top=0, width=self.size.width, height=self.size.height) if self.size else None
         objects = _Objects(self.objs, where)
         blocks = tuple(objects.table(number) for number, item in enumerate(self.objs) if item.is_a(_TABLE))
@@ -112,12 +112,12 @@ class PlatformPage(_Model):
 
 
 class _Objects:
-    """A page's objects, found by their ids and by their places."""
+    """Finds a page's objects by id and by position."""
 
     def __init__(self, objects: Sequence[_Object], where: str) -> None:
         self._objects = objects
         self._where = where
-        # Several can have one id: the platform takes it from the clock.
+        # Objects can share an id: the platform takes it from the clock.
         self._by_id: dict[int | str, list[int]] = defaultdict(list)
         for number, item in enumerate(objects):
             if item.id is not None:
@@ -158,7 +158,7 @@ class _Objects:
         return sorted(number for _, x, number in self._by_middle[first:last] if left <= x <= right)
 
     def _placed(self, numbers: Sequence[int]) -> list[tuple[int, Cell]]:
-        """The cells of a table. Where one of them does not say its row and column, all have them by where they lie."""
+        """A table's cells. If any of them does not name its row and column, all get both from their positions."""
         corners = [self._corners(number) for number in numbers]
         places = [self._place(number) for number in numbers]
         if any(place.row is None or place.column is None for place in places):
@@ -195,13 +195,13 @@ def _checked(adapter: TypeAdapter[T], value: Any, where: str) -> T:
 
 
 def _grid_lines(intervals: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
-    """The first row (or column) of each interval, and how many it covers.
+    """The first row (or column) of each interval, and how many rows it covers.
 
-    There are as many rows as it takes marks to leave no interval without one, each in the middle of what the intervals
-    that need it share. An interval covers the rows whose marks lie in it: cells of a row need not line up, then.
+    Each row is a mark; there are as few marks as put at least one in every interval, each in the middle of what its
+    intervals share. An interval covers the rows whose marks lie in it, so the cells of a row need not line up.
     """
     shared: list[tuple[float, float]] = []
-    # Cells that touch may overlap by the width of a rule.
+    # Neighbouring cells may overlap by the width of a ruling line.
     inner = [(start + RULE_OVERLAP * (end - start), end - RULE_OVERLAP * (end - start)) for start, end in intervals]
     for start, end in sorted(inner, key=lambda interval: interval[1]):
         if not shared or start > shared[-1][1]:

@@ -1,4 +1,4 @@
-"""Writes the BadgerDoc JSON of one document, page by page, from the types that `badgerdoc.py` reads it into. Pure."""
+"""Writes the BadgerDoc JSON of one document, page by page, from the types of `badgerdoc.py`. Pure."""
 
 import json
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from training.annotations.badgerdoc import LENIENT, Block, Cell, Page, PixelBox
 
 @dataclass(frozen=True, slots=True, config=LENIENT)
 class TextCell(Cell):
-    """A cell with the text in it, which is written and never read: labels have no use for it."""
+    """A cell with its text. The text is written but never read, since labels do not need it."""
 
     text: str = ""
 
 
 class DocumentWriter:
-    """Gives the JSON to `write` piece by piece: its beginning at once, a page with `add`, and the rest with `end`."""
+    """Passes the JSON to `write` piece by piece: its start at once, each page with `add`, the rest with `end`."""
 
     def __init__(self, write: Callable[[bytes], None], doc_name: str) -> None:
         self._write = write
@@ -30,12 +30,12 @@ class DocumentWriter:
         self._separator = b",\n"
 
     def end(self, name: str, value: Any) -> None:
-        """Writes a last field, which readers of annotations pass over, and the end."""
+        """Writes a last field, which readers of annotations ignore, and the end of the JSON."""
         self._write(_before_last_field(name) + json.dumps(value).encode() + b"}\n")
 
 
 def split_last_field(data: bytes, name: str) -> tuple[bytes, Any]:
-    """All that was written before the last field `name`, and its value; None where there is no such field."""
+    """What was written before the last field `name`, and the field's value, which is None without such a field."""
     content, mark, rest = data.rpartition(_before_last_field(name))
     try:
         return content, json.loads(rest.removesuffix(b"}\n")) if mark else None
@@ -44,7 +44,7 @@ def split_last_field(data: bytes, name: str) -> tuple[bytes, Any]:
 
 
 def page_json(page: Page) -> dict[str, Any]:
-    """The page as `badgerdoc.py` describes it."""
+    """The page as a JSON object of the format in `badgerdoc.py`."""
     return {"page_num": page.page_num, "bbox": _box(page.bbox), "blocks": [_block(block) for block in page.blocks]}
 
 
@@ -76,5 +76,5 @@ def _box(box: PixelBox | None) -> dict[str, float] | None:
     if box is None:
         return None
     edges = {"left": box.left, "top": box.top, "height": box.height, "width": box.width}
-    # Whole pixels are written as such, without a point.
+    # Whole pixels are written as integers.
     return {edge: int(pixels) if pixels.is_integer() else pixels for edge, pixels in edges.items()}

@@ -1,4 +1,4 @@
-"""A JSON document's pages as pieces of its text, one by one: a thousand at once take fifty megabytes. Pure."""
+"""Splits the text of a JSON document into its pages, one at a time: a thousand at once take fifty megabytes. Pure."""
 
 import json
 import re
@@ -12,16 +12,16 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 @dataclass(frozen=True)
 class JsonPage:
-    """One element of `pages`: its text, and the names of its fields, where it has any."""
+    """One element of `pages`: its JSON text and the names of its fields, if it is an object."""
 
     text: str
     fields: frozenset[str]
 
 
 def split_pages(text: str) -> Iterator[JsonPage]:
-    """The elements of the list `pages` of the object that `text` is; everything else in it is passed over.
+    """The elements of the list `pages` in the JSON object `text`; its other fields are skipped.
 
-    Raises ValueError (a JSONDecodeError among others) for other text, when it gets there, and RecursionError.
+    Raises ValueError (JSONDecodeError if it is no JSON) when it reaches the faulty place, and RecursionError.
     """
     found = False
     at = _after(text, _skip_space(text, 0), "{")
@@ -47,7 +47,7 @@ def split_pages(text: str) -> Iterator[JsonPage]:
 
 
 def _elements(text: str, at: int) -> Generator[JsonPage, None, int]:
-    """Gives each element of the list at `at`; returns where the list ends."""
+    """Yields each element of the list at `at`; returns where the next token begins."""
     at = _after(text, at, "[")
     while text[at : at + 1] != "]":
         start = at
@@ -65,7 +65,7 @@ def _value(text: str, at: int) -> tuple[Any, int]:
 
 
 def _after(text: str, at: int, token: str) -> int:
-    """Where the token that follows `token` begins."""
+    """Where the token after `token` begins. Raises JSONDecodeError if `token` is not at `at`."""
     if text[at : at + 1] != token:
         raise json.JSONDecodeError(f"{token!r} is expected", text, at)
     return _skip_space(text, at + 1)

@@ -1,4 +1,4 @@
-"""A document's annotations on disk, page by page: in memory they would grow with the document."""
+"""Keeps a document's annotations on disk, page by page, so that memory does not grow with the document."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class _Place:
 
 
 class PageFile:
-    """The pages by their numbers, read when they are asked for."""
+    """The pages by number, read from the file on demand."""
 
     def __init__(self, path: Path, texts: Iterable[PageText]) -> None:
-        """Writes `path`. Raises DocumentError (schema) for a page that cannot be read, or that is there twice."""
+        """Writes the pages to `path`. Raises DocumentError (schema): no page, a page twice, a page that is invalid."""
         self._path = path
         self._places: dict[int, _Place] = {}
-        # Most documents have no more pages, and most that are opened are asked for these first: no need to parse twice.
+        # Kept so that they are not parsed twice: most documents have no more pages, and these are mostly read first.
         self._first: dict[int, Page] = {}
         numbers: list[int] = []
         with path.open("wb") as file:
@@ -40,8 +40,8 @@ class PageFile:
         self.numbers = sorted(numbers)
 
     def read(self, numbers: Iterable[int]) -> dict[int, Page]:
-        """The pages of these numbers."""
-        first, self._first = self._first, {}  # the caller alone decides how long a page stays in memory
+        """The pages with these numbers."""
+        first, self._first = self._first, {}  # from now on, only the caller keeps pages in memory
         return {number: first.get(number) or self._from_disk(number) for number in numbers}
 
     def _from_disk(self, number: int) -> Page:

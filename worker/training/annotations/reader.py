@@ -1,4 +1,4 @@
-"""The annotations of one document, in whichever of the formats they are written, page by page."""
+"""Reads the annotations of one document page by page, and detects in which of the two formats they are."""
 
 import json
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from training.documents.quarantine import DocumentError, Reason
 
 AUTO, BADGERDOC, PLATFORM = "auto", "badgerdoc", "platform"
 FORMATS = (AUTO, BADGERDOC, PLATFORM)
-MAX_JSON_BYTES = 64 << 20  # a hundred thousand cells have ten
-# By these a page's format is told.
+MAX_JSON_BYTES = 64 << 20  # a hundred thousand cells have ten MiB
+# Fields of a page that only one of the formats has.
 _PLATFORM_FIELDS, _BADGERDOC_FIELDS = {"objs", "size"}, {"blocks", "bbox"}
 
 
 @dataclass(frozen=True)
 class PageText:
-    """The annotations of the page that is the `index`th in its file, as they are written there."""
+    """The JSON text of one page; `index` is its position in the file, from 0."""
 
     text: str
     index: int
     annotation_format: str
 
     def read(self) -> Page:
-        """The page. Raises DocumentError (schema) with the path of the faulty field."""
+        """Parses the page. Raises DocumentError (schema) with the path of the faulty field."""
         where = f"pages.{self.index}"
         try:
             if self.annotation_format == PLATFORM:
@@ -40,9 +40,9 @@ class PageText:
 
 
 def page_texts(data: bytes, annotation_format: str = AUTO) -> Iterator[PageText]:
-    """The pages in `data`, whose format is one of FORMATS, in the order of the file.
+    """The pages in the JSON `data`, in the order of the file; `annotation_format` is one of FORMATS.
 
-    Raises DocumentError: schema where it is no JSON or has no pages, too_large.
+    Raises DocumentError (schema, if it is no JSON or has no list of pages; too_large).
     """
     if len(data) > MAX_JSON_BYTES:
         raise DocumentError(
@@ -72,6 +72,6 @@ def _format_of(text: str) -> str:
 
 
 def _not_in_format(annotation_format: str, what: str) -> DocumentError:
-    """The error; a file that ends before its format was told is taken for BadgerDoc's."""
+    """The error; a file that failed before its format was detected is called BadgerDoc."""
     name = BADGERDOC if annotation_format == AUTO else annotation_format
     return DocumentError(Reason.SCHEMA, f"The JSON is not in the {name} format: {what}; export it again.")

@@ -1,1 +1,1 @@
-"""The COCO dataset: its layout, manifest and splits; verified, edited, as training needs it."""
+"""The COCO dataset: layout, manifest, splits, records; verification, edited COCO files, and what training opens."""

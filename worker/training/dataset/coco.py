@@ -1,9 +1,9 @@
-"""COCO datasets from labelled pages, as pycocotools and COCO Annotator read them. Pure.
+"""Writes labelled pages as a COCO dataset that pycocotools and COCO Annotator can read. Pure.
 
     {"images": [{"id", "file_name", "width", "height"}], "annotations": [{"id", "image_id", "category_id", "bbox":
     [left, top, width, height], "area", "iscrowd", "isbbox", "segmentation"}], "categories": [{"id", "name", "color"}]}
 
-Ids are integers in the order of the sorted documents: the same input gives the same file, and no two are equal.
+Ids are unique integers in the order of the sorted documents, so the same input gives the same file.
 https://cocodataset.org/#format-data
 """
 
@@ -18,7 +18,7 @@ from training.labels.labelled_page import LabelledPage
 
 @dataclass(frozen=True)
 class CocoDataset:
-    """The pages of one split, with the ids that their first image and first annotation get."""
+    """The pages of one split, and the ids of their first image and first annotation."""
 
     pages: Sequence[LabelledPage]
     first_image_id: int = 1
@@ -48,7 +48,7 @@ class CocoDataset:
                 annotation_id += 1
 
     def counts(self) -> dict[str, int]:
-        """Annotations per class."""
+        """The number of annotations by category name."""
         counts = dict.fromkeys(CATEGORIES.values(), 0)
         for page in self.pages:
             for box in page.boxes:
@@ -56,7 +56,7 @@ class CocoDataset:
         return counts
 
     def pieces(self) -> Iterator[str]:
-        """The JSON text piece by piece: one image or annotation a line, so that two datasets can be compared."""
+        """The JSON text piece by piece, one image or annotation a line, so that diff can compare two datasets."""
         yield '{"images": [\n'
         yield from _lines(self.images())
         yield '], "annotations": [\n'

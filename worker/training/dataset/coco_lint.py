@@ -1,4 +1,4 @@
-"""What makes a COCO file unfit for pycocotools or for training. Pure."""
+"""Checks a COCO file for faults that break pycocotools or training. Pure."""
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
@@ -14,14 +14,15 @@ def lint(
     there: Container[str] | None = None,
     edited: str = "",
 ) -> None:
-    """Raises DataError for what makes pycocotools or training fail or, worse, learn nonsense.
+    """Raises DataError for faults that make pycocotools or training fail or, worse, learn nonsense.
 
-    That is ids that are no whole numbers, repeat or dangle; images that repeat or are not `there` (file names); boxes
-    without area, outside their image, or twice on it. Annotations come image by image, so that a million take no room.
+    Faults are ids that are no integers, repeat or refer to nothing; images that repeat or are not `there`; boxes
+    without area, outside their image, or twice on it (in annotations that come image by image, to save memory).
 
     Args:
-        edited: the file that people edited, where they did: the message names it and what to do. Without one whatever
-            is wrong is a fault of ours, and the message says that.
+        there: file names of the split's images; None accepts any name.
+        edited: the address of a file that people edited: the message names it and says what to do. Without one, a
+            fault is a bug in preprocess, and the message says so.
     """
 
     def fault(what: str, remedy: str) -> DataError:
@@ -45,7 +46,7 @@ def lint(
             raise fault(f"{what} is of the category {category!r}, which does not exist", "correct or delete it")
         left, top, width, height = annotation["bbox"]
         what = f"Annotation {number} ({CATEGORIES[category]}) on {image['file_name']}"
-        # Written so that a box which is no number at all (NaN) is found too.
+        # Negated comparisons, so that NaN is found too.
         if not (width > 0 and height > 0 and annotation["area"] > 0):
             raise fault(f"{what} has no area", "draw it again or delete it")
         if not (left >= 0 and top >= 0 and left + width <= image["width"] and top + height <= image["height"]):
@@ -85,14 +86,14 @@ def _check_images(
 
 
 class _Numbers:
-    """Whole numbers that were met. Those that count up, as our ids do, take no room."""
+    """A set of integers. Consecutive ones, such as the ids from preprocess, take constant memory."""
 
     def __init__(self) -> None:
         self._first, self._last = 0, -1
         self._others: set[int] = set()
 
     def add(self, number: int) -> bool:
-        """Whether the number is new."""
+        """Adds a number; returns whether it is new."""
         if self._first <= number <= self._last or number in self._others:
             return False
         if self._last < self._first:

@@ -1,13 +1,13 @@
-"""A split's COCO file that people edited after preprocess, as COCO Annotator and other tools export it. Pure.
+"""Reads a split's COCO file that people edited after preprocess, with COCO Annotator or another tool. Pure.
 
-They number things anew, in another order, write boxes with fractions, add fields, leave pages out, and may delete or
-draw any annotation. What is taken: images by the names of their files, categories by their names in any case (as COCO
-Annotator finds them), annotations by their `bbox`, in whole pixels around it. The outline is looked at only where the
-bbox is empty: every tool keeps the bbox in step with what it draws, not all do so with the outline.
+Such tools renumber and reorder everything, write boxes with fractions, add fields and leave pages out; people delete
+and draw annotations. Images are matched by file name, categories by name in any case (as in COCO Annotator). Boxes are
+the `bbox`, rounded out to whole pixels. The outline (`segmentation`) is used only if the bbox is empty: every tool
+keeps the bbox up to date, but not every tool the outline.
 
-COCO Annotator lists no page without annotations. One that had none after preprocess either stays in, as an example of
-no table. Any other that is not listed is not trained on: its labels may have been deleted, but the export also stops at
-the first page without annotations, and to take for empty what follows would teach that a table is none.
+COCO Annotator does not list pages without annotations. A missing page that had no labels after preprocess stays in, as
+a negative example. Any other missing page is not trained on: its labels may have been deleted, but the export also
+stops at the first page without annotations, and treating the rest as empty would teach that tables are none.
 https://github.com/jsbroks/coco-annotator/issues/342
 """
 
@@ -22,17 +22,18 @@ from training.geometry import Box
 from training.labels.categories import CATEGORIES, LabelledBox
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 
-EDGE_TOLERANCE_PX = 2.0  # how far a box may reach over its page's edge: it is cut there
-FAR_PX = 1e9  # coordinates beyond are no pixels
+EDGE_TOLERANCE_PX = 2.0  # a box that reaches over its page's edge by no more than this is cut there
+FAR_PX = 1e9  # larger coordinates cannot be pixels
 _IDS = {name.casefold(): number for number, name in CATEGORIES.items()}
 _ADVICE = "export it again, or delete the file and run preprocess again"
 
 
 @dataclass(frozen=True)
 class EditedSplit:
-    """The pages to train on, ordered as the split's images. `left_out` names those that were labelled and are missing.
+    """The pages to train on, in the order of the split's images.
 
-    `repeated` counts the annotations that were there twice, and count once.
+    `left_out` names the pages that had labels and are missing from the file. `repeated` counts dropped duplicates of
+    annotations.
     """
 
     pages: tuple[LabelledPage, ...]
@@ -43,15 +44,15 @@ class EditedSplit:
 def read_edited_split(
     data: bytes, where: str, sizes: Mapping[str, tuple[int, int]], unlabelled: Iterable[str] = ()
 ) -> EditedSplit:
-    """The edited file `data`, checked.
+    """Parses and checks the edited COCO file `data`.
 
     Args:
-        where: what messages call the file.
-        sizes: width and height in pixels of each image of the split, by the name of its file.
-        unlabelled: names of those on which nothing was labelled after preprocess.
+        where: the name of the file for messages.
+        sizes: width and height in pixels of each image of the split, by file name.
+        unlabelled: file names of the images that had no labels after preprocess.
 
     Raises:
-        DataError: something in it cannot be used; the message names the image and the annotation, and what to do.
+        DataError: the file cannot be used; the message names the image and the annotation, and what to do.
     """
     content = _content(data, where)
     images = [_image(item, where, sizes) for item in content["images"]]
@@ -88,7 +89,7 @@ def _content(data: bytes, where: str) -> dict[str, list[Any]]:
 
 
 def _categories(items: list[dict[str, Any]], where: str) -> dict[int, str]:
-    """Names by the file's ids."""
+    """Category names by the file's ids."""
     names: dict[int, str] = {}
     for item in items:
         identifier, name = item.get("id"), item.get("name")
@@ -100,7 +101,7 @@ def _categories(items: list[dict[str, Any]], where: str) -> dict[int, str]:
 
 
 def _image(item: dict[str, Any], where: str, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """The image with the size that its file has."""
+    """The image with the name and the size of its file."""
     written = str(item.get("file_name") or item.get("path") or "")
     # Some tools write the whole path.
     endings = (written, written.rpartition("/")[2], written.rpartition("\\")[2])
@@ -119,7 +120,7 @@ def _image(item: dict[str, Any], where: str, sizes: Mapping[str, tuple[int, int]
 def _annotation(
     item: dict[str, Any], where: str, images: Mapping[int, dict[str, Any]], categories: Mapping[int, str]
 ) -> dict[str, Any]:
-    """The annotation as lint takes it, with the name of its image's file; an empty one where it names no image."""
+    """The annotation as `lint` takes it, plus its image's file name, which is empty if the image is not listed."""
     image_id, category_id = item.get("image_id"), item.get("category_id")
     image = images.get(image_id) if type(image_id) is int else None
     what = f"{where}: annotation {item.get('id')} on {image['file_name'] if image else f'the image {image_id}'}"
@@ -148,7 +149,7 @@ def _annotation(
 
 
 def _cut(box: Box, page: Box) -> Box:
-    """Without what reaches a little over the page's edge."""
+    """Cuts off what reaches over the page's edge by at most EDGE_TOLERANCE_PX."""
     inside = box.intersection(page)
     reach = max(abs(edge - other) for edge, other in zip(box, inside, strict=True))
     return inside if reach <= EDGE_TOLERANCE_PX else box
@@ -169,8 +170,8 @@ def _box(item: Mapping[str, Any]) -> Box | None:
 
 
 def _numbers(value: Any) -> list[float]:
-    """The numbers of a list; none where it holds anything else."""
+    """The numbers of a list; an empty list if it holds anything else."""
     if not isinstance(value, list) or not all(type(item) in (int, float) for item in value):
         return []
-    # Also false for what is not a number.
+    # The comparison is false for NaN, too.
     return [float(item) for item in value] if all(abs(item) < FAR_PX for item in value) else []

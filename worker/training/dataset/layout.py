@@ -1,4 +1,4 @@
-"""Where things lie in the target (docs/architecture.md, "The dataset in S3"). Pure."""
+"""The dataset's layout: the keys of its files in the target (docs/architecture.md, "The dataset in S3"). Pure."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ MANIFEST_NAME = "manifest.json"
 MANIFEST_KEY = f"{TTV}/{MANIFEST_NAME}"
 REPORT_KEY = "report.html"
 RECORD_NAME = "record.jsonl"
-# What earlier runs may have left; other files that people keep there are not ours to delete.
+# Files that earlier runs may have left. Other files there belong to people and are never deleted.
 _OURS = re.compile(
     rf"{TTV}/(train|val|test)/(images/[^/]+\.(jpg|png)|\1\.json)|{DOCUMENTS}/[^/]+/(draw_ann/\d+\.jpg|{RECORD_NAME})"
 )
@@ -26,30 +26,30 @@ def image_name(document: str, page: int, suffix: str) -> str:
 
 
 def image_key(split: str, file_name: str) -> str:
-    """A page's image."""
+    """The key of a page's image."""
     return f"{TTV}/{split}/images/{file_name}"
 
 
 def annotation_key(split: str) -> str:
-    """A split's COCO file."""
+    """The key of a split's COCO file."""
     return f"{TTV}/{split}/{split}.json"
 
 
 def drawing_key(document: str, page: int) -> str:
-    """A page of the document of that name, with its labels drawn on it."""
+    """The key of a page's drawing, with its labels; `document` is the document's name."""
     return f"{DOCUMENTS}/{file_stem(document)}/draw_ann/{page}.jpg"
 
 
 def document_record_key(document: str) -> str:
-    """The record of the document of that name."""
+    """The key of a document's record; `document` is the document's name."""
     return f"{DOCUMENTS}/{file_stem(document)}/{RECORD_NAME}"
 
 
 def splits_with(file_name: str, size_bytes: int, sizes: Mapping[str, int]) -> list[str]:
-    """The splits that hold an image of that name and size, by the sizes of all objects."""
+    """The splits that hold an image of this name and size; `sizes` are all objects' sizes in bytes, by key."""
     return [split for split in SPLITS if sizes.get(image_key(split, file_name)) == size_bytes]
 
 
 def is_ours(key: str) -> bool:
-    """Whether a run of preprocess wrote the object."""
+    """Whether the key is one that preprocess writes."""
     return _OURS.fullmatch(key) is not None

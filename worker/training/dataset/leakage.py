@@ -1,6 +1,6 @@
-"""Whether training saw what validation or test ask for. Pure.
+"""Finds leaks, the same content in more than one split: training must not see what it is tested on. Pure.
 
-No document is in two splits; but the same file or page may have come in under two names.
+No document is in two splits, but two documents may hold the same file or page.
 """
 
 from collections import defaultdict
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Content:
-    """A PDF or a labelled page image, by the sha256 of its bytes, and where it went."""
+    """A PDF or a labelled page image, by the SHA-256 of its bytes, with its document and split."""
 
     sha256: str
     document: str
@@ -19,7 +19,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Leak:
-    """The same content in several splits."""
+    """Content that is in several splits."""
 
     sha256: str
     documents: tuple[str, ...]
@@ -27,7 +27,7 @@ class Leak:
 
 
 def find_leaks(contents: Iterable[Content]) -> tuple[Leak, ...]:
-    """All contents that are in more than one split, by their first document."""
+    """All contents that are in more than one split, sorted by their documents."""
     places: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
     for content in contents:
         places[content.sha256].add((content.document, content.split))

@@ -1,8 +1,8 @@
-"""The dataset's manifest, `ttv/manifest.json`: what is in it, from what it was made. Pure.
+"""The dataset's manifest, `ttv/manifest.json`: what the dataset holds and what it was made from. Pure.
 
 It is written last, which makes it the commit point: without it the folder is no dataset, and with it every file must
-have the size and SHA-256 that it names. It holds no time: the same input and parameters give the same bytes. The format
-is a contract (docs/architecture.md, "The dataset in S3").
+have the size and SHA-256 that it names. It holds no timestamps, so the same input and parameters give the same bytes.
+The format is a contract (docs/architecture.md, "The dataset in S3").
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class Category(CamelModel):
 
 
 class SplitSummary(CamelModel):
-    """Counts of one split; annotations per class name. `unlabelled` are the images that nothing is labelled on."""
+    """Counts of one split, annotations by category name; `unlabelled` are the file names of images without labels."""
 
     documents: int
     images: int
@@ -35,7 +35,7 @@ class SplitSummary(CamelModel):
 
 
 class DocumentEntry(CamelModel):
-    """A document that was prepared; `pages` is the number of its images."""
+    """A prepared document; `pages` is the number of its images."""
 
     name: str
     split: str
@@ -45,7 +45,7 @@ class DocumentEntry(CamelModel):
 
 
 class QuarantinedEntry(CamelModel):
-    """A document that was quarantined, and why."""
+    """A quarantined document, and why."""
 
     name: str
     reason: str
@@ -53,7 +53,7 @@ class QuarantinedEntry(CamelModel):
 
 
 class MoveEntry(CamelModel):
-    """A document that was moved into a split that would have been empty, or without one of the classes."""
+    """A document that was moved into a split which would otherwise be empty or lack one of the categories."""
 
     document: str
     source: str = Field(alias="from")
@@ -99,7 +99,7 @@ class Manifest(CamelModel):
 
     @classmethod
     def from_json(cls, data: bytes) -> "Manifest":
-        """Raises DataError where `data` is no manifest of this version, or its digest does not fit its files."""
+        """Parses it. Raises DataError if `data` is no manifest of this version or its digest does not fit its files."""
         try:
             manifest = cls.model_validate_json(data)
         except ValidationError as error:
@@ -112,7 +112,7 @@ class Manifest(CamelModel):
 
 
 def files_digest(files: Iterable[FileEntry]) -> str:
-    """`sha256:…` over the lines `<sha256>  <path>` sorted by path: changes with any byte of the dataset."""
+    """`sha256:…` over the lines `<sha256>  <path>` sorted by path; it changes with any byte of the dataset."""
     lines = (f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
     return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()
 
@@ -126,6 +126,6 @@ class InputDigest:
 
 
 def inputs_digest(inputs: Mapping[str, InputDigest]) -> str:
-    """`sha256:…` over all documents, those quarantined included: changes with any byte of the input."""
+    """`sha256:…` over all documents, quarantined ones included; it changes with any byte of the input."""
     lines = (f"{digest.pdf_sha256} {digest.json_sha256}  {name}\n" for name, digest in sorted(inputs.items()))
     return "sha256:" + hashlib.sha256("".join(lines).encode("utf-8", errors="surrogatepass")).hexdigest()

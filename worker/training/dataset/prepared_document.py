@@ -1,4 +1,4 @@
-"""A document that was prepared, as the dataset is assembled from it. Pure."""
+"""A prepared document and its record, a JSON Lines file from which the dataset is assembled."""
 
 import base64
 import hashlib
@@ -29,7 +29,7 @@ class PreparedPage:
 
 @dataclass(frozen=True)
 class PreparedDocument:
-    """A document that went well. Pages are in the order of their numbers; `key` is that of its record."""
+    """A document that was not quarantined. Pages are sorted by number; `key` is its record's, from `record_key`."""
 
     name: str
     key: str
@@ -38,18 +38,18 @@ class PreparedDocument:
 
     @property
     def classes(self) -> frozenset[str]:
-        """Names of the classes that occur in it."""
+        """Names of the categories that its labels have."""
         return frozenset(CATEGORIES[box.category] for page in self.pages for box in page.labelled.boxes)
 
 
 class _Line(CamelModel):
     def to_line(self) -> bytes:
-        """The line of the file."""
+        """The line of the record, as bytes."""
         return self.model_dump_json(by_alias=True).encode() + b"\n"
 
 
 class _Head(_Line):
-    """Which document this is, from which files and parameters; `pages` is the number of lines that follow."""
+    """A record's first line: the document and its files; `key` covers the parameters, too; `pages` lines follow."""
 
     version: Literal[1] = 1
     kind: Literal["Document"] = "Document"
@@ -61,7 +61,7 @@ class _Head(_Line):
 
 
 class PageRecord(_Line):
-    """A page; `boxes` holds category, left, top, width and height of each label in turn, in pixels of the image."""
+    """A page's line; `boxes` has each label's category, left, top, width and height, flat, in pixels of the image."""
 
     number: int
     file_name: str
@@ -74,7 +74,7 @@ class PageRecord(_Line):
 
     @classmethod
     def of(cls, page: PreparedPage, thumbnail: bytes) -> "PageRecord":
-        """The record of a page."""
+        """The record of a page; `thumbnail` is a JPEG."""
         return cls(
             number=page.number,
             file_name=page.labelled.file_name,
@@ -93,13 +93,13 @@ class PageRecord(_Line):
 
 
 def record_key(name: str, digest: InputDigest, page_parameters: Mapping[str, Any]) -> str:
-    """The key of a document with these files: the SHA-256 of everything that decides its pages."""
+    """The key of a document's record: the SHA-256 of everything that decides the document's pages."""
     content = [name, digest.pdf_sha256, digest.json_sha256, dict(page_parameters)]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_record(path: Path, document: PreparedDocument, page_lines: Iterable[Path]) -> None:
-    """Writes the record of `document`, whose pages' lines are in the files `page_lines`, in order."""
+    """Writes the record of `document`; the files `page_lines` hold the lines of its pages, in order."""
     head = _Head(
         key=document.key,
         name=document.name,
@@ -114,7 +114,7 @@ def write_record(path: Path, document: PreparedDocument, page_lines: Iterable[Pa
 
 
 def read_record(path: Path) -> PreparedDocument | None:
-    """The document of a record; None for a file that is none of this version, or not whole."""
+    """Reads a record; None if the file is no record of this version or is incomplete."""
     try:
         with path.open("rb") as file:
             head = _Head.model_validate_json(file.readline())
@@ -135,12 +135,12 @@ def read_pages(path: Path) -> Iterator[PageRecord]:
 
 
 class RecordFolder:
-    """Every document's record as a local file, whatever the document's name."""
+    """A local folder of records, which accepts any document name."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
         self._folder = folder
 
     def path(self, name: str) -> Path:
-        """Where the record of the document `name` is, or is to be written."""
+        """The file for the record of the document `name`; it need not exist."""
         return self._folder / hashlib.sha256(name.encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Documents -> train, val and test. By document, never by page, so that no test page has a sibling in training. Pure.
+"""Splits documents into train, val and test: by document, so that no test page has a sibling in training. Pure.
 
-Each document's place depends only on the seed and its own name: documents that are added later move none of the others.
-Only where a split would be empty, or lack a class that the corpus has, the fewest possible documents move.
+A document's split depends only on the seed and its name, so documents that are added later do not move the others. Only
+if a split would be empty, or lack a category that the corpus has, are documents moved, as few as possible.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class SplitWeights:
-    """How documents are shared out, in any unit: 80, 10, 10 is the same as 8, 1, 1."""
+    """The shares of the splits, in any unit: 80, 10, 10 is the same as 8, 1, 1."""
 
     train: int = 80
     val: int = 10
@@ -24,7 +24,7 @@ class SplitWeights:
 
     @classmethod
     def parse(cls, text: str) -> "SplitWeights":
-        """`80,10,10`. Raises ConfigError for anything but three whole numbers of at least 1."""
+        """Parses `80,10,10`. Raises ConfigError for anything but three integers of at least 1."""
         try:
             parts = [int(part) for part in text.split(",")]
         except ValueError:
@@ -43,16 +43,16 @@ class SplitWeights:
         return {"train": (0.0, first), "val": (first, second), "test": (second, 1.0)}
 
 
-# What every document has, so that a split without documents lacks it as it lacks a class.
+# Counts as a category that every document has, so that an empty split lacks a category as well.
 _A_DOCUMENT = "a document"
-# How many documents of which classes each split holds: which of them they are does not matter to what it lacks.
+# Documents counted by split and set of categories: what a split lacks does not depend on which documents they are.
 _Kind = frozenset[str]
 _Counts = Counter[tuple[str, _Kind]]
 
 
 @dataclass(frozen=True)
 class Move:
-    """A document that was taken from its own split, since `target` would have lacked something without it."""
+    """A document that was moved from its own split, since `target` would otherwise be empty or lack a category."""
 
     document: str
     source: str
@@ -61,26 +61,26 @@ class Move:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The split of every document, and the moves that this took."""
+    """The split of every document by name, and the moves that were needed."""
 
     splits: Mapping[str, str]
     moves: tuple[Move, ...]
 
 
 def unit_hash(seed: int, document: str) -> float:
-    """Where a document lies in [0, 1): uniform over names, fixed for a seed and a name."""
+    """Hashes a document's name to [0, 1): uniform over names, fixed for a seed and a name."""
     digest = hashlib.sha256(f"{seed}\0{document}".encode("utf-8", errors="surrogatepass")).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
 def assign_splits(classes: Mapping[str, frozenset[str]], weights: SplitWeights, seed: int) -> Assignment:
-    """Puts every document in a split, so that each split has a document of every class that occurs.
+    """Assigns every document to a split, so that each split has a document of every category that occurs.
 
     Args:
-        classes: the names of the classes in each document, by its name; empty where they are not known yet.
+        classes: names of the categories in each document, by its name; empty sets if they are not known yet.
 
     Raises:
-        DataError: no assignment does that; it says what the smallest corpus that works has.
+        DataError: there is no such assignment; the message describes the smallest corpus that works.
     """
     held = {document: found | {_A_DOCUMENT} for document, found in sorted(classes.items())}
     _check_enough(held)
@@ -120,7 +120,7 @@ def _check_enough(held: Mapping[str, _Kind]) -> None:
 def _fewest_moves(counts: _Counts) -> tuple[tuple[str, _Kind, str], ...]:
     """The shortest sequence of moves (source, kind of document, target) after which no split lacks anything.
 
-    A breadth-first search: each step mends the first lack, since some move has to.
+    A breadth-first search: each move ends the first lack, since one of the moves has to.
     """
     wanted = sorted({name for _, kind in counts for name in kind})
     paths: dict[frozenset[tuple[tuple[str, _Kind], int]], tuple[tuple[str, _Kind, str], ...]] = {
@@ -151,7 +151,7 @@ def _fewest_moves(counts: _Counts) -> tuple[tuple[str, _Kind, str], ...]:
 
 
 def _first_lack(counts: _Counts, wanted: list[str]) -> tuple[str, str] | None:
-    """A split and what none of its documents has."""
+    """The first split that lacks a category, and the category."""
     for split in SPLITS:
         present = {name for (place, kind), count in counts.items() if place == split and count for name in kind}
         for name in wanted:
@@ -161,7 +161,7 @@ def _first_lack(counts: _Counts, wanted: list[str]) -> tuple[str, str] | None:
 
 
 def _candidates(counts: _Counts, target: str, lacked: str) -> Iterator[tuple[str, _Kind]]:
-    """What could be moved to `target` to end its lack: from the fullest split first, then the richest document."""
+    """Documents that `target` could get: those of the fullest split first, then those with most categories."""
     sizes = Counter[str]()
     for (split, _), count in counts.items():
         sizes[split] += count

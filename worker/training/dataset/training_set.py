@@ -1,6 +1,4 @@
-"""The prepared dataset as training needs it: on the local disk, verified, with its classes and the number of its
-images.
-"""
+"""Opens a prepared dataset for training: on the local disk, verified, with its categories and numbers of images."""
 
 import json
 import logging
@@ -24,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetFacts:
-    """What a config must fit: the classes in the order of their ids, and the number of images of each split."""
+    """What a config must fit: the categories in the order of their ids, and the number of images of each split."""
 
     classes: tuple[str, ...]
     images: Mapping[str, int]
@@ -32,7 +30,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """`digest` stands for every byte of the dataset as it is; it is the manifest's where nobody edited a COCO file."""
+    """A verified local dataset. `digest` covers all its bytes; it is the manifest's unless COCO files were edited."""
 
     uri: str
     digest: str
@@ -41,7 +39,7 @@ class TrainingSet:
     annotation_files: Mapping[str, Path]  # by split; COCO
 
     def shortened(self, folder: Path, *, pages: int) -> "TrainingSet":
-        """The same dataset with at most `pages` pages of each split, those with most annotations: for a demo."""
+        """For a demo: the dataset with only the `pages` pages of each split that have most annotations."""
         files = {}
         images = {}
         for split in SPLITS:
@@ -61,10 +59,10 @@ class TrainingSet:
 
 
 def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
-    """Bring the dataset at a path or s3:// to this machine and check it against its manifest.
+    """Opens the dataset at a path or s3://, which is downloaded to `work_dir`, and checks it against its manifest.
 
-    COCO files that people edited since are checked and used as they are, under the digest that they give the dataset.
-    Raises NotFound where there is none, DataError where it is incomplete, altered or has an empty split.
+    COCO files that people edited since are checked and used, and change the dataset's digest. Raises NotFound if there
+    is no dataset, DataError if it is incomplete, altered or has an empty split.
     """
     if uri.startswith(S3_SCHEME):
         folder = work_dir / "dataset"
@@ -95,7 +93,7 @@ def open_training_set(uri: str, work_dir: Path) -> TrainingSet:
 
 
 def _normalised(dataset: Dataset, split: str, uri: str, folder: Path, target: Path) -> Path:
-    """The split's edited COCO file as training reads it, in `target`: the dataset itself stays as people left it."""
+    """Writes the split's edited COCO file to `target` in the form that training reads; the dataset stays unchanged."""
     manifest = dataset.manifest
     entries = {file.path: file for file in manifest.files}
     key, prefix = f"{split}/{split}.json", f"{split}/images/"
@@ -124,11 +122,11 @@ def _normalised(dataset: Dataset, split: str, uri: str, folder: Path, target: Pa
         manifest.digest,
     )
     if edited.repeated:
-        logger.warning("%d annotations of the %s split are there twice and count once", edited.repeated, split)
+        logger.warning("%d annotations of the %s split are duplicates and are ignored", edited.repeated, split)
     if edited.left_out:
         logger.warning(
-            "%d labelled pages of the %s split, such as %s, are not listed in %s and not trained on; where that is not "
-            "meant, export with Download COCO, and list pages without tables among the images",
+            "%d labelled pages of the %s split, such as %s, are not listed in %s and not trained on; if that is a "
+            "mistake, export with Download COCO, and list pages without tables among the images",
             len(edited.left_out),
             split,
             edited.left_out[0],
@@ -148,7 +146,7 @@ def _read_coco(path: Path) -> dict[str, Any]:
 
 
 def _classes(content: Mapping[str, Any], path: Path) -> tuple[str, ...]:
-    """Names in the order of the file, which is the order of the network's outputs."""
+    """Category names in the order of the file, which is the order of the network's outputs."""
     try:
         return tuple(str(item["name"]) for item in content["categories"])
     except (KeyError, TypeError) as error:

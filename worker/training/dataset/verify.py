@@ -1,7 +1,7 @@
-"""A prepared dataset in a Storage: reading, checking and downloading it. What `training.train` starts from.
+"""Reads, verifies and downloads a prepared dataset in a Storage, for `training.train`.
 
-Its images must be what the manifest says. Its COCO files may have been edited since: then they are what trains, and the
-dataset has another digest, that of its files as they are.
+Images must match the manifest. COCO files may have been edited since: training uses the edited ones, and the dataset's
+digest is then computed from its files as they are.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ ANNOTATION_FILES: Mapping[str, str] = {f"{split}/{split}.json": split for split 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as it is: `manifest` holds the entries of the edited COCO files as they are, and the digest of all."""
+    """`edited` are the splits with edited COCO files; `manifest` has their actual entries and the actual digest."""
 
     manifest: Manifest
     edited: tuple[str, ...]
@@ -41,7 +41,7 @@ class Dataset:
 
 
 def read_manifest(storage: Storage) -> Manifest:
-    """The manifest of the dataset in `storage` (a `ttv` folder). Raises NotFound, DataError."""
+    """The manifest of the dataset in `storage` (a `ttv` folder). Raises NotFound, or DataError if it is invalid."""
     try:
         data = storage.read_bytes(MANIFEST_NAME)
     except NotFound as error:
@@ -56,9 +56,9 @@ def read_manifest(storage: Storage) -> Manifest:
 
 
 def verify_dataset(storage: Storage) -> Dataset:
-    """The dataset in `storage`, whose images all have the size and the SHA-256 that its manifest names.
+    """Checks that all images in `storage` have the sizes and SHA-256 in the manifest; returns the dataset.
 
-    Raises NotFound without a manifest, DataError where files are missing or images changed.
+    Raises NotFound without a manifest, DataError if files are missing or images were changed.
     """
     manifest = read_manifest(storage)
     sizes = {found.key: found.size_bytes for found in storage.list_objects()}
@@ -78,7 +78,7 @@ def verify_dataset(storage: Storage) -> Dataset:
 
 
 def download_dataset(uri: str, folder: Path) -> Dataset:
-    """Brings `folder` in line with the dataset at `uri`, fetching only what differs, and verifies every file.
+    """Downloads the dataset at `uri` to `folder`, only the files that differ, and verifies every file.
 
     The manifest is written to the folder last. Raises what `verify_dataset` raises.
     """
@@ -90,7 +90,7 @@ def download_dataset(uri: str, folder: Path) -> Dataset:
 
     def fetch(file: FileEntry) -> FileEntry:
         path = target.path(file.path)
-        # What people edit is fetched always: the copy here may be of an earlier attempt.
+        # COCO files are always fetched, since people edit them and the copy here may be outdated.
         if file.path not in ANNOTATION_FILES and path.is_file() and _entry(file.path, path) == file:
             return file
         try:

@@ -1,1 +1,1 @@
-"""PDF documents: named, opened, rendered, read; and why one is quarantined."""
+"""PDF documents: their names, passwords, page images, words, and the reasons for quarantining one."""

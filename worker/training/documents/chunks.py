@@ -1,6 +1,6 @@
-"""A document chunk by chunk in the processes of a pool, for all that draw pages.
+"""Runs the chunks of a document in a process pool, for both commands that draw pages.
 
-A chunk is a run of consecutive pages that one call of the renderer draws: a long document keeps all processes busy.
+A chunk is a run of consecutive pages that one call of the renderer draws, so a long document keeps all processes busy.
 """
 
 import shutil
@@ -16,7 +16,7 @@ _Chunk = TypeVar("_Chunk")
 
 
 class _NamedTask(Protocol):
-    """What is to be done with the document of that name."""
+    """A task on the document called `name`."""
 
     @property
     def name(self) -> str: ...
@@ -26,7 +26,7 @@ _Task = TypeVar("_Task", bound=_NamedTask)
 
 
 def chunk_folder(folder: Path, number: int) -> Path:
-    """Makes a folder for what becomes of a chunk; a process that was killed over it may have left something there."""
+    """Makes an empty folder for a chunk's files; a process that was killed may have left some of them there."""
     path = folder / f"chunk-{number}"
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir(parents=True)
@@ -40,7 +40,7 @@ def chunk_result(
     task: _Task,
     number: int,
 ) -> _Chunk | QuarantinedDocument:
-    """What became of a chunk that was submitted as `work(task, number)`, or why its document cannot be used."""
+    """Waits for a chunk submitted as `work(task, number)`; a chunk that kills its process quarantines the document."""
     try:
         return pool.result(future, work, task, number)
     except ProcessKilledError:
@@ -48,5 +48,5 @@ def chunk_result(
 
 
 def cancel_chunks(waiting: Iterable["Future[_Chunk]"]) -> None:
-    """Begins none of them, and returns when those that have begun are over: they write to the document's folder."""
+    """Cancels the chunks that have not begun and waits for the others, since they write to the document's folder."""
     wait([future for future in waiting if not future.cancel()])

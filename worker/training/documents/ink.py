@@ -1,20 +1,20 @@
-"""Ink on a rendered page: where a scanned page has no text layer, what is drawn in a cell stands for its text."""
+"""Finds ink on a rendered page: in a scanned page without a text layer, a cell's ink stands for its text."""
 
 from PIL import Image
 
 from training.geometry import Box
 
 CONTRAST = 60  # grey levels from the background; JPEG's noise stays below 20
-RULE_COVERAGE = 0.8  # a row of pixels inked over this part of the cell is a ruling line, not text
+RULE_COVERAGE = 0.8  # a pixel row or column with at least this fraction of ink is a ruling line, not text
 RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on each side
 MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
 
 
 def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side: int = MIN_INK_SIDE) -> Box | None:
-    """The box around the ink in the cell, without ruling lines along its edges, or None where there is none.
+    """The box around the ink in the cell, without the ruling lines along its edges, or None if there is no ink.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels; `contrast` in grey levels, `min_side` in pixels. Light
-    text on a dark ground counts too.
+    `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels. Light
+    text on a dark ground counts as ink too.
     """
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
@@ -40,7 +40,7 @@ def is_blank(page: Image.Image) -> bool:
 
 
 def _between_rules(profile: Image.Image) -> tuple[int, int]:
-    """Where the content lies between ruling lines at both ends of a profile (one row or column of mean ink, 0..255)."""
+    """Start and end of what lies between the ruling lines in a profile (one row or column of mean ink, 0..255)."""
     ink = profile.tobytes()
     zone = max(2, round(len(ink) * RULE_ZONE))
     first, last = 0, len(ink)

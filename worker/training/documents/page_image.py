@@ -1,4 +1,4 @@
-"""A rendered page, decoded as seldom and as small as will do: decoding a page costs a third of drawing it."""
+"""A rendered page's image, decoded as rarely and as small as possible: decoding a page costs a third of drawing it."""
 
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +8,7 @@ from PIL import Image
 from training.documents.ink import CONTRAST, MIN_INK_SIDE, ink_box, is_blank
 from training.geometry import Box
 
-REDUCTION = 2  # half the size is enough to look at, and a JPEG decodes to it at half the cost
+REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
 
 
 class PageImage:
@@ -19,13 +19,13 @@ class PageImage:
 
     @cached_property
     def small(self) -> Image.Image:
-        """The page at half its size, in RGB, to draw on: everything else must have looked at it before."""
+        """The page at half its size, in RGB. Use `is_blank` and `ink` before you draw on it: they read it too."""
         with Image.open(self._path) as image:
             size = (image.width // REDUCTION, image.height // REDUCTION)
             image.draft("RGB", size)
             image.load()
             picture = image if image.mode == "RGB" else image.convert("RGB")
-        # A PNG has no smaller self to be decoded to.
+        # Unlike a JPEG, a PNG cannot be decoded at a smaller size.
         return picture if abs(picture.width - size[0]) <= REDUCTION else picture.reduce(REDUCTION)
 
     @property
@@ -34,8 +34,8 @@ class PageImage:
         return is_blank(self._small_grey)
 
     def ink(self, cell: Box) -> Box | None:
-        """The box around the ink in a cell, or None where there is none; both in pixels of the page."""
-        # Most cells without words are empty, which the small page tells; where it does not, the whole page decides.
+        """The box around the ink in a cell, or None if there is no ink; both boxes in pixels of the full-size page."""
+        # Most cells without words are empty, and the small page is enough to see that. Otherwise the full page decides.
         small_cell = cell.scaled(1 / REDUCTION, 1 / REDUCTION)
         if ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION) is None:
             return None

@@ -1,4 +1,4 @@
-"""Passwords of encrypted PDFs, from a file that a Secret is mounted as. They are shown nowhere."""
+"""Reads the passwords of encrypted PDFs from a file (in a pod, a mounted Secret). They are never shown or logged."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ ALL_OTHERS = "*"
 
 @dataclass(frozen=True)
 class Passwords:
-    """The password of each document by its name; `*` is tried for all others."""
+    """Passwords by document name; the password of `*` is tried for all other documents."""
 
     by_name: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, path: Path) -> "Passwords":
-        """A YAML or JSON file of `document name: password`. Raises ConfigError, which never shows what is in it."""
+        """Reads a YAML or JSON file of `document name: password`. Raises ConfigError, which never shows the content."""
         with local_errors(path):
             data = path.read_bytes()
         try:
@@ -35,7 +35,7 @@ class Passwords:
         return cls(content)
 
     def of(self, name: str) -> str | None:
-        """The document's password, if there is one."""
+        """The document's password, or None."""
         return self.by_name.get(name, self.by_name.get(ALL_OTHERS))
 
 

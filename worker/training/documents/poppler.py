@@ -1,6 +1,6 @@
-"""Poppler's programs, each bounded in time and output, their complaints as typed errors.
+"""Runs poppler's programs with limits on time and output, and turns their failures into typed errors.
 
-A password reaches them on the command line, their only way to take one: other processes of the same pod can see it.
+Poppler takes passwords only on the command line, where other processes of the same pod can see them.
 """
 
 import re
@@ -14,30 +14,30 @@ from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
 
 PROGRAM_TIMEOUT_S = 60
-MAX_ANSWER_BYTES = 32 << 20  # twenty pages of text have one
-MAX_COMPLAINT_BYTES = 10_000  # the last of them are read
-# What poppler draws text with that names one of these fonts and does not carry it.
+MAX_ANSWER_BYTES = 32 << 20  # twenty pages of text have one MiB
+MAX_COMPLAINT_BYTES = 10_000  # only the end of a program's error output is read
+# PDFs may use these fonts without embedding them; poppler then draws with a font of this machine.
 _STANDARD_FONTS = ("Helvetica", "Times", "Courier", "Symbol", "ZapfDingbats")
 
 
 @dataclass(frozen=True)
 class PdfFile:
-    """A PDF on this machine and the password that opens it, if it asks for one."""
+    """A PDF on this machine and the password that opens it, if it needs one."""
 
     path: Path
     password: str | None = field(default=None, repr=False)
 
     @property
     def password_options(self) -> list[str]:
-        """For poppler's command line."""
+        """The password as options of a poppler program."""
         return [] if self.password is None else ["-upw", self.password]
 
 
 @cache
 def renderer_id() -> str:
-    """Names what decides a page's bytes beside the PDF: poppler's version, and the fonts it draws missing ones with.
+    """Identifies what decides a page's bytes besides the PDF: poppler's version and its substitutes for missing fonts.
 
-    Raises ConfigError without poppler.
+    Raises ConfigError if poppler is not installed.
     """
     try:
         answer = subprocess.run(["pdftoppm", "-v"], capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
@@ -49,18 +49,18 @@ def renderer_id() -> str:
 
 
 def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
-    """What a program prints, whose arguments are complete but for the password.
+    """Runs a poppler program and returns what it prints. `command` has all arguments except the password.
 
-    Raises DocumentError (encrypted, corrupt, too_large, timeout) and ConfigError without poppler.
+    Raises DocumentError (encrypted, corrupt, too_large, timeout), and ConfigError if poppler is not installed.
     """
     full = [command[0], *pdf.password_options, *command[1:]]
-    # Into files: what a hostile PDF makes a program print, or complain of, must not fill the memory.
+    # Into files, since a hostile PDF can make a program print enough to fill the memory.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
             answer = subprocess.run(full, stdout=output, stderr=complaints, timeout=timeout_s, check=False)
         except FileNotFoundError:
             raise _not_installed() from None
-        except subprocess.TimeoutExpired:  # holds the command, and with it the password: it goes no further
+        except subprocess.TimeoutExpired:  # holds the command with the password, so it is not chained
             message = f"{command[0]} did not finish in {timeout_s:g} s; simplify the PDF or raise --page_timeout."
         else:
             if answer.returncode != 0:
@@ -76,7 +76,7 @@ def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
 
 
 def _explain(exit_code: int, complaints: bytes, pdf: PdfFile) -> DocumentError:
-    """The error for a program that failed."""
+    """The typed error for a poppler program that failed."""
     complaint = complaints.decode("utf-8", errors="replace")
     if "Incorrect password" in complaint or "encrypted" in complaint.lower():
         if pdf.password is None:

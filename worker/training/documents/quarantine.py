@@ -1,7 +1,7 @@
-"""Why a document is quarantined. Pure.
+"""Quarantines documents that cannot be used, each with a reason. Pure.
 
-The reasons are a contract (docs/preprocess.md, "When something is wrong"): they stand in the manifest and in the review
-page, and quarantined documents are counted by them.
+The reasons are a contract (docs/preprocess.md, "When something is wrong"): the manifest and the review page show them,
+and quarantined documents are counted by them.
 """
 
 import enum
@@ -14,7 +14,7 @@ from training.errors import DataError, WorkerError, one_line
 
 
 class Reason(enum.StrEnum):
-    """One word of why a document cannot be used."""
+    """Why a document cannot be used, in one word."""
 
     NO_JSON = "no_json"
     NO_PDF = "no_pdf"
@@ -27,20 +27,20 @@ class Reason(enum.StrEnum):
     COORDINATES = "coordinates"
     TOO_LARGE = "too_large"
     TIMEOUT = "timeout"
-    UNEXPECTED = "unexpected"  # a fault of ours
+    UNEXPECTED = "unexpected"  # a bug in the worker
 
 
 class DocumentError(DataError):
-    """One document cannot be used. It is quarantined; the run goes on unless too many are."""
+    """One document cannot be used. It is quarantined; the run goes on unless too many documents are."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)
-        self.quarantine_reason = reason  # beside `reason`, by which all errors of a kind are counted
+        self.quarantine_reason = reason  # `reason` is the same for all errors of this class
 
 
 @dataclass(frozen=True)
 class QuarantinedDocument:
-    """A document that is left out, and why: `message` is one sentence."""
+    """A document that is left out, with the reason and a message of one sentence."""
 
     name: str
     reason: Reason
@@ -52,16 +52,16 @@ _Result = TypeVar("_Result")
 
 
 def quarantine_faults(name: str, work: Callable[[], _Result]) -> _Result | QuarantinedDocument:
-    """What `work` on the document `name` gives, or why it cannot be done.
+    """Returns the result of `work`, or if that fails because of the document `name`, the quarantined document.
 
-    Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
+    Raises nothing for a fault of the document, and WorkerError (ConfigError, Transient) for a fault of this machine.
     """
     try:
         return work()
     except DocumentError as error:
         return QuarantinedDocument(name, error.quarantine_reason, one_line(str(error)))
     except MemoryError:
-        # This process' memory is bounded, so that it is the document's doing and not the machine's.
+        # The memory of this process is limited, so the document is at fault and not the machine.
         message = "The document takes more memory than one may; simplify the PDF or lower --dpi."
         return QuarantinedDocument(name, Reason.TOO_LARGE, message)
     except WorkerError:
@@ -73,7 +73,7 @@ def quarantine_faults(name: str, work: Callable[[], _Result]) -> _Result | Quara
 
 
 def killed(name: str) -> QuarantinedDocument:
-    """Why a document is quarantined whose process was killed though it ran alone."""
+    """Quarantines a document whose process was killed even when it ran alone."""
     message = (
         "The process that drew it was killed, most likely for lack of memory; simplify the PDF, lower --dpi or give "
         "more memory."

@@ -1,9 +1,9 @@
-"""pdf2image, with one process a call instead of three, and silent.
+"""Draws PDF pages with pdf2image, patched to start one process per call instead of three and to silence pdftoppm.
 
-Before it draws, pdf2image asks pdfinfo for the number of pages and pdftoppm for its version: the first is known here
-and checked afterwards, the second does not change while a program runs. On a PDF of two pages that is a quarter of the
-time. And it keeps all that pdftoppm complains of in memory, gigabytes of it for a hostile PDF, looks at none of it, and
-has no option for pdftoppm's own to be silent.
+Before it draws, pdf2image asks pdfinfo for the number of pages and pdftoppm for its version. Here the number is known
+and checked afterwards, and the version does not change while a program runs: skipping both saves a quarter of the time
+on a PDF of two pages. pdf2image also keeps pdftoppm's error output in memory (gigabytes for a hostile PDF), never reads
+it, and has no option that passes `-q` to pdftoppm.
 """
 
 import math
@@ -23,12 +23,12 @@ JPEG_QUALITY = 95
 def draw_to_files(
     pdf: PdfFile, first: int, last: int, *, dpi: int, fmt: str, folder: Path, timeout_s: float
 ) -> list[Path]:
-    """Draws the pages `first` to `last`, from 0, which the PDF must have; returns their files in order.
+    """Draws the pages `first` to `last` (from 0; the PDF must have them) at `dpi`; returns their files in order.
 
-    Fewer files than pages where the renderer died: it raises nothing then. Raises pdf2image's PDFPopplerTimeoutError.
+    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
     """
-    # A folder of its own for each call: pdf2image returns what it finds there. It starts one process, which it kills
-    # when the time is over; with its thread_count there would be several and some left.
+    # A new folder for each call, since pdf2image returns all files that it finds there. It starts one process and kills
+    # it at the timeout; with its thread_count it would start several and leave some running.
     paths = pdf2image.convert_from_path(
         pdf.path,
         dpi=dpi,

@@ -1,8 +1,8 @@
-"""PDF pages as images, by poppler: which pages there are, how large they are, how they are drawn.
+"""Renders PDF pages as images with poppler: number and sizes of the pages, chunks, drawing.
 
-Words come from `pdftotext -bbox` and images from pdf2image (`pdftoppm`): one library, one page box (the MediaBox, with
-the page's rotation applied), so that a word's coordinates times dpi / 72 are its pixels. Another text library would
-disagree on pages that are rotated, cropped or have an origin other than (0, 0).
+Words come from `pdftotext -bbox`, images from pdf2image (`pdftoppm`). Both are poppler and use the same page box (the
+MediaBox after rotation), so a word's coordinates times dpi / 72 are its pixels. Another text library would disagree on
+pages that are rotated, cropped or have an origin other than (0, 0).
 """
 
 import math
@@ -25,7 +25,7 @@ POINTS_PER_INCH = 72
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
 MAX_PAGES = 20_000
 MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
-FURTHER_PAGE_TIMEOUT_S = 2  # beside page_timeout_s for each page that one call draws
+FURTHER_PAGE_TIMEOUT_S = 2  # added to page_timeout_s for each page that one call draws
 IMAGE_FORMATS = ("jpeg", "png")
 MIN_DPI, MAX_DPI = 36, 600
 _PAGES = re.compile(rb"^Pages: +(\d+)", re.MULTILINE)
@@ -35,13 +35,13 @@ _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How pages are drawn. `page_timeout_s` is for one page that takes longer than pages do.
+    """How pages are drawn. `page_timeout_s` is how many seconds one slow page may take.
 
-    Raises ConfigError for a resolution beyond MIN_DPI and MAX_DPI.
+    Raises ConfigError for a resolution below MIN_DPI or above MAX_DPI.
     """
 
     dpi: int = 120
-    image_format: str = "jpeg"  # of IMAGE_FORMATS
+    image_format: str = "jpeg"  # one of IMAGE_FORMATS
     page_timeout_s: float = 60
 
     def __post_init__(self) -> None:
@@ -49,7 +49,7 @@ class RenderOptions:
             raise ConfigError(f"--dpi is {self.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
 
     def timeout_s(self, pages: int) -> float:
-        """For one call that draws so many pages."""
+        """The timeout in seconds of one call that draws this many pages."""
         return self.page_timeout_s + FURTHER_PAGE_TIMEOUT_S * pages
 
 
@@ -67,7 +67,7 @@ class PageSize:
 
 @dataclass(frozen=True)
 class RenderedPage:
-    """An image file of one page; `number` counts from 0."""
+    """The image file of one page; `number` counts from 0, `width` and `height` are in pixels."""
 
     number: int
     path: Path
@@ -77,7 +77,7 @@ class RenderedPage:
 
 def page_sizes(pdf: PdfFile) -> list[PageSize]:
     """The size of every page, without drawing any. Raises DocumentError (encrypted, corrupt, too_large, timeout)."""
-    # All boxes: the page size that pdfinfo prints by default is the CropBox, which pdftoppm does not draw by.
+    # `-box`, since pdfinfo's default page size is the CropBox, while pdftoppm draws the MediaBox.
     command = ["pdfinfo", "-box", "-f", "1", "-l", str(MAX_PAGES), str(pdf.path)]
     answer = run_poppler(command, pdf, timeout_s=PROGRAM_TIMEOUT_S)
     count = _PAGES.search(answer)
@@ -112,8 +112,8 @@ def render_pages(
 ) -> Iterator[RenderedPage]:
     """Draws the pages as image files in `folder`, in order. `numbers` count from 0 and are sorted.
 
-    Raises DocumentError (corrupt, too_large, timeout): a renderer that dies yields fewer pages without an error, and a
-    page that it cannot draw an image of 1 x 1, so both are checked.
+    Raises DocumentError (corrupt, too_large, timeout). The renderer reports no error when it dies (pages are missing)
+    or cannot draw a page (its image is 1 x 1 pixels), so both are checked.
     """
     for first, last in page_chunks(numbers):
         paths = _render_chunk(pdf, first, last, options, folder)
@@ -123,7 +123,7 @@ def render_pages(
             with Image.open(path) as image:
                 width, height = image.size
             expected_width, expected_height = sizes[number].pixels(options.dpi)
-            # pdfinfo prints hundredths of a point: one pixel of doubt.
+            # pdfinfo rounds to hundredths of a point, so the size may be off by one pixel.
             if abs(width - expected_width) > 1 or abs(height - expected_height) > 1:
                 raise DocumentError(
                     Reason.CORRUPT,
@@ -134,7 +134,7 @@ def render_pages(
 
 
 def page_chunks(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of consecutive numbers, at most PAGES_PER_CHUNK long: gaps are not drawn."""
+    """First and last page of each chunk: at most PAGES_PER_CHUNK consecutive `numbers`, so gaps are not drawn."""
     if not numbers:
         return
     first = numbers[0]
@@ -159,7 +159,7 @@ def _render_chunk(pdf: PdfFile, first: int, last: int, options: RenderOptions, f
 
 
 def _why_not_drawn(pdf: PdfFile, page: int, options: RenderOptions) -> DocumentError:
-    """Draws the first page that is missing once more, to hear the complaint that pdf2image keeps to itself."""
+    """Draws the first missing page again to get pdftoppm's error message, which pdf2image does not pass on."""
     number = str(page + 1)
     with tempfile.TemporaryDirectory() as folder:
         command = ["pdftoppm", "-r", str(options.dpi), "-f", number, "-l", number, "-gray", str(pdf.path)]

@@ -1,4 +1,4 @@
-"""The words of a PDF's text layer, by poppler's pdftotext, in pixels of the rendered page."""
+"""Reads the words of a PDF's text layer with poppler's pdftotext, in pixels of the rendered page."""
 
 import html
 import re
@@ -16,7 +16,7 @@ _WORD_AND_TEXT = re.compile(_WORD_START + r"([^<]*)</word>", re.MULTILINE)
 
 
 def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, list[Box]]:
-    """The boxes of the words on the pages (numbers from 0), in pixels; an empty list for a page without.
+    """The boxes of each page's words, in pixels, by page number (from 0); an empty list for a page without words.
 
     Raises DocumentError (corrupt, too_large, timeout).
     """
@@ -29,7 +29,7 @@ def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> 
 
 
 def page_word_texts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, dict[Box, str]]:
-    """What `page_words` gives, with the text of each word; one that is drawn twice in a place, for bold, counts once.
+    """Like `page_words`, with the text of each word. A word drawn twice in one place, to look bold, counts once.
 
     Raises DocumentError (corrupt, too_large, timeout).
     """
@@ -42,12 +42,12 @@ def page_word_texts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions
 
 
 def _word_parts(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> Iterator[tuple[int, str]]:
-    """The part of pdftotext's answer that each page has."""
+    """Each page's number and its part of pdftotext's output."""
     for first, last in page_chunks(numbers):
         command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf.path), "-"]
         answer = run_poppler(command, pdf, timeout_s=options.timeout_s(last - first + 1))
-        # Read by pattern, not as XML: texts and titles of real files hold characters that XML forbids. What a PDF can
-        # put in is escaped by pdftotext, so that no text can look like one of these tags.
+        # Parsed by regular expressions, since texts and titles of real files hold characters that XML forbids. No text
+        # can look like one of these tags: pdftotext escapes all that comes from the PDF.
         parts = _PAGE_START.split(answer.decode("utf-8", errors="replace"))[1:]
         if len(parts) != last - first + 1:
             raise DocumentError(

@@ -1,1 +1,1 @@
-"""`python3 -m training.infer`: PDFs -> tables, as BadgerDoc JSON."""
+"""`python3 -m training.infer`: predicts the tables of PDFs and writes them as BadgerDoc JSON."""

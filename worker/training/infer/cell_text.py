@@ -1,26 +1,26 @@
-"""The words of the text layer that are in each detected cell. Pure."""
+"""Assigns the words of the text layer to the detected cells. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from training.geometry import Box, Words, union
 
-IN_CELL = 0.5  # a word is of the cell that holds most of it, where that is more than this part of its area
-SAME_LINE = 0.5  # words of which one shares this part of its height with the other stand in one line
+IN_CELL = 0.5  # a word belongs to the cell that holds most of it, if that is more than this fraction of its area
+SAME_LINE = 0.5  # a word is in the line with which it shares more than this fraction of the smaller height
 
 
 class CellText(NamedTuple):
-    """A cell's box, grown to hold its words, and their text: lines parted by line breaks, words by spaces."""
+    """A cell's box, grown to hold its words, and their text, with line breaks between lines, spaces between words."""
 
     box: Box
     text: str
 
 
 def read_cells(cells: Sequence[Box], texts: Mapping[Box, str]) -> list[CellText]:
-    """The text of each cell, in their order; `texts` are a page's words by their boxes.
+    """The text of each cell, in the order of `cells`; `texts` are a page's words by their boxes, all in pixels.
 
-    A word that sticks out of its cell makes the cell larger: a cell that cuts a word does not contain it for those who
-    read the result.
+    A word that sticks out of its cell makes the cell larger, since readers of the result do not count a word that is
+    cut as one of the cell.
     """
     words = Words(texts)
     owners: dict[Box, tuple[float, int]] = {}
@@ -39,8 +39,8 @@ def read_cells(cells: Sequence[Box], texts: Mapping[Box, str]) -> list[CellText]
 
 
 def _lines(words: Sequence[Box]) -> list[list[Box]]:
-    """The words line by line, from left to right."""
-    lines: list[tuple[Box, list[Box]]] = []  # with the box around each
+    """The words line by line, each line from left to right."""
+    lines: list[tuple[Box, list[Box]]] = []  # each with the box around it
     for word in sorted(words, key=lambda word: (word.top + word.bottom, word.left)):
         if lines:
             around, line = lines[-1]

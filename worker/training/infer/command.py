@@ -3,8 +3,8 @@
     python3 -m training.infer INPUT OUTPUT --model MODEL
     CASCADE_CONFIG_PATH=CONFIG CASCADE_MODEL_PATH=MODEL python3 -m training.infer INPUT OUTPUT
 
-The output holds `json/`, `pdfs/` and, to look at, `draw/`: what `training.preprocess` takes as its source once people
-have corrected it. What can be known early is checked here, before torch is imported.
+The output holds `json/`, `pdfs/` and, for people to look at, `draw/`; when people have corrected it, it can be the
+source of `training.preprocess`. Whatever can be checked early is checked here, before torch is imported.
 """
 
 import argparse
@@ -42,12 +42,12 @@ LoadDetector = Callable[[bundle.VerifiedModel, str, int], PageDetector]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The command line and the two variables, checked."""
+    """The checked options of the command line and the two environment variables."""
 
     source: str
     target: str
     model: bundle.Destination
-    config_uri: str | None  # None: the one beside the model
+    config_uri: str | None  # None: the config beside the model
     device: str
     score: float
     batch_size: int
@@ -59,7 +59,7 @@ class Options:
 
 
 def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Options:
-    """Raises ConfigError for options that are wrong, SystemExit for --help."""
+    """Parses and checks the command line. Raises ConfigError for wrong options, SystemExit for --help."""
     parser = OptionParser(
         prog="python3 -m training.infer", description="Predicts the tables of PDFs, as BadgerDoc JSON."
     )
@@ -68,12 +68,12 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
     parser.add_argument(
         "--model",
         metavar="MODEL",
-        help="the .pth that training.train published, beside its config, which is executed as Python, and its "
-        f"manifest: a path or s3:// (default: {MODEL_VARIABLE}, with {CONFIG_VARIABLE})",
+        help="the .pth that training.train published, a path or s3://; its manifest and its config, which is executed "
+        f"as Python, must lie beside it (default: {MODEL_VARIABLE}, with {CONFIG_VARIABLE})",
     )
-    parser.add_argument("--device", default="auto", choices=DEVICES, help="auto: the GPU where there is one (auto)")
+    parser.add_argument("--device", default="auto", choices=DEVICES, help="auto: the GPU if there is one (auto)")
     parser.add_argument(
-        "--score", type=_probability, default=0.3, help="how sure a detection must be, from 0 to 1 (0.3)"
+        "--score", type=_probability, default=0.3, help="lowest score of a detection, from 0 to 1 (0.3)"
     )
     parser.add_argument(
         "--batch_size", type=positive_integer, default=1, help="pages that the network gets at once (1)"
@@ -82,7 +82,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
         "--dpi",
         type=positive_integer,
         default=RenderOptions.dpi,
-        help=f"resolution that pages are drawn in ({RenderOptions.dpi})",
+        help=f"resolution at which pages are drawn ({RenderOptions.dpi})",
     )
     parser.add_argument(
         "--page_timeout",
@@ -92,7 +92,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
     )
     parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
     parser.add_boolean("--copy_pdfs", default=True, description="copy the PDFs to the output (True)")
-    parser.add_boolean("--force", description="predict again what is there, also where people have changed it")
+    parser.add_boolean("--force", description="replace predictions that exist, even if people have changed them")
     parser.add_boolean("--verbose", description="log more, and a traceback with every failure")
     parsed = parser.parse_args(list(arguments))
     render = RenderOptions(parsed.dpi, page_timeout_s=parsed.page_timeout)
@@ -114,7 +114,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
 
 
 def _model(given: str | None, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """The addresses of the model and, where that is not the one beside it, of its config."""
+    """The addresses of the model and of its config, which is None if the config lies beside the model."""
     if given:
         return given, None
     model, config = environ.get(MODEL_VARIABLE, ""), environ.get(CONFIG_VARIABLE, "")
@@ -136,7 +136,7 @@ def _probability(text: str) -> float:
 
 
 def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> InferencePlan:
-    """The cheap checks, the cheapest first. Raises the typed errors."""
+    """Makes the checks that need no torch, the cheapest first. Raises the typed errors."""
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     source = find_pdfs(options.source)
     target = open_storage(options.target)
@@ -164,17 +164,17 @@ def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Inf
 
 
 def load_network(model: bundle.VerifiedModel, device: str, batch_size: int) -> PageDetector:
-    """The real detector."""
+    """Loads the trained network."""
     from training.model.detector import Detector  # noqa: PLC0415  torch takes seconds to import, only now is it needed
 
     return Detector(model, device=device, batch_size=batch_size)
 
 
 def run(options: Options, load_detector: LoadDetector) -> None:
-    """Predict on all documents. Raises DataError, which names them, where some failed."""
+    """Predicts all documents. Raises DataError, which names the documents that failed, if there are any."""
     warm_up(render_ahead.__name__)
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
-        # The root file system is read-only in a pod, and so may the home be.
+        # In a pod the root file system is read-only, and so may the home folder be.
         os.environ.setdefault("MPLCONFIGDIR", f"{folder}/matplotlib")
         plan = prepare(options, Path(folder), load_detector)
         with DocumentPool(1, initialize=limit_process, preload=render_ahead.__name__) as pool:
@@ -189,7 +189,7 @@ def run(options: Options, load_detector: LoadDetector) -> None:
 
 
 def summary(outcomes: Sequence[DocumentOutcome], target: str) -> str:
-    """What a person wants to know at the end."""
+    """The final output for people: the number of documents in each state."""
     counts = Counter(outcome.state for outcome in outcomes)
     words = {
         State.PREDICTED: "predicted",
@@ -202,7 +202,7 @@ def summary(outcomes: Sequence[DocumentOutcome], target: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None, *, load_detector: LoadDetector = load_network) -> int:
-    """Run the command; returns the exit code of docs/architecture.md."""
+    """Runs the command; returns its exit code (docs/architecture.md)."""
     verbose = False
 
     def command() -> None:

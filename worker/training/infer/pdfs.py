@@ -1,4 +1,4 @@
-"""The PDFs that are to be predicted on: one, or those of a folder. Pure, but for the listing."""
+"""Finds the PDFs to predict: one PDF, or those of a folder. Pure, except that it lists the storage."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -24,18 +24,18 @@ class PdfDocument:
 
     @property
     def file_stem(self) -> str:
-        """What its files in the output are named by: the name, cut and marked where it is too long."""
+        """The start of its files' names in the output: the name, or if that is too long, its beginning and a hash."""
         return file_stem(self.name)
 
     @property
     def file_name(self) -> str:
-        """What the PDF is named in the output: the suffix stays as it is written."""
+        """The PDF's file name in the output, with the suffix spelt as in the source."""
         return self.file_stem + self.key[-len(SUFFIX) :]
 
 
 @dataclass(frozen=True)
 class PdfSource:
-    """Where the PDFs are, those that can be used by name, and why others cannot."""
+    """The storage with the PDFs, the PDFs sorted by name, and the unusable PDFs with their reasons."""
 
     storage: Storage
     documents: tuple[PdfDocument, ...]
@@ -43,9 +43,9 @@ class PdfSource:
 
 
 def find_pdfs(source: str) -> PdfSource:
-    """The PDF that `source` (a path or s3://) names, or those of a folder: of its `pdfs/` where that has any.
+    """The PDF that `source` (a path or s3://) names, or the PDFs of that folder: those in its `pdfs/`, if any.
 
-    Raises NotFound and DataError where there are none, and what the storage raises.
+    Raises NotFound if `source` does not exist, DataError if it has no PDF, and what the storage raises.
     """
     if source.lower().endswith(SUFFIX) and not Path(source).is_dir():
         storage, key = open_parent(source if "://" in source else Path(source).absolute())
@@ -64,7 +64,7 @@ def find_pdfs(source: str) -> PdfSource:
 
 
 def name_documents(keys: Iterable[str]) -> tuple[list[PdfDocument], list[QuarantinedDocument]]:
-    """The documents by name, and those whose name cannot be that of a file of one document."""
+    """The documents sorted by name, and those whose name is invalid or belongs to several PDFs."""
     by_name: dict[str, list[str]] = defaultdict(list)
     for key in keys:
         by_name[document_name(key.rpartition("/")[2], SUFFIX)].append(key)
@@ -83,6 +83,6 @@ def name_documents(keys: Iterable[str]) -> tuple[list[PdfDocument], list[Quarant
 
 
 def _pdfs_in(storage: Storage, folder: str) -> list[str]:
-    """Keys of the PDFs directly in a folder of the storage, whose key ends with a slash unless it is the root."""
+    """Keys of the PDFs directly in `folder`, which ends with a slash, or is empty for the storage's root."""
     keys = (found.key for found in storage.list_objects(folder))
     return [key for key in keys if key.lower().endswith(SUFFIX) and "/" not in key.removeprefix(folder)]

@@ -1,7 +1,7 @@
-"""The documents' way from PDFs to predictions: draw, detect, write; a document's JSON comes last.
+"""Predicts all documents: draws the pages, detects tables, writes the predictions, a document's JSON last.
 
-A document that fails is told of, and the others go on. One whose JSON is the very prediction that would be made is not
-predicted again, and one whose JSON somebody has changed is left alone.
+A document that fails is logged, and the others go on. A document is skipped if its JSON is the same prediction that
+would be made, or if somebody has changed its JSON.
 """
 
 import enum
@@ -38,15 +38,15 @@ DRAWING_FOLDER = "draw/"
 
 
 class PageDetector(Protocol):
-    """A network that looks at pages."""
+    """A network that detects tables, cells and headers on pages."""
 
     def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        """What it detects on each of the page images, in pixels of theirs."""
+        """The detections on each of the page images, in pixels of that image."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class InferencePlan:
-    """What is to be predicted, with what, and where it goes. `scratch` takes a folder for each document."""
+    """The documents to predict, the model, the options and the target. Each document gets a folder in `scratch`."""
 
     source: PdfSource
     target: Storage
@@ -61,17 +61,17 @@ class InferencePlan:
 
 
 class State(enum.Enum):
-    """What became of a document."""
+    """The result for a document."""
 
     PREDICTED = enum.auto()
     UP_TO_DATE = enum.auto()
-    KEPT = enum.auto()  # since somebody has changed it
+    KEPT = enum.auto()  # not replaced, since somebody has changed it
     FAILED = enum.auto()
 
 
 @dataclass(frozen=True)
 class DocumentOutcome:
-    """What became of the document of that name, in words for people, too."""
+    """The result for the document called `name`, with a message for people."""
 
     name: str
     state: State
@@ -79,7 +79,7 @@ class DocumentOutcome:
 
 
 def predict_documents(plan: InferencePlan, pool: DocumentPool) -> list[DocumentOutcome]:
-    """Predicts on all documents, one after the other. The first fault that is not a document's own ends it all."""
+    """Predicts all documents, one after the other. The first fault that is not a document's own ends the run."""
     outcomes = [
         DocumentOutcome(document.name, State.FAILED, f"{document.reason}: {document.message}")
         for document in plan.source.unusable
@@ -95,16 +95,16 @@ def predict_documents(plan: InferencePlan, pool: DocumentPool) -> list[DocumentO
 
 
 class _Work:
-    """What is done for each document."""
+    """The work for each document."""
 
     def __init__(self, plan: InferencePlan, pool: DocumentPool) -> None:
         self._plan = plan
         self._pool = pool
 
     def one(self, index: int, document: PdfDocument) -> DocumentOutcome:
-        """Brings one document's predictions to the target, unless they are there."""
+        """Writes one document's predictions to the target, unless they are there already."""
         plan = self._plan
-        # Numbered, not named: a document's name may be anything.
+        # Numbered, since a document's name may not be a valid folder name.
         folder = plan.scratch / f"{index:06d}"
         folder.mkdir()
         try:
@@ -131,7 +131,7 @@ class _Work:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _find(self, document: PdfDocument, origin: Origin) -> Found | None:
-        """What is in the place of the document's predictions; None where nothing is, or not all."""
+        """What the target holds for the document: None without a JSON, OTHER instead of SAME without a due PDF copy."""
         target = self._plan.target
         if target.stat(self._json_key(document)) is None:
             return None
@@ -162,7 +162,7 @@ class _Work:
                 chunks.close()
                 raise
             except BaseException:
-                # It is over, so that nobody waits for a page that takes minutes.
+                # The run is over: do not wait for a page that takes minutes to draw.
                 self._pool.kill()
                 raise
         self._delete_drawings(document, pages)
@@ -186,7 +186,7 @@ class _Work:
 
     @cached_property
     def _detector(self) -> PageDetector:
-        # Only when the first page is there is it known to be needed.
+        # Loaded with the first page to predict: until then it may not be needed.
         return self._plan.load_detector()
 
     def _store_drawings(
@@ -203,7 +203,7 @@ class _Work:
                 future.result()
 
     def _delete_drawings(self, document: PdfDocument, pages: int) -> None:
-        """Of pages that an earlier PDF of that name had."""
+        """Deletes drawings of further pages, which an earlier PDF of that name had."""
         target = self._plan.target
         keep = {self._drawing_key(document, number) for number in range(pages)}
         for found in list(target.list_objects(f"{DRAWING_FOLDER}{document.file_stem}/")):
@@ -211,7 +211,7 @@ class _Work:
                 target.delete(found.key)
 
     def _copies(self, document: PdfDocument) -> bool:
-        """Whether the PDF goes to the target, where it may be already: source and target can be one folder."""
+        """Whether to copy the PDF to the target: not if source and target are one folder, where it is already."""
         source, target = self._plan.source.storage, self._plan.target
         copy_key = PDF_FOLDER + document.key.rpartition("/")[2]
         if isinstance(source, LocalStorage) and isinstance(target, LocalStorage):

@@ -1,7 +1,7 @@
-"""The JSON file of a document's predictions: written page by page, and recognised when it is found again.
+"""Writes the JSON file of a document's predictions page by page, and recognises whether people changed it since.
 
-It is BadgerDoc's format with one more field, last, that says what was predicted from, and has the SHA-256 of all before
-it: a file that people have corrected since is told from one that nobody touched.
+It is BadgerDoc's format with one more field at the end, which names the model and the PDF and has the SHA-256 of
+everything before it: if that does not fit, people have corrected the file.
 """
 
 import enum
@@ -14,13 +14,13 @@ from typing import Self
 from training.annotations.badgerdoc import Page
 from training.annotations.badgerdoc_writer import DocumentWriter, split_last_field
 
-VERSION = 1  # of how detections become tables: another one predicts anew
+VERSION = 1  # raise it when detections become tables in another way, so that documents are predicted again
 _FIELD = "prediction"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """All that decides a prediction."""
+    """Everything that decides a prediction."""
 
     pdf_sha256: str
     model_sha256: str
@@ -31,20 +31,20 @@ class Origin:
 
     @property
     def key(self) -> str:
-        """The SHA-256 of it all."""
+        """The SHA-256 of all fields."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
 
 class Found(enum.Enum):
-    """What a file in the place of a prediction is."""
+    """What is found where a prediction would be written."""
 
-    SAME = enum.auto()  # the very prediction that would be made
-    OTHER = enum.auto()  # one from another PDF or model, which nobody has changed
-    CHANGED = enum.auto()  # one that somebody has changed, or no prediction at all: people's work
+    SAME = enum.auto()  # the same prediction that would be made
+    OTHER = enum.auto()  # a prediction from another PDF, model or option, which nobody has changed
+    CHANGED = enum.auto()  # people's work: a prediction that somebody has changed, or no prediction at all
 
 
 class PredictionFile:
-    """Writes the file, as a context manager; it is complete after the block."""
+    """Writes the file, as a context manager; the file is complete after the block."""
 
     def __init__(self, path: Path, doc_name: str, origin: Origin, *, model_uri: str) -> None:
         self._path = path
@@ -59,7 +59,7 @@ class PredictionFile:
         return self
 
     def add(self, page: Page) -> None:
-        """The next page."""
+        """Writes the next page."""
         self._document.add(page)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -82,7 +82,7 @@ class PredictionFile:
 
 
 def recognise(data: bytes, origin: Origin) -> Found:
-    """What the file with this content is, where a prediction of this origin is to be."""
+    """Compares a file's content `data` with the prediction that `origin` would give."""
     content, record = split_last_field(data, _FIELD)
     if not isinstance(record, dict) or record.get("contentSha256") != hashlib.sha256(content).hexdigest():
         return Found.CHANGED

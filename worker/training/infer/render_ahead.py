@@ -1,7 +1,7 @@
-"""A PDF's pages as images with their words, for the network: drawn in a process of the pool, a chunk at a time.
+"""Draws a PDF's pages and reads their words in a process of the pool, one chunk ahead of the network.
 
-The process is bounded as those of preprocess are, and draws the next chunk while the network looks at this one. Memory
-and disk hold two chunks, however long the document is.
+The process has the same limits as those of preprocess, and draws the next chunk while the network predicts this one.
+Memory and disk hold two chunks, however long the document is.
 """
 
 import shutil
@@ -29,7 +29,7 @@ from training.process.pool import DocumentPool
 
 @dataclass(frozen=True)
 class DrawTask:
-    """What to draw. `folder` takes a folder for each chunk of pages."""
+    """The document to draw. Each chunk gets a folder of its own in `folder`."""
 
     name: str
     pdf: PdfFile
@@ -47,7 +47,7 @@ class DrawnPage:
 
 @dataclass(frozen=True)
 class DrawnChunk:
-    """Consecutive pages, whose images are in `folder`; `pages_in_all` are those of the document."""
+    """Consecutive pages, with their images in `folder`; the document has `pages_in_all` pages."""
 
     folder: Path
     pages: tuple[DrawnPage, ...]
@@ -55,9 +55,9 @@ class DrawnChunk:
 
 
 def drawn_chunks(pool: DocumentPool, task: DrawTask) -> Generator[DrawnChunk, None, None]:
-    """All pages, chunk by chunk; a chunk's images are deleted when the next one is asked for.
+    """Yields all pages, chunk by chunk; a chunk's images are deleted when the next chunk is requested.
 
-    Close it where not all are asked for. Raises DocumentError (encrypted, corrupt, too_large, timeout, unexpected).
+    Close the generator if you stop early. Raises DocumentError (encrypted, corrupt, too_large, timeout, unexpected).
     """
     number = 0
     future = pool.submit(draw_chunk, task, number)
@@ -79,7 +79,7 @@ def drawn_chunks(pool: DocumentPool, task: DrawTask) -> Generator[DrawnChunk, No
 
 
 def draw_chunk(task: DrawTask, number: int) -> DrawnChunk | QuarantinedDocument:
-    """Draws one chunk of pages. Runs in a process of the pool; never raises for a fault of the document."""
+    """Draws chunk `number`. Runs in a process of the pool; raises nothing for a fault of the document."""
     return quarantine_faults(task.name, lambda: _draw(task, number))
 
 
@@ -93,7 +93,7 @@ def _draw(task: DrawTask, number: int) -> DrawnChunk:
     return DrawnChunk(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
 
 
-# Of the document that is being drawn: each process looks into it once, however many chunks it draws.
+# Caches the current document, so that each process reads its sizes once, however many chunks it draws.
 @lru_cache(maxsize=1)
 def _checked_sizes(task: DrawTask) -> list[PageSize]:
     sizes = page_sizes(task.pdf)

@@ -1,8 +1,8 @@
-"""The lines of a table along one axis: the rows or the columns that each of its cells is in. Pure.
+"""Finds the lines of a table along one axis: the rows, or the columns, that each of its cells is in. Pure.
 
-Detected cells are as small as their text, so that the cells of a column need not meet: a heading stands on its left
-side, the numbers on its right. What tells two columns apart is that some row has a cell in each. Along one axis a cell
-is an interval; the lines of the other axis that it is in say which cells lie beside each other.
+Detected cells are as small as their text, so the cells of a column need not overlap: its heading may stand on the left,
+its numbers on the right. Two columns are different if some row has a cell in each. Along one axis a cell is an
+interval; two cells lie beside each other if they share a line of the other axis.
 """
 
 from bisect import bisect_left, bisect_right
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-MEETS = 0.4  # two cells overlap when they share more than this part of the shorter one
-REACHES = 0.3  # a cell that spans several lines is in those which it shares more than this part of the shorter with
-EDGE = 0.1  # of a cell's length at each of its ends, which may lie in its neighbour without touching it
+MEETS = 0.4  # two cells overlap if they share more than this fraction of the shorter one
+REACHES = 0.3  # a cell in several lines is in those with which it shares more than this fraction of the shorter one
+EDGE = 0.1  # fraction of a cell's length, at each end, that may reach into a neighbour without counting
 
 
 class Interval(NamedTuple):
@@ -32,7 +32,7 @@ class Interval(NamedTuple):
         return min(self.end, other.end) - max(self.start, other.start)
 
     def shares(self, other: "Interval", part: float) -> bool:
-        """Whether they share more than this part of the shorter one."""
+        """Whether they share more than the fraction `part` of the shorter one."""
         return self.overlap(other) > part * min(self.end - self.start, other.end - other.start)
 
 
@@ -48,14 +48,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Lines:
-    """The span of each cell, and the extent of each line: that of the cells which are in it alone."""
+    """The span of each cell, and the extent of each line, which covers the cells that are only in this line."""
 
     spans: tuple[Span, ...]
     extents: tuple[Interval, ...]
 
 
 def guess_spans(cells: Sequence[Interval]) -> list[Span]:
-    """The lines of cells of which nothing else is known: each has the fewest points that every cell contains one of.
+    """Guesses the lines of cells from this axis alone: each line is a point, the fewest that leave no cell without one.
 
     Good for rows, whose cells are about as high as their text.
     """
@@ -72,9 +72,9 @@ def guess_spans(cells: Sequence[Interval]) -> list[Span]:
 
 
 def find_lines(cells: Sequence[Interval], across: Sequence[Span]) -> Lines:
-    """The lines of these cells, at least one; `across` are their spans along the other axis.
+    """The lines of `cells`, of which there must be at least one; `across` are their spans along the other axis.
 
-    No two cells that lie beside each other are in the same line.
+    Cells that lie beside each other are never in the same line.
     """
     several = _spanning(cells, across)
     if len(several) == len(cells):
@@ -94,14 +94,14 @@ def find_lines(cells: Sequence[Interval], across: Sequence[Span]) -> Lines:
                 spans[index] = run
         if len(spans) == len(cells):
             return Lines(tuple(spans[index] for index in range(len(cells))), tuple(extents))
-        # Without a place among the lines of the others, they have lines of their own.
+        # Cells that fit into no lines of the others get lines of their own.
         several &= spans.keys()
 
 
 def centred(cell: Interval, span: Span, free: set[int], extents: Sequence[Interval]) -> Span:
-    """The span in whose middle the cell stands best: its own, or a longer one that takes in `free` lines beside it.
+    """The span on which the cell is best centred: its own, or a longer one that includes `free` lines beside it.
 
-    A heading of several columns is often narrower than any of them, and stands in the middle of all.
+    A heading of several columns is often narrower than any of them and centred on all of them.
     """
     first, last = span
     while first - 1 in free:
@@ -120,7 +120,7 @@ def centred(cell: Interval, span: Span, free: set[int], extents: Sequence[Interv
 def _single_lines(
     cells: Sequence[Interval], across: Sequence[Span], several: Set[int]
 ) -> tuple[dict[int, Span], list[Interval]]:
-    """The lines that those cells make which are not in several: their spans, and the extent of each line."""
+    """The lines of the cells that are in one line only (not in `several`): their spans, and the lines' extents."""
     single = [index for index in range(len(cells)) if index not in several]
     single.sort(key=lambda index: (cells[index].centre, cells[index]))
     spans: dict[int, Span] = {}
@@ -133,7 +133,7 @@ def _single_lines(
 
 
 def _longest_run(lines: Sequence[int]) -> Span | None:
-    """The longest run of consecutive numbers in a sorted sequence, the first of such; None where it is empty."""
+    """The first longest run of consecutive numbers in a sorted sequence; None if the sequence is empty."""
     best: Span | None = None
     run: Span | None = None
     for line in lines:
@@ -144,7 +144,7 @@ def _longest_run(lines: Sequence[int]) -> Span | None:
 
 
 def _spanning(cells: Sequence[Interval], across: Sequence[Span]) -> set[int]:
-    """Those cells that are in several lines: they overlap two cells that lie beside each other."""
+    """The cells that are in several lines, since they overlap two cells that lie beside each other."""
     beside: dict[int, list[Interval]] = defaultdict(list)
     for cell, span in sorted(zip(cells, across, strict=True)):
         for line in range(span.first, span.last + 1):
@@ -164,15 +164,14 @@ def _spanning(cells: Sequence[Interval], across: Sequence[Span]) -> set[int]:
 
 
 def _split(cells: Sequence[Interval], across: Sequence[Span]) -> list[range]:
-    """Cuts the cells, sorted by their centres, into lines none of which has two cells beside each other.
+    """Cuts the cells, sorted by their centres, into lines without two cells beside each other.
 
-    Cells that overlap are parted as seldom as possible; then there are as few cuts as possible, and of those the ones
-    with the widest gaps.
+    It separates as few overlapping cells as possible, then makes as few cuts as possible, then with the widest gaps.
     """
     ends = list(accumulate((cell.end for cell in cells), max))
     starts = list(accumulate((cell.start for cell in reversed(cells)), min))[::-1]
     parted = _parted(cells)
-    # Up to each cell: pairs parted, lines, minus their gaps, where the last line begins.
+    # Best way up to each cell: separated pairs, lines, minus the sum of the gaps, where the last line begins.
     best: list[tuple[int, int, float, int]] = [(0, 0, 0.0, 0)]
     for end in range(1, len(cells) + 1):
         choices = []
@@ -196,7 +195,7 @@ def _split(cells: Sequence[Interval], across: Sequence[Span]) -> list[range]:
 
 
 def _parted(cells: Sequence[Interval]) -> list[int]:
-    """How many pairs of overlapping cells a cut before each of the cells parts."""
+    """For each cell, how many pairs of overlapping cells a cut before it separates."""
     longest = max(cell.end - cell.start for cell in cells)
     changes = [0] * (len(cells) + 1)
     for index, cell in enumerate(cells):

@@ -1,7 +1,7 @@
-"""The rows and columns of a table, from the boxes of its cells. Pure.
+"""Finds the rows and columns of a table from the boxes of its cells. Pure.
 
-It works for boxes that fill their cells and for such as are drawn around the text in them, which is what the network
-learns from preprocess. Empty cells are not detected and leave gaps.
+It works for boxes that fill their cells and for boxes around the text, which the network learns from preprocess. Empty
+cells are not detected and leave gaps.
 """
 
 from collections import defaultdict
@@ -12,11 +12,11 @@ from training.geometry import Box
 from training.infer.table_axis import Interval, Lines, Span, centred, find_lines, guess_spans
 
 STRIP_PX = 64
-MOSTLY = 0.5  # the part of a box above which it counts as inside another, or as that one once more
+MOSTLY = 0.5  # a box with more than this fraction in another one is inside it, or its duplicate
 
 
 class GridCell(NamedTuple):
-    """A cell in its place: `row` and `column` count from 0 and name its first row and column."""
+    """A cell's place in the grid: `row` and `column` count from 0 and are its first ones; `box` is in pixels."""
 
     row: int
     column: int
@@ -27,9 +27,9 @@ class GridCell(NamedTuple):
 
 
 def find_structure(cells: Sequence[Box], headers: Sequence[Box] = ()) -> list[GridCell]:
-    """The place of each cell of one table, in reading order; header cells lie in one of `headers` with most of them.
+    """The place of each cell of one table, in reading order. A cell that lies mostly in one of `headers` is a header.
 
-    Boxes must not be empty, and no two may be the same (`distinct`). What the order of the boxes is does not matter.
+    Boxes must not be empty or equal (see `distinct`). Their order does not matter.
     """
     if not cells:
         return []
@@ -50,12 +50,12 @@ def find_structure(cells: Sequence[Box], headers: Sequence[Box] = ()) -> list[Gr
 
 
 def distinct(boxes: Iterable[Box]) -> list[Box]:
-    """The boxes without repetitions: one that shares most of itself, or of the other, with an earlier one is left out.
+    """The boxes without duplicates: a box is left out if it overlaps an earlier one by most of the smaller of the two.
 
-    The surest must come first.
+    The boxes with the highest scores must come first.
     """
     kept: list[Box] = []
-    strips: dict[int, list[Box]] = defaultdict(list)  # those that were kept, by the strips of the page that they are in
+    strips: dict[int, list[Box]] = defaultdict(list)  # kept boxes, by the strips of the page that they touch
     for box in boxes:
         own = range(int(box.top // STRIP_PX), int(box.bottom // STRIP_PX) + 1)
         near = (other for strip in own for other in strips[strip])
@@ -67,14 +67,14 @@ def distinct(boxes: Iterable[Box]) -> list[Box]:
 
 
 def share(box: Box, other: Box) -> float:
-    """The part of `box`, which is not empty, that lies in `other`: 0 to 1."""
+    """The fraction of `box` that lies in `other`, 0 to 1. `box` must not be empty."""
     return box.intersection(other).area / box.area
 
 
 def _widen_headings(
     x: Sequence[Interval], columns: Lines, rows: Sequence[Span], is_header: Sequence[bool]
 ) -> list[Span]:
-    """The columns of each cell, where a heading above other headings takes in empty places beside it."""
+    """The columns of each cell, after headings above other headings were widened over empty places beside them."""
     spans = list(columns.spans)
     headings = [index for index, header in enumerate(is_header) if header]
     for index in headings:
@@ -87,7 +87,7 @@ def _widen_headings(
 def _heighten_headings(
     y: Sequence[Interval], rows: Lines, columns: Sequence[Span], is_header: Sequence[bool]
 ) -> list[Span]:
-    """The rows of each cell, where a heading takes in empty places of the header above and below it."""
+    """The rows of each cell, after headings were extended over empty places of the header above and below them."""
     spans = list(rows.spans)
     headings = [index for index, header in enumerate(is_header) if header]
     header_rows = [row for index in headings for row in range(spans[index].first, spans[index].last + 1)]
@@ -97,7 +97,7 @@ def _heighten_headings(
 
 
 def _free(index: int, spans: Sequence[Span], across: Sequence[Span], lines: Iterable[int]) -> set[int]:
-    """Those of `lines` in which no cell lies beside this one."""
+    """The `lines` without a cell beside this one."""
     free = set(lines)
     for other, span in enumerate(spans):
         if across[other].meets(across[index]):

@@ -1,6 +1,6 @@
-"""What the network detected on a page -> the page's tables, as annotations and as labels to draw. Pure.
+"""Turns the network's detections on a page into tables, as annotations to write and as labels to draw. Pure.
 
-The annotations are those that people would have made, in pixels of the page as it was drawn.
+The annotations are like those that people make, in pixels of the page as it was drawn.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from training.model.detections import Detection
 
 
 class PredictedCell(NamedTuple):
-    """A cell in its place, and the text of the PDF in it."""
+    """A cell's place in the grid, and the text of the PDF in it."""
 
     place: GridCell
     text: str
@@ -47,10 +47,10 @@ class PredictedPage:
 def predict_page(
     number: int, width: int, height: int, detections: Iterable[Detection], texts: Mapping[Box, str]
 ) -> PredictedPage:
-    """The tables that the detections make; `texts` are the page's words by their boxes.
+    """Builds a page's tables from the detections; `texts` are the page's words by their boxes, in pixels.
 
     A cell or header that lies in no table is left out. The order of the detections does not matter. Raises
-    DocumentError (too_large) for a page with more words than preprocess takes.
+    DocumentError (too_large) for a page with more words than preprocess allows.
     """
     if len(texts) > MAX_ON_PAGE:
         raise DocumentError(
@@ -73,7 +73,7 @@ def predict_page(
 
 
 def annotations(page: PredictedPage) -> Page:
-    """What is to be written of the page."""
+    """The page as annotations, to be written."""
     blocks = tuple(
         Block(
             type="table",
@@ -87,7 +87,7 @@ def annotations(page: PredictedPage) -> Page:
 
 
 def labels(page: PredictedPage) -> list[LabelledBox]:
-    """What is to be drawn on the page."""
+    """The page's labels, to be drawn."""
     found = []
     for table in page.tables:
         found.append(LabelledBox.around(TABLE, table.box))
@@ -100,7 +100,7 @@ def _table(
     box: Box, cells: Sequence[Box], headers: Sequence[Box], texts: Mapping[Box, str], page: Box
 ) -> PredictedTable:
     read = read_cells(cells, texts)
-    # Two cells that grew to hold the same words are one.
+    # Cells that became equal, as both grew to hold the same words, are kept once.
     text_of = {cell.rounded_out().intersection(page): text for cell, text in reversed(read)}
     places = find_structure(list(text_of), headers)
     return PredictedTable(
@@ -109,7 +109,7 @@ def _table(
 
 
 def _by_table(boxes: Iterable[Box], tables: Sequence[Box]) -> list[list[Box]]:
-    """Those of the boxes that lie mostly in each of the tables, each in the one that holds most of it."""
+    """The boxes of each table: a box belongs to the table that holds most of it, if that is more than MOSTLY."""
     of_table: list[list[Box]] = [[] for _ in tables]
     for box in boxes:
         part, index = max(((share(box, table), -index) for index, table in enumerate(tables)), default=(0.0, 0))

@@ -1,1 +1,1 @@
-"""Labelled boxes in image pixels: made from annotations, drawn, looked at for what is odd."""
+"""Labels, boxes with a category in image pixels: made from annotations, drawn on pages, checked for outliers."""

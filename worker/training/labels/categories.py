@@ -1,4 +1,4 @@
-"""The classes of labels, and a label: the vocabulary of all that follows. Pure."""
+"""The categories of labels with their colours, and a label: a box with its category. Pure."""
 
 from typing import NamedTuple, Self
 
@@ -9,7 +9,7 @@ CATEGORIES = {TABLE: "table", CELL: "Cell", HEADER: "header"}
 
 
 class LabelledBox(NamedTuple):
-    """A COCO box in whole pixels."""
+    """A label: a category and a COCO box in whole pixels."""
 
     category: int
     left: int
@@ -19,7 +19,7 @@ class LabelledBox(NamedTuple):
 
     @classmethod
     def around(cls, category: int, box: Box) -> Self:
-        """The label of all pixels that a box covers, be it in part."""
+        """The label around all pixels that `box` covers, even in part."""
         outer = box.rounded_out()
         return cls(category, int(outer.left), int(outer.top), int(outer.width), int(outer.height))
 

@@ -1,4 +1,4 @@
-"""A page with its labels drawn on it, for people to check before they train: `pdfs/<document>/draw_ann/<page>.jpg`."""
+"""Draws a page's labels on its image, for people to check before training: `pdfs/<document>/draw_ann/<page>.jpg`."""
 
 import io
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ THUMBNAIL_QUALITY = 60
 
 
 def draw_page(picture: Image.Image, width: int, boxes: Iterable[LabelledBox], target: Path) -> bytes:
-    """Draws the outlines of `boxes` in their classes' colours on `picture` and writes it to `target` as JPEG.
+    """Draws the outlines of `boxes` in their categories' colours on `picture` and writes it to `target` as JPEG.
 
-    `picture` is a page of any size, in RGB, and `width` the pixels that the page has in the dataset, which the boxes
-    are in. Returns a JPEG of a third of the picture's size.
+    `picture` is the page in RGB, at any size. The boxes are in pixels of the page's image in the dataset, which is
+    `width` pixels wide. Returns a thumbnail as JPEG bytes, a third of the picture's size.
     """
     scale = picture.width / width
     canvas = ImageDraw.Draw(picture)

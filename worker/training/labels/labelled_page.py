@@ -1,4 +1,4 @@
-"""A page's image with its labels, at 20 bytes a label. Pure."""
+"""A page with its labels, packed into 20 bytes a label. Pure."""
 
 from array import array
 from collections.abc import Iterable, Iterator
@@ -10,14 +10,14 @@ _FIELDS = len(LabelledBox._fields)
 
 
 class PackedBoxes:
-    """Labelled boxes at 20 bytes each: a large corpus has a million, which as objects would take a gigabyte."""
+    """Labelled boxes at 20 bytes each: a large corpus has a million of them, which would take a gigabyte as objects."""
 
     def __init__(self, boxes: Iterable[LabelledBox] = ()) -> None:
         self._numbers = array("i", (number for box in boxes for number in box))
 
     @classmethod
     def of_numbers(cls, numbers: "array[int]") -> "PackedBoxes":
-        """From category, left, top, width and height of each box in turn."""
+        """From a flat array of each box's category, left, top, width and height."""
         packed = cls()
         packed._numbers = numbers
         return packed
@@ -37,7 +37,7 @@ class PackedBoxes:
 
 @dataclass(frozen=True)
 class LabelledPage:
-    """A page's image and its labels."""
+    """The name and size in pixels of a page's image, and its labels."""
 
     file_name: str
     width: int

@@ -1,8 +1,8 @@
-"""One page's tables -> labelled boxes in image pixels. Pure, but for the ink that a callback looks up.
+"""Turns the annotated tables of a page into labelled boxes in image pixels. Pure, except for a callback that finds ink.
 
-Classes: 1 table, the table's box; 2 Cell, every body and header cell shrunk to the text in it, left out where it is
-empty, since an empty box teaches false positives; 3 header, at most two a table: the union of its header rows and the
-union of its header columns.
+Categories: 1 table, the table's box; 2 Cell, each body or header cell shrunk to its text (empty cells are left out,
+since they would teach false positives); 3 header, at most two a table: the union of its header rows and the union of
+its header columns.
 """
 
 from collections import defaultdict
@@ -14,11 +14,11 @@ from training.geometry import Box, Words, union
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.scale import AUTO, Coordinates, Projection, mismatch, page_scale
 
-WORD_IN_CELL = 0.95  # a word belongs to a cell when more than this part of its area is in it
+WORD_IN_CELL = 0.95  # a word belongs to a cell that holds more than this fraction of the word's area
 WORD_SLACK = 0.2  # of the word's height: how far it may stick out of a cell that is drawn tight around its letters
-CONFIRMED_CELLS = 0.5  # the part of the cells that must have content where the page's scale is doubtful
-MAX_ON_PAGE = 20_000  # cells, and words: people fill a page with hundreds, and each cell looks for its words
-MIN_SIDE_PX = 0.01  # what is thinner is not there: a stray click, a word in a hidden font
+CONFIRMED_CELLS = 0.5  # fraction of the cells that must have content if the page's scale is doubtful
+MAX_ON_PAGE = 20_000  # limit for cells and for words: a page has hundreds, and each cell searches for its words
+MIN_SIDE_PX = 0.01  # a thinner box counts as empty: a stray click, a word in a hidden font
 InkLookup = Callable[[Box], Box | None]
 
 
@@ -32,10 +32,11 @@ def label_page(
     dpi: int,
     coordinates: Coordinates = AUTO,
 ) -> list[LabelledBox]:
-    """All labels of a page, whose image has `width` x `height` pixels: per table the table, its cells, its headers.
+    """All labels of a page, for each table in turn: the table, its cells, its headers.
 
-    `words` are the boxes of the text layer and `ink` finds what is drawn in a box; both in image pixels. Raises
-    DocumentError (coordinates, empty_table, too_large) with the path of the field.
+    The page's image has `width` x `height` pixels, drawn at `dpi`. `words` are the boxes of the text layer and `ink`
+    finds the ink in a box, both in image pixels. Raises DocumentError (coordinates, empty_table, too_large) that names
+    the page and the block.
     """
     if not page.tables:
         return []
@@ -57,7 +58,7 @@ def label_page(
         filled = sum(label.category == CELL for label in labels)
         if not filled or filled < CONFIRMED_CELLS * cells:
             raise mismatch(page, width, height)
-    # A table that was annotated twice is one.
+    # Repeated labels come from a table that was annotated twice.
     return list(dict.fromkeys(labels))
 
 
@@ -86,7 +87,7 @@ def _label_table(block: Block, where: str, to_image: Projection, words: Words, i
 
 
 def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
-    """The box around the text in a cell, or None for an empty one; the ink where no word of the text layer is."""
+    """The box around a cell's words, or around its ink if no word touches it, or None for an empty cell."""
     if cell.is_empty:
         return None
     touching = words.touching(cell)
@@ -98,7 +99,7 @@ def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
 
 def _belongs(word: Box, cell: Box) -> bool:
     # Annotators draw cells tight around the letters, while a word's box has the font's full height. Without slack, 60 %
-    # of the cells of the ICDAR 2013 documents would count as empty; with it, each of their 3,743 has exactly its words.
+    # of the cells of the ICDAR 2013 documents would count as empty; with it, each of the 3,743 has exactly its words.
     slack = WORD_SLACK * word.height
     grown = Box(cell.left - slack, cell.top - slack, cell.right + slack, cell.bottom + slack)
     return word.intersection(grown).area > WORD_IN_CELL * word.area
@@ -124,5 +125,5 @@ def header_boxes(block: Block, header: Sequence[tuple[Cell, Box]]) -> list[Box]:
 
 
 def _is_sliver(box: Box) -> bool:
-    """Whether a box covers so little that none of it may be left in whole pixels: COCO forbids boxes without area."""
+    """Whether a box is so thin that it may have no area in whole pixels: COCO forbids boxes without area."""
     return box.width < MIN_SIDE_PX or box.height < MIN_SIDE_PX

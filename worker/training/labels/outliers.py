@@ -1,4 +1,4 @@
-"""Labels that look wrong, for people to look at: nothing is left out for them. Pure."""
+"""Finds labels that look wrong, so that people check them; the labels stay in the dataset. Pure."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,15 @@ from itertools import islice
 from training.geometry import Box
 from training.labels.categories import CATEGORIES, CELL, TABLE, LabelledBox
 
-OUTSIDE_PART = 0.1  # of a cell's area that may lie outside its table
-OVERLAP_PART = 0.2  # of the smaller box's area that two cells, or two tables, may share
-DUPLICATE_PART = 0.9  # of what two boxes cover together, shared by both: they are the same thing, labelled twice
-GIANT_CELL_PART = 0.8  # of its table's area
-GIANT_TABLE_PART = 0.95  # of the page's area
-TINY_AREA_PX = 9  # a speck of dirt; the ink of a dash has more
-TINY_TABLE_PART = 0.001  # of the page's area
-MAX_FINDINGS = 100  # on a page: one with more is wrong as a whole
-MAX_COMPARED = 64  # boxes that one is compared with, so that no page takes minutes
+OUTSIDE_PART = 0.1  # fraction of a cell's area that may lie outside its table
+OVERLAP_PART = 0.2  # fraction of the smaller box's area that two cells, or two tables, may share
+DUPLICATE_PART = 0.9  # intersection over union above which two boxes are the same thing, labelled twice
+GIANT_CELL_PART = 0.8  # fraction of its table's area
+GIANT_TABLE_PART = 0.95  # fraction of the page's area
+TINY_AREA_PX = 9  # pixels in all: a speck of dirt; the ink of a dash has more
+TINY_TABLE_PART = 0.001  # fraction of the page's area
+MAX_FINDINGS = 100  # per page: a page with more is wrong as a whole
+MAX_COMPARED = 64  # boxes that each box is compared with, so that no page takes minutes
 CELL_OUTSIDE = "cell outside its table"
 OVERLAPPING_CELLS = "overlapping cells"
 OVERLAPPING_TABLES = "overlapping tables"
@@ -28,7 +28,7 @@ TINY = "tiny box"
 
 @dataclass(frozen=True)
 class Outlier:
-    """One finding: `kind` is what findings are counted by, `box` where it is, in pixels of the page's image."""
+    """One finding. Findings are counted by `kind`; `box` is in pixels of the page's image."""
 
     kind: str
     box: Box
@@ -36,9 +36,9 @@ class Outlier:
 
 
 def find_outliers(labels: Sequence[LabelledBox], width: int, height: int) -> tuple[Outlier, ...]:
-    """What is odd about a page's labels, which are in the order of `label_page`: each table before its cells.
+    """What looks wrong in a page's labels, which must be ordered as `label_page` does: each table before its cells.
 
-    Returns at most MAX_FINDINGS, and of each cell at most one that it overlaps.
+    `width` and `height` are in pixels. Returns at most MAX_FINDINGS, with at most one overlap per box.
     """
     return tuple(islice(_find(labels, width * height), MAX_FINDINGS))
 
@@ -91,10 +91,10 @@ def _tables(labels: Sequence[LabelledBox]) -> list[tuple[LabelledBox, list[Label
 
 
 def _overlapping(boxes: Sequence[LabelledBox], kind: str) -> Iterator[tuple[LabelledBox, LabelledBox, str]]:
-    """Each box that covers much of one above or beside it, that one first, and `kind` or DUPLICATE.
+    """Pairs of boxes that overlap too much, the one further up or left first, and `kind` or DUPLICATE.
 
-    Goes down the page and keeps the boxes that it is still in, by their left edges: an ordinary one meets its
-    neighbours alone.
+    Sweeps down the page and keeps the boxes that the sweep is still in, sorted by left edge, so that an ordinary box is
+    compared with its neighbours only.
     """
     widest = max((box.width for box in boxes), default=0)
     current: list[tuple[int, int, LabelledBox]] = []  # left, bottom, box

@@ -1,4 +1,4 @@
-"""The unit of the annotations' boxes, which the JSON does not name. Pure."""
+"""Finds the scale from annotations to image pixels, since the JSON does not name the unit of its boxes. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ MIN_DPI, MAX_DPI = 36, 1200
 
 @dataclass(frozen=True)
 class Coordinates:
-    """`dpi` is the stated resolution of the boxes; without one the page's own box tells it, page by page."""
+    """The unit of the boxes: their stated resolution `dpi`, or None to derive it from each page's own box."""
 
     dpi: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Coordinates":
-        """`auto`, `points`, or a resolution such as `400dpi`. Raises ConfigError for anything else."""
+        """Parses `auto`, `points`, or a resolution such as `400dpi`. Raises ConfigError for anything else."""
         if text == "auto":
             return cls()
         if text == "points":
@@ -40,16 +40,16 @@ class Coordinates:
 
 AUTO = Coordinates()
 SAME_SIZE_PX = 2  # page sizes that differ by rounding only
-SCALE_TOLERANCE = 0.01  # how far the scales in x and y may differ
-OUTSIDE_TOLERANCE = 0.01  # of the page's side: how far a box may reach over the page's edge
+SCALE_TOLERANCE = 0.01  # fraction by which the scales in x and y may differ
+OUTSIDE_TOLERANCE = 0.01  # fraction of the page's side by which a box may reach over the page's edge
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Pixels of the image per pixel of the page that the annotators saw.
+    """Pixels of the image per pixel of the page that the annotators saw, in x and y.
 
-    `doubtful` says that the page's box has the shape of the page before its rotation. The boxes in it are then taken to
-    be of the page as it is drawn, which is so in files from viewers; their content must confirm it.
+    `doubtful` means that the page's box has the shape of the page before rotation. The boxes in it are then assumed to
+    fit the page as drawn, as they do in files from viewers; the content of the cells must confirm that.
     """
 
     x: float
@@ -60,8 +60,8 @@ class Scale:
 def page_scale(page: Page, width: int, height: int, *, dpi: int, coordinates: Coordinates) -> Scale:
     """The scale from the page's boxes to its image of `width` x `height` pixels, drawn at `dpi`.
 
-    The JSON does not say at what resolution it was made; where `coordinates` does not either, only the page's box
-    tells. Raises DocumentError (coordinates) where it cannot, or contradicts what was stated.
+    The JSON does not name its resolution; if `coordinates` does not either, it follows from the page's box. Raises
+    DocumentError (coordinates) if the box is missing or of another shape, or contradicts `coordinates`.
     """
     box = page.bbox
     if box is None or box.width <= 0 or box.height <= 0:
@@ -114,7 +114,7 @@ def mismatch(page: Page, width: int, height: int) -> DocumentError:
 
 @dataclass(frozen=True)
 class Projection:
-    """From a box of the JSON to one in the image."""
+    """Converts boxes of the JSON to image pixels. Raises DocumentError (coordinates) for a box outside the image."""
 
     scale: Scale
     width: int

@@ -1,1 +1,1 @@
-"""`python3 -m training.preprocess`: corrected documents -> a dataset, from storage to storage."""
+"""`python3 -m training.preprocess`: turns corrected documents into a COCO dataset, from storage to storage."""

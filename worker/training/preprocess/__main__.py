@@ -7,7 +7,7 @@ from training.process.exit import end_process
 
 
 def run() -> NoReturn:
-    """The command, and the end of the process with its exit code."""
+    """Runs the command and ends the process with its exit code."""
     end_process(main())
 
 

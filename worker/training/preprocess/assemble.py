@@ -1,4 +1,4 @@
-"""Prepared documents -> the dataset: splits, COCO files, manifest. Writes the COCO files to a scratch folder only."""
+"""Assembles the dataset (COCO files, manifest) from the prepared documents, in a scratch folder."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ from training.storage.files import sha256_file
 
 @dataclass(frozen=True)
 class Inputs:
-    """What became of every document, by name; the digests of those that are pairs; files that belong to none."""
+    """All documents, sorted by name; the digests, by name, of those with both files; files that belong to none."""
 
     prepared: tuple[PreparedDocument, ...]
     quarantined: tuple[QuarantinedDocument, ...]
@@ -47,7 +47,7 @@ class Inputs:
         digests: Mapping[str, InputDigest],
         ignored: tuple[str, ...],
     ) -> "Inputs":
-        """From results in any order."""
+        """Sorts `results`, which may be in any order."""
         prepared: list[PreparedDocument] = []
         quarantined: list[QuarantinedDocument] = []
         for result in sorted(results, key=lambda result: result.name):
@@ -60,14 +60,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class AssembledDataset:
-    """The manifest, and each split's COCO file as a local path."""
+    """The manifest, and the local path of each split's COCO file."""
 
     manifest: Manifest
     annotation_files: Mapping[str, Path]
 
 
 def check_failures(inputs: Inputs, allowed: Allowance) -> None:
-    """Raises DataError where more documents failed than allowed, or none is left; the message counts the reasons."""
+    """Raises DataError if more documents failed than allowed, or none is left; the message counts the reasons."""
     failed = inputs.quarantined
     total = len(failed) + len(inputs.prepared)
     if not failed or (len(failed) <= allowed.limit(total) and inputs.prepared):
@@ -84,9 +84,9 @@ def check_failures(inputs: Inputs, allowed: Allowance) -> None:
 def build_dataset(
     inputs: Inputs, assignment: Assignment, parameters: Mapping[str, Any], scratch: Path
 ) -> AssembledDataset:
-    """The manifest and the COCO files, the latter in `scratch`.
+    """Makes the manifest, and the COCO files in the folder `scratch`.
 
-    Raises DataError where training has no table to learn from, or the annotations contradict themselves.
+    Raises DataError if the train split has no table, or a COCO file would be faulty.
     """
     files: list[FileEntry] = []
     annotation_files: dict[str, Path] = {}
@@ -158,7 +158,7 @@ def _manifest(
 
 
 def _contents(inputs: Inputs, assignment: Assignment) -> Iterator[Content]:
-    """What must not be in two splits; pages without labels are often blank, and equal for that."""
+    """What must not be in two splits. Pages without labels may be: they are often blank and therefore equal."""
     for document in inputs.prepared:
         split = assignment.splits[document.name]
         yield Content(document.digest.pdf_sha256, document.name, split)

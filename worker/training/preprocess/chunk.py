@@ -1,7 +1,6 @@
-"""A chunk of one document: PDF + JSON in, page images, labels and drawings out. Runs in a process of the pool.
+"""Prepares a chunk of one document in a process of the pool: PDF and JSON in, page images, labels and drawings out.
 
-Whatever
-is wrong with a document quarantines this document alone.
+A fault of the document quarantines this document alone.
 """
 
 import os
@@ -47,7 +46,7 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class DocumentTask:
-    """What to prepare. `folder` takes a folder for each chunk."""
+    """The document to prepare. Each chunk gets a folder of its own in `folder`."""
 
     name: str
     pdf: PdfFile
@@ -58,7 +57,7 @@ class DocumentTask:
 
 @dataclass(frozen=True)
 class PreparedChunk:
-    """A chunk's pages, by number, whose files are in `folder`; `chunks` is how many the whole document has."""
+    """A chunk's pages, sorted by number, with their files in `folder`; the whole document has `chunks` chunks."""
 
     folder: Path
     pages: tuple[PreparedPage, ...]
@@ -74,35 +73,35 @@ class PreparedChunk:
 
     @property
     def record_lines(self) -> Path:
-        """The pages' lines of the document's record."""
+        """The file with the pages' lines of the document's record."""
         return self.folder / "record-lines"
 
     def image(self, page: PreparedPage) -> Path:
-        """The page's image."""
+        """The file of the page's image."""
         return self.images / page.labelled.file_name
 
     def drawing(self, page: PreparedPage) -> Path:
-        """The page with its labels drawn on it."""
+        """The file of the page with its labels drawn on it."""
         return self.drawings / f"{page.number}.jpg"
 
 
 def prepare_chunk(task: DocumentTask, number: int) -> PreparedChunk | QuarantinedDocument:
-    """Renders and labels one chunk's pages; those that only the PDF has were not annotated: left out.
+    """Renders and labels the pages of chunk `number`. Pages that are not in the JSON were not annotated: left out.
 
-    Never raises for a fault of the document. Raises WorkerError for one of this machine (ConfigError, Transient).
+    Raises nothing for a fault of the document, and WorkerError (ConfigError, Transient) for a fault of this machine.
     """
     return quarantine_faults(task.name, lambda: _prepare(task, number))
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A document whose pages were checked, before any is drawn: the annotated ones, and the size of every one."""
+    """A document whose pages were checked before any is drawn: the annotated pages, and the sizes of all pages."""
 
     pages: PageFile
     sizes: list[PageSize]
 
 
-# Of the document that is being prepared: each process reads its annotations once, however many chunks it gets.
+# Caches the current document, so that each process reads its annotations once, however many chunks it gets.
 @lru_cache(maxsize=1)
 def _open(task: DocumentTask) -> _Opened:
     texts = page_texts(task.json.read_bytes(), task.options.annotation_format)

@@ -1,10 +1,10 @@
-"""`python3 -m training.preprocess`: corrected BadgerDoc documents -> a COCO dataset to train on.
+"""`python3 -m training.preprocess`: turns corrected BadgerDoc documents into a COCO dataset to train on.
 
     python3 -m training.preprocess --source SOURCE --working_dir TARGET
     python3 -m training.preprocess --s3_bucket BUCKET --s3_source_folder SOURCE --s3_target_folder TARGET
 
-The source holds `pdfs/` and `json/`; the target gets `ttv/` and, to look at, `report.html` and
-`pdfs/<document>/draw_ann/`.
+The source holds `pdfs/` and `json/`. The target gets the dataset in `ttv/` and, for people to check it, `report.html`
+and `pdfs/<document>/draw_ann/`.
 """
 
 import argparse
@@ -51,7 +51,7 @@ STOP_DEADLINE_S = 20.0  # of the pod's grace period of 30 s
 
 @dataclass(frozen=True)
 class Options:
-    """The command line, checked."""
+    """The checked options of the command line."""
 
     source: str
     target: str
@@ -64,18 +64,18 @@ class Options:
 
 
 def parse_options(arguments: Sequence[str]) -> Options:
-    """Raises ConfigError for anything contradictory or incomplete."""
+    """Parses and checks the command line. Raises ConfigError if it is contradictory or incomplete."""
     parser = OptionParser(prog="python3 -m training.preprocess", description=__doc__ or "")
-    parser.add_argument("--working_dir", help="local folder for the result; with S3, for temporary files")
+    parser.add_argument("--working_dir", help="local folder for the dataset; with S3, for temporary files")
     parser.add_argument("--source", help="local folder with pdfs/ and json/")
     parser.add_argument("--s3_bucket", help="S3 bucket of source and target")
     parser.add_argument("--s3_source_folder", help="folder in the bucket with pdfs/ and json/")
-    parser.add_argument("--s3_target_folder", help="folder in the bucket for the result")
-    parser.add_argument("--format", default="auto", choices=FORMATS, help="how annotations are written (auto)")
+    parser.add_argument("--s3_target_folder", help="folder in the bucket for the dataset")
+    parser.add_argument("--format", default="auto", choices=FORMATS, help="format of the annotations (auto)")
     parser.add_argument(
         "--coordinates",
         default="auto",
-        help="unit of the annotations' boxes: auto, points, or 400dpi and the like (auto)",
+        help="unit of the annotations' boxes: auto, points, or a resolution such as 400dpi (auto)",
     )
     parser.add_argument(
         "--dpi",
@@ -84,15 +84,15 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help=f"resolution of the images ({RenderOptions.dpi})",
     )
     parser.add_argument(
-        "--image_format", default="jpeg", choices=IMAGE_FORMATS, help="png is exact, and takes 10 times as long (jpeg)"
+        "--image_format", default="jpeg", choices=IMAGE_FORMATS, help="png is lossless, but 10 times as slow (jpeg)"
     )
     parser.add_argument("--split", default="80,10,10", help="shares of train,val,test (80,10,10)")
-    parser.add_argument("--seed", type=int, default=0, help="another seed shares the documents out differently (0)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed splits the documents differently (0)")
     parser.add_argument(
         "--max_failed_documents",
         type=allowance,
         default=Allowance(percent=10),
-        help="how many documents may be unusable, as a number or a percentage (10%%)",
+        help="how many documents may be quarantined, as a number or a percentage (10%%)",
     )
     parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
     parser.add_argument(
@@ -101,8 +101,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
         default=RenderOptions.page_timeout_s,
         help=f"seconds after which a page's document is quarantined ({RenderOptions.page_timeout_s:g})",
     )
-    parser.add_argument("--shards", type=positive_integer, default=1, help="processes that share the work (1)")
-    parser.add_argument("--shard_index", type=int, help="which of them this is, from 0 (JOB_COMPLETION_INDEX)")
+    parser.add_argument("--shards", type=positive_integer, default=1, help="number of shards of the documents (1)")
+    parser.add_argument("--shard_index", type=int, help="the shard to prepare, from 0 (JOB_COMPLETION_INDEX)")
     parser.add_argument("--workers", type=positive_integer, help="processes that draw pages (all CPUs)")
     parser.add_boolean("--verbose", description="one line per document")
     parsed = parser.parse_args(arguments)
@@ -130,7 +130,7 @@ def _shard(count: int, given: int | None) -> Shard:
     elif count == 1:
         index = 0
     else:
-        # Kubernetes sets it in the pods of an Indexed Job.
+        # Kubernetes sets this variable in the pods of an Indexed Job.
         text = os.environ.get("JOB_COMPLETION_INDEX", "")
         if not text.isdecimal():
             raise ConfigError(f"--shards is {count}, so --shard_index must say which of them this is.")
@@ -167,7 +167,7 @@ def _places(parsed: argparse.Namespace) -> tuple[str, str]:
 
 
 def succeeded_message(outcome: DatasetDone | ShardDone, target: Storage) -> JsonObject:
-    """The termination message of a run that made, or found, its dataset, or did its shard."""
+    """The termination message of a run that made or found the dataset, or finished its shard."""
     if isinstance(outcome, ShardDone):
         return shard_message(index=outcome.shard.index, of=outcome.shard.of, documents=outcome.documents)
     manifest = outcome.dataset.manifest
@@ -184,7 +184,7 @@ def succeeded_message(outcome: DatasetDone | ShardDone, target: Storage) -> Json
 
 
 def summary(outcome: DatasetDone | ShardDone, target: Storage, seconds: float) -> str:
-    """What a person wants to know at the end: counts per split and class, and what was left out."""
+    """The final output for people: counts per split and category, and what was left out."""
     if isinstance(outcome, ShardDone):
         shard = outcome.shard
         return (
@@ -220,7 +220,7 @@ def summary(outcome: DatasetDone | ShardDone, target: Storage, seconds: float) -
 
 
 def run(options: Options) -> None:
-    """Runs the command; the result is in the target, the log and the termination message."""
+    """Runs preprocess, reports progress, prints the summary and writes the termination message."""
     started = time.monotonic()
     warm_up(chunk.__name__)
     source, target = open_storage(options.source), open_storage(options.target)

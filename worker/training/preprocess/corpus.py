@@ -22,7 +22,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Pairing:
-    """All pairs by name; documents that cannot be paired; keys of files that belong to no document."""
+    """All pairs, sorted by name; documents that cannot be paired; keys of files that belong to no document."""
 
     pairs: tuple[Pair, ...]
     quarantined: tuple[QuarantinedDocument, ...]
@@ -32,7 +32,7 @@ class Pairing:
 def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
     """Pairs the files directly in `pdfs/` and `json/`; extensions in any case, stems compared as Unicode (NFC).
 
-    Raises DataError, which names `source_uri`, where nothing pairs.
+    Raises DataError, which names `source_uri`, if there is no pair.
     """
     pdfs: dict[str, list[StoredObject]] = defaultdict(list)
     jsons: dict[str, list[StoredObject]] = defaultdict(list)
@@ -45,7 +45,7 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
                 break
         else:
             if not is_ours(item.key):
-                # A name that is no Unicode could not be written down.
+                # A name that is not valid Unicode could not be written to the manifest.
                 ignored.append(item.key.encode(errors="backslashreplace").decode())
     if not pdfs.keys() & jsons.keys():
         raise DataError(

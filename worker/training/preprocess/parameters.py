@@ -1,4 +1,4 @@
-"""All that decides a dataset besides its input. Pure, but for the renderer's own name."""
+"""The parameters that decide a dataset, besides its input. Pure, except that poppler is asked for its version."""
 
 import argparse
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Allowance:
     percent: float | None = None
 
     def limit(self, total: int) -> int:
-        """The number that may fail out of `total`."""
+        """How many of `total` may fail."""
         if self.count is not None:
             return self.count
         return int(total * (self.percent or 0.0) / 100)
@@ -27,7 +27,7 @@ class Allowance:
 
 
 def allowance(text: str) -> Allowance:
-    """`3` or `10%`. Raises ArgumentTypeError for others."""
+    """Parses `3` or `10%`. Raises ArgumentTypeError for anything else."""
     word = text.strip()
     try:
         if word.endswith("%"):
@@ -41,12 +41,12 @@ def allowance(text: str) -> Allowance:
     raise argparse.ArgumentTypeError(f"{text!r} is neither a number such as 3 nor a percentage such as 10%")
 
 
-OUTPUT_VERSION = 3  # raise it when the same input gives other files, so that nothing older counts as equal
+OUTPUT_VERSION = 3  # raise it when the same input gives other files, so that no older record or dataset is reused
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """All that decides the dataset, besides the input."""
+    """All parameters that decide the dataset, besides the input."""
 
     pages: PageOptions = field(default_factory=PageOptions)
     weights: SplitWeights = field(default_factory=SplitWeights)
@@ -54,7 +54,7 @@ class Parameters:
     max_failed: Allowance = field(default_factory=lambda: Allowance(percent=10))
 
     def of_pages(self) -> dict[str, Any]:
-        """What decides a document's pages, as the manifest names it."""
+        """The parameters that decide a document's pages, under their names in the manifest."""
         return {
             "outputVersion": OUTPUT_VERSION,
             "format": self.pages.annotation_format,
@@ -65,5 +65,5 @@ class Parameters:
         }
 
     def in_manifest(self) -> dict[str, Any]:
-        """All of them; `max_failed` decides whether there is a dataset, not what is in it."""
+        """The parameters as the manifest names them, without `max_failed`, which does not change the dataset."""
         return {**self.of_pages(), "split": str(self.weights), "seed": self.seed}

@@ -1,4 +1,4 @@
-"""A folder of corrected documents -> a dataset: all that `training.preprocess` does, from storage to storage."""
+"""The whole of `training.preprocess`: a folder of corrected documents in, a dataset out, from storage to storage."""
 
 import logging
 from collections.abc import Callable
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DatasetDone:
-    """The dataset in the target; `cache_hit` says that it was there already. `new_pages` were drawn in this run."""
+    """The dataset in the target; `cache_hit` means that it was there already. This run drew `new_pages` pages."""
 
     dataset: Dataset
     cache_hit: bool
@@ -35,7 +35,7 @@ class DatasetDone:
 
 @dataclass(frozen=True)
 class ShardDone:
-    """This shard is done, and the dataset is left to the process that is done last."""
+    """This shard is done; the pod that finishes last assembles the dataset."""
 
     shard: Shard
     documents: int
@@ -54,7 +54,7 @@ def preprocess(
 ) -> DatasetDone | ShardDone:
     """Makes the dataset of `source` (`pdfs/`, `json/`) in `target` (`ttv/`, `pdfs/*/`, `report.html`).
 
-    Raises DataError where nothing is usable or too many documents fail, and what the storages raise.
+    Raises DataError if nothing is usable or too many documents fail, and what the storages raise.
     """
     if isinstance(source, LocalStorage) and not source.root.is_dir():
         raise NotFound(f"The source folder {source.uri()} does not exist; check --source.")
@@ -62,7 +62,7 @@ def preprocess(
     for key in pairing.ignored:
         logger.warning("%s is left out: documents are pdfs/<name>.pdf and json/<name>.json", source.uri(key))
     target.check_writable()
-    # A first guess, good unless documents fail or a class is rare, so that images go where they belong at once.
+    # A first guess at the splits: unless a document fails or a category is rare, images go to their final place.
     unknown = {pair.name: frozenset[str]() for pair in pairing.pairs}
     place = Target(target, assign_splits(unknown, parameters.weights, parameters.seed))
     records = RecordFolder(scratch / "records")

@@ -1,8 +1,8 @@
-"""The documents' way from the source to the target: download, prepare, upload, each overlapped with the others.
+"""Prepares all documents in parallel: downloads each from the source, prepares its chunks, uploads them to the target.
 
-A thread per document in flight downloads it, waits for the processes that prepare its chunks, and uploads what they
-made: memory and disk hold only the documents in flight. A document whose record is in the target with the same key is
-not prepared again.
+Each document in flight has a thread, which downloads it, waits for the processes that prepare its chunks, and uploads
+the results, so memory and disk hold only the documents in flight. A document whose record in the target has the same
+key is not prepared again.
 """
 
 import logging
@@ -42,10 +42,9 @@ Chunk = PreparedChunk | QuarantinedDocument
 
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
-    """From where to where documents are prepared, and how.
+    """Source, target and options of the preparation.
 
-    `page_parameters` is all that decides a document's pages, besides its files. `records` takes every document's
-    record.
+    `page_parameters` are those that decide a document's pages. Every document's record is written to `records`.
     """
 
     source: Storage
@@ -59,7 +58,7 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: the finished fraction of it by the sizes of the PDFs, 0 to 1; the documents and pages done."""
+    """How far a run is: the finished fraction (0 to 1, by the PDFs' sizes), and the finished documents and pages."""
 
     fraction: float
     documents: int
@@ -68,7 +67,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What became of a document, the digest of its files, and whether that is this run's work."""
+    """The result for a document, the digest of its files, and whether this run made the result."""
 
     result: PreparedDocument | QuarantinedDocument
     digest: InputDigest
@@ -78,10 +77,10 @@ class Prepared:
 def prepare_documents(
     preparation: Preparation, pairs: Sequence[Pair], *, workers: int, on_progress: Callable[[Progress], None]
 ) -> list[Prepared]:
-    """What became of each document, in any order. The first fault that is not a document's own ends it all."""
+    """Prepares all documents; results come in any order. The first fault that is not a document's own ends the run."""
     if not pairs:
         return []
-    # Large ones first: a long document that starts last would keep one process busy while the others idle.
+    # Large documents first: one that starts last would keep one process busy while the others idle.
     ordered = sorted(pairs, key=lambda pair: (-pair.pdf.size_bytes, pair.name))
     results: list[Prepared] = []
     with (
@@ -102,13 +101,13 @@ def prepare_documents(
 
 
 class _Meter:
-    """Adds up what is done, over all threads."""
+    """Adds up the progress of all threads and reports it."""
 
     def __init__(self, pairs: Sequence[Pair], on_progress: Callable[[Progress], None]) -> None:
         self._total = sum(pair.pdf.size_bytes + 1 for pair in pairs)
         self._on_progress = on_progress
         self._lock = threading.Lock()
-        self._fractions: dict[str, float] = {}  # of the documents that are not done, by name
+        self._fractions: dict[str, float] = {}  # finished bytes of the documents that are not done, by name
         self._done_bytes = 0
         self._documents = 0
         self._pages = 0
@@ -121,7 +120,7 @@ class _Meter:
             self._tell()
 
     def document(self, pair: Pair) -> None:
-        """A document is done, with all its chunks or without."""
+        """A document is done, whether its chunks were prepared or not."""
         with self._lock:
             self._fractions.pop(pair.name, None)
             self._done_bytes += pair.pdf.size_bytes + 1
@@ -134,7 +133,7 @@ class _Meter:
 
 
 class _Work:
-    """What the threads do."""
+    """The work of the document threads."""
 
     def __init__(
         self, preparation: Preparation, processes: DocumentPool, uploads: ThreadPoolExecutor, meter: _Meter
@@ -146,14 +145,14 @@ class _Work:
         self._stopped = threading.Event()
 
     def stop(self) -> None:
-        """Ends what runs; what waits is not begun."""
+        """Ends the running documents; those that wait do not begin."""
         self._stopped.set()
         self._processes.kill()
 
     def one(self, index: int, pair: Pair) -> Prepared:
-        """Brings one document to the target."""
+        """Prepares one document in the target, unless it is there already."""
         self._check_running()
-        # Numbered, not named: a document's name may be anything.
+        # Numbered, since a document's name may not be a valid folder name.
         folder = self._preparation.scratch / f"{index:06d}"
         folder.mkdir()
         try:

@@ -1,9 +1,9 @@
-"""One corpus prepared by several pods: each prepares its shard, and whichever is done last assembles the dataset.
+"""Divides one corpus among several pods: each prepares its shard, and the pod that finishes last assembles the dataset.
 
-A pod leaves its documents' records, as ever, and when all its documents are done a note of what became of them. The
-notes lie in a folder that is named by what the shards were cut from: every file's name, size and version, and the
-parameters. So notes of another corpus, or of this one before somebody changed it, are never taken for this run's. Two
-pods that are done at the same time may both assemble: they write the same bytes.
+A pod writes its documents' records, as always, and when all its documents are done, a note with their results. The
+notes' folder is named by a hash of what was divided: every file's name, size and version, the parameters and the number
+of shards. So notes of another corpus, or of this one before a change, are never mistaken for this run's. Two pods that
+finish at the same time may both assemble: they write the same bytes.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ WHOLE = Shard()
 
 
 class _Document(CamelModel):
-    """One document of a shard: `key` is that of its record, None where it was quarantined."""
+    """One document of a shard; `key` is its record's key, or None if it was quarantined."""
 
     name: str
     key: str | None
@@ -49,7 +49,7 @@ class _Document(CamelModel):
 
 
 class _Note(CamelModel):
-    """What became of a shard."""
+    """The results of a shard."""
 
     version: Literal[1] = 1
     kind: Literal["Shard"] = "Shard"
@@ -58,7 +58,7 @@ class _Note(CamelModel):
 
 
 def deal(pairs: Sequence[Pair], count: int) -> list[list[Pair]]:
-    """The documents dealt out so that all shards have about the same number of bytes."""
+    """Divides the documents into `count` shards with about the same number of bytes each."""
     dealt: list[list[Pair]] = [[] for _ in range(count)]
     heap = [(0, index) for index in range(count)]
     # Largest first, each to the shard that is smallest so far.
@@ -70,7 +70,7 @@ def deal(pairs: Sequence[Pair], count: int) -> list[list[Pair]]:
 
 
 class Notes:
-    """The notes of one corpus, cut into `count` shards, in the target."""
+    """The notes in the target about one corpus that is divided into `count` shards."""
 
     def __init__(self, target: Storage, pairing: Pairing, parameters: Mapping[str, Any], count: int) -> None:
         files = [[item.key, item.size_bytes, item.version] for pair in pairing.pairs for item in (pair.pdf, pair.json)]
@@ -81,7 +81,7 @@ class Notes:
         self._keys = [f"{self._folder}{index}.json" for index in range(count)]
 
     def leave(self, index: int, shard: Iterable[Prepared]) -> None:
-        """Writes down that a shard is done."""
+        """Writes the note of a shard that is done."""
         results = sorted(shard, key=lambda prepared: prepared.result.name)
         note = _Note(
             documents=tuple(
@@ -102,9 +102,9 @@ class Notes:
         self._target.write_bytes(self._keys[index], note.model_dump_json(by_alias=True).encode())
 
     def collect(self, records: RecordFolder) -> Inputs | None:
-        """All shards' documents; None while a shard is missing, or when another pod has assembled them already.
+        """The documents of all shards; None if a shard is not done yet, or another pod has assembled them already.
 
-        Raises Transient where a document's record is not what the note says: the source was changed meanwhile.
+        Raises Transient if a document's record does not fit the note: the source was changed meanwhile.
         """
         there = {found.key for found in self._target.list_objects(self._folder)}
         if not there.issuperset(self._keys):
@@ -139,6 +139,6 @@ class Notes:
         return Inputs.of([*prepared, *quarantined, *self._pairing.quarantined], digests, self._pairing.ignored)
 
     def clear(self) -> None:
-        """Deletes the notes of this corpus and of others before it."""
+        """Deletes the notes of this corpus and of earlier ones."""
         for found in list(self._target.list_objects(f"{SHARDS}/")):
             self._target.delete(found.key)

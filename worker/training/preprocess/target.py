@@ -1,9 +1,8 @@
-"""The folder that takes the dataset. Every change goes this way: a reader sees the old dataset, none, or the new one.
+"""Writes the dataset to the target in an order that is safe: a reader sees the old dataset, none, or the new one.
 
 The manifest is deleted before the first change and written after the last. A document's record is deleted before its
-images change and written after them: where there is one, the images are those that it names. A COCO file that people
-edited since is never lost: it stays where the dataset is still the same, and is put aside where another one takes its
-place.
+images change and written after them, so a record always fits the images. A COCO file that people edited is never lost:
+if the dataset is still the same, it stays; if another dataset replaces it, a copy is kept.
 """
 
 import logging
@@ -43,13 +42,13 @@ logger = logging.getLogger(__name__)
 
 
 class Target:
-    """What earlier runs left in the folder, and every change to it. Safe to use from several threads.
+    """The target folder: finds what earlier runs left there and makes every change. Safe to use from several threads.
 
-    A document is changed by `begin_document`, `upload_pages` for each chunk of it, and `finish_document` or `discard`.
+    For each document call `begin_document`, `upload_pages` for each chunk, then `finish_document` or `discard`.
     """
 
     def __init__(self, storage: Storage, guess: Assignment) -> None:
-        """Lists the storage. `guess` is where images go at once; those that turn out to be of another split move."""
+        """Lists the storage. Images are uploaded to the splits of `guess`; `publish` moves those of other splits."""
         self._storage = storage
         self._guess = guess
         self._found = self._sizes()
@@ -57,7 +56,7 @@ class Target:
         self._begun = False
 
     def known(self, document: PreparedDocument, record: Path) -> PreparedDocument | None:
-        """`document` as an earlier run prepared it, where all of it is still there; its record is written to a file."""
+        """`document` as an earlier run prepared it, or None if any of it is missing. Saves its record to `record`."""
         key = document_record_key(document.name)
         if key not in self._found:
             return None
@@ -70,14 +69,14 @@ class Target:
         return known if is_whole else None
 
     def begin_document(self, document: PreparedDocument) -> None:
-        """Before the first page of a document is uploaded."""
+        """Call it before the first page of a document is uploaded: deletes an old record."""
         key = document_record_key(document.name)
         if key in self._found:
             self.begin_changes()
             self._storage.delete(key)
 
     def upload_pages(self, document: PreparedDocument, chunk: PreparedChunk, threads: ThreadPoolExecutor) -> None:
-        """Brings the images and drawings of a chunk of the document to their places."""
+        """Uploads the images and drawings of a chunk of the document."""
         self.begin_changes()
         home = self._guess.splits[document.name]
         calls: list[tuple[Callable[..., None], *tuple[Any, ...]]] = []
@@ -87,24 +86,24 @@ class Target:
                 (self._storage.upload_file, chunk.image(page), image_key(home, name)),
                 (self._storage.upload_file, chunk.drawing(page), drawing_key(document.name, page.number)),
             ]
-            # One of an earlier run in another split might pass for this one, by its name and size.
+            # An image of an earlier run in another split could have this one's name and size and be taken for it.
             others = (image_key(split, name) for split in SPLITS if split != home)
             calls += [(self._storage.delete, key) for key in others if key in self._found]
         _run_all(threads, calls)
 
     def finish_document(self, document: PreparedDocument, record: Path) -> None:
-        """After the last page of a document is uploaded; `record` is the file of its record."""
+        """Call it after the last page of a document is uploaded: uploads its record from the file `record`."""
         self._storage.upload_file(record, document_record_key(document.name))
 
     def discard(self, document: PreparedDocument, pages: Iterable[PreparedPage]) -> None:
-        """Deletes the uploaded pages of a document that turned out to be unusable."""
+        """Deletes the uploaded pages of a document that is quarantined."""
         home = self._guess.splits[document.name]
         for page in pages:
             self._storage.delete(image_key(home, page.labelled.file_name))
             self._storage.delete(drawing_key(document.name, page.number))
 
     def begin_changes(self) -> None:
-        """Takes the manifest away, once: from now on there is no dataset. Edited COCO files are put aside first."""
+        """Deletes the manifest, once, so that there is no dataset from now on. Copies edited COCO files first."""
         with self._lock:
             if self._begun:
                 return
@@ -115,14 +114,14 @@ class Target:
             self._begun = True
 
     def find(self, dataset: AssembledDataset) -> Dataset | None:
-        """The dataset, where it is what lies there already, edited or not."""
+        """The dataset in the target, edited or not, if it is the same as `dataset`; otherwise None."""
         if self._manifest() != dataset.manifest:
             return None
         found = {path: _entry(path, data) for path, data in self._annotation_files().items()}
         return Dataset.of(dataset.manifest, found) if len(found) == len(ANNOTATION_FILES) else None
 
     def publish(self, dataset: AssembledDataset, inputs: Inputs, assignment: Assignment, report: Path) -> Dataset:
-        """Brings everything to its place; the documents' images, drawings and records are in the target already."""
+        """Writes the dataset. The documents' images, drawings and records must be in the target already."""
         self.begin_changes()
         with thread_pool(TRANSFER_THREADS, "publish") as threads:
             self._move(inputs, assignment, threads)
@@ -140,7 +139,7 @@ class Target:
             return None
 
     def _annotation_files(self) -> dict[str, bytes]:
-        """The COCO files that are there, by their paths in the manifest."""
+        """The COCO files in the target, by their paths in the manifest."""
         found = {}
         for path in ANNOTATION_FILES:
             with suppress(NotFound):
@@ -148,7 +147,7 @@ class Target:
         return found
 
     def _keep_edited(self, manifest: Manifest) -> None:
-        """Copies the COCO files that differ from the manifest to a place where no run changes them."""
+        """Copies the COCO files that differ from the manifest to `edited/`, where no run changes them."""
         for path, data in self._annotation_files().items():
             entry = _entry(path, data)
             if entry not in manifest.files:
@@ -161,7 +160,7 @@ class Target:
                 )
 
     def _move(self, inputs: Inputs, assignment: Assignment, threads: ThreadPoolExecutor) -> None:
-        """Copies images whose split is another one now that all documents are known; the old ones become stale."""
+        """Copies images whose split changed now that all documents are known; the old images become stale."""
         sizes = self._sizes()
 
         def settle(split: str, file_name: str, size_bytes: int) -> None:
@@ -169,7 +168,7 @@ class Target:
             target = image_key(split, file_name)
             if split in found:
                 return
-            # A pod that assembles the same dataset may be moving it just now.
+            # Another pod that assembles the same dataset may be moving the image at this moment.
             with suppress(NotFound):
                 if found:
                     self._storage.copy(image_key(found[0], file_name), target)
@@ -189,7 +188,7 @@ class Target:
         _run_all(threads, ((self._storage.delete, key) for key in stale))
 
     def _sizes(self) -> dict[str, int]:
-        """All objects that may be a dataset's, in bytes by key."""
+        """The sizes in bytes, by key, of all objects that may belong to a dataset."""
         return {
             found.key: found.size_bytes
             for folder in (f"{TTV}/", f"{DOCUMENTS}/")
@@ -199,14 +198,14 @@ class Target:
     def _is_there(self, page: PreparedPage) -> bool:
         name = page.labelled.file_name
         keys = [image_key(split, name) for split in splits_with(name, page.size_bytes, self._found)]
-        # Images in S3 are compared by size: reading all would cost what is saved. Training reads every byte.
+        # Images in S3 are compared by size only: reading them would cost as much as is saved. Training verifies them.
         if isinstance(self._storage, LocalStorage):
             return bool(keys) and all(sha256_object(self._storage, key) == page.sha256 for key in keys)
         return bool(keys)
 
 
 def _run_all(threads: ThreadPoolExecutor, calls: Iterable[tuple[Callable[..., None], *tuple[Any, ...]]]) -> None:
-    """Returns when all calls are done; the first fault ends the waiting."""
+    """Makes all calls in `threads` and waits for them; raises the first error."""
     for future in [threads.submit(function, *arguments) for function, *arguments in calls]:
         future.result()
 

@@ -1,1 +1,1 @@
-"""Self-contained HTML pages for people: of a dataset, of a training."""
+"""HTML reports for people, each one self-contained page: of a dataset, of a training."""

@@ -1,4 +1,4 @@
-"""The review page's contact sheet: every page small, with its labels, by document."""
+"""The contact sheet of the review page: a thumbnail of every page with its labels, by document."""
 
 import html
 from collections import Counter
@@ -11,21 +11,21 @@ from training.labels.categories import CATEGORIES, COLOURS
 from training.labels.outliers import Outlier
 from training.reports.markup import count, name, number, text
 
-MAX_PICTURE_CHARACTERS = 20 << 20  # of all pictures, some 2,700: a page with more is too heavy for a browser
+MAX_PICTURE_CHARACTERS = 20 << 20  # some 2,700 pictures in Base64; more are too heavy for a browser
 MAX_MARKS = 20  # on one picture
 MAX_NOTES = 3  # under one picture
-# By the document's name and the page's number.
+# Outliers by document name and page number.
 Findings = Mapping[tuple[str, int], tuple[Outlier, ...]]
 
 
 def contact_sheet(
     documents: Sequence[PreparedDocument], records: RecordFolder, splits: Mapping[str, str], findings: Findings
 ) -> Iterator[str]:
-    """The pages of all documents, piece by piece; `splits` says where each document is."""
+    """The HTML of all documents' pages, piece by piece; `splits` holds each document's split by name."""
     yield _legend(with_marks=bool(findings))
     odd = Counter(document for document, _ in findings)
     room = MAX_PICTURE_CHARACTERS
-    # What needs a look comes first, and so has pictures.
+    # Documents that need attention come first, so that they get pictures.
     for document in sorted(documents, key=lambda document: (-odd[document.name], document.name)):
         about = f"{text(splits[document.name])}, {count(len(document.pages), 'page')}"
         yield f'<section><h3>{name(document.name)} <span class="soft">{about}</span></h3>\n<ul class="sheet">'

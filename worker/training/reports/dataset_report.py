@@ -1,7 +1,7 @@
-"""`report.html`: one page on which people see, before they train, what the dataset holds and what was left out.
+"""Writes the review page `report.html`: before training, people see what the dataset holds and what was left out.
 
-It carries everything that it shows, so that it can be mailed or opened from a bucket, and runs no script: names and
-messages come from documents of others. It is written document by document, so that its size is not this program's.
+The page is self-contained, so that it can be mailed or opened from a bucket, and runs no script, since names and
+messages come from other people's documents. It is written document by document to save memory.
 """
 
 from collections import Counter
@@ -24,14 +24,14 @@ takes it as you left it.</p>
 
 
 def write_review(path: Path, manifest: Manifest, documents: Sequence[PreparedDocument], records: RecordFolder) -> None:
-    """Writes the page to `path`; the small pictures come from the documents' records."""
-    # A file that belongs to no document may have a name that is no Unicode.
+    """Writes the page to `path`; the thumbnails come from the documents' records."""
+    # A file that belongs to no document may have a name that is not valid Unicode.
     with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(review_html(manifest, documents, records))
 
 
 def review_html(manifest: Manifest, documents: Sequence[PreparedDocument], records: RecordFolder) -> Iterator[str]:
-    """The page, piece by piece."""
+    """The HTML of the page, piece by piece."""
     findings = find_in_documents(documents)
     yield page_head("Review of the data set", STYLE)
     yield "<header>\n"
@@ -48,7 +48,7 @@ def review_html(manifest: Manifest, documents: Sequence[PreparedDocument], recor
 
 
 def find_in_documents(documents: Iterable[PreparedDocument]) -> Findings:
-    """What is odd, of the pages where something is."""
+    """The outliers of all pages that have any."""
     found = {}
     for document in documents:
         for page in document.pages:
@@ -127,7 +127,7 @@ def _quarantined(manifest: Manifest) -> Iterator[str]:
 
 
 def _leaking(manifest: Manifest) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Documents that share pages, and the splits that they are in: once, however many pages it is."""
+    """Documents that share content across splits, and these splits: once, however many pages they share."""
     return list(dict.fromkeys((leak.documents, leak.splits) for leak in manifest.leaks))
 
 

@@ -1,4 +1,4 @@
-"""How the review page looks."""
+"""The CSS of the reports."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2733; --soft: #56626f; --line: #dfe4ea; --page: #fff; --card: #f6f8fa;

@@ -1,1 +1,1 @@
-"""Objects in a folder or in S3, behind one interface. The only package that knows boto3."""
+"""Storage of objects in a local folder or in S3, behind one interface. The only package that knows boto3."""

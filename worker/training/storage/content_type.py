@@ -1,4 +1,4 @@
-"""What a browser makes of an object: without a type of its own, S3 has it downloaded instead of shown."""
+"""Content types of stored objects: without one, a browser downloads an object from S3 instead of showing it."""
 
 from pathlib import PurePosixPath
 
@@ -18,6 +18,6 @@ _BY_SUFFIX = {
 def content_type(key: str) -> str:
     """The Content-Type of an object by its key's suffix, in any case.
 
-    The table is fixed: Python's own differs from machine to machine.
+    The table is fixed, since Python's own differs from machine to machine.
     """
     return _BY_SUFFIX.get(PurePosixPath(key).suffix.lower(), UNKNOWN)

@@ -1,4 +1,4 @@
-"""Files on this machine: written whole or not at all, their errors typed, their digests."""
+"""Local files: atomic writes, typed errors, SHA-256 digests."""
 
 import errno
 import hashlib
@@ -26,7 +26,7 @@ def sha256_file(path: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that replaces it when the block ends well and is removed when it does not."""
+    """A temporary path beside `path` that replaces it if the block succeeds and is removed if the block raises."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=PARTIAL_SUFFIX, dir=path.parent)
     os.close(descriptor)
@@ -43,7 +43,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def local_errors(path: Path) -> Iterator[None]:
-    """Turns an OSError on `path` into a typed error."""
+    """Turns an OSError on `path` into NotFound, Forbidden, ConfigError or Transient."""
     try:
         yield
     except OSError as error:

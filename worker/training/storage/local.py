@@ -1,4 +1,4 @@
-"""A folder as a Storage, and what is cheaper where a storage is one."""
+"""A local folder as a Storage, and functions that avoid a download or memory if a storage is one."""
 
 import shutil
 import tempfile
@@ -10,7 +10,7 @@ from training.storage.files import PARTIAL_SUFFIX, atomic_path, local_errors, sh
 
 
 def local_file(storage: Storage, key: str, path: Path) -> Path:
-    """The object as a local file: itself in a folder, downloaded to `path` from elsewhere."""
+    """The object as a local file: the file itself in a LocalStorage, otherwise downloaded to `path`."""
     if isinstance(storage, LocalStorage):
         # Absolute, so that no program takes a name that begins with "-" for an option.
         return storage.path(key).absolute()
@@ -19,7 +19,7 @@ def local_file(storage: Storage, key: str, path: Path) -> Path:
 
 
 def sha256_object(storage: Storage, key: str) -> str:
-    """The SHA-256 of a stored object's content in hexadecimal; in a folder the file is not read into memory."""
+    """The SHA-256 of an object's content in hexadecimal; a file of a LocalStorage is not read into memory."""
     if isinstance(storage, LocalStorage):
         return sha256_file(storage.path(key))
     return sha256_bytes(storage.read_bytes(key))

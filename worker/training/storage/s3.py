@@ -1,7 +1,7 @@
-"""S3 as a Storage. The only importer of boto3; used through `training.storage.open_storage`.
+"""S3 as a Storage. The only module that imports boto3; opened by `training.storage.uri.open_storage`.
 
-Configuration comes from the environment (docs/architecture.md, "What a worker pod gets"); a variable that is set but
-empty counts as absent, or an empty AWS_ACCESS_KEY_ID would defeat the credentials of the pod's role.
+Configuration comes from the environment (docs/architecture.md, "What a worker pod gets"). An empty variable counts as
+absent; otherwise an empty AWS_ACCESS_KEY_ID would override the credentials of the pod's role.
 """
 
 import os
@@ -45,7 +45,7 @@ _FAILURES = (
 
 @dataclass(frozen=True)
 class S3Settings:
-    """What the environment says about S3. None means: AWS's own default."""
+    """The S3 settings of the environment. None means AWS's own default."""
 
     endpoint: str | None
     region: str | None
@@ -78,7 +78,7 @@ def _encryption_from_env() -> dict[str, str]:
 def make_client(settings: S3Settings) -> Any:
     """A boto3 S3 client on the default credential chain. Raises ConfigError for settings that boto3 refuses."""
     for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
-        del os.environ[name]  # boto3 reads the environment itself, and some of it takes "" for a value
+        del os.environ[name]  # boto3 reads the environment itself and takes "" for a value in some variables
     options: dict[str, Any] = {
         "retries": {"mode": "standard", "total_max_attempts": 5},
         "connect_timeout": 10,
@@ -100,13 +100,13 @@ def make_client(settings: S3Settings) -> Any:
         )
     except (BotoCoreError, ValueError) as error:
         raise ConfigError(f"S3 cannot be used ({error}); check AWS_S3_ENDPOINT and AWS_REGION.") from error
-    # Asking first whether a body is welcome costs each upload a round trip, and these bodies are small or in parts.
+    # `Expect: 100-continue` costs each upload a round trip and gains nothing: bodies are small or sent in parts.
     client.meta.events.unregister("before-call.s3", add_expect_header)
     return client
 
 
 class S3Storage:
-    """The objects of a bucket below a prefix as a Storage."""
+    """A bucket's objects below a prefix, as a Storage."""
 
     def __init__(
         self, bucket: str, prefix: str = "", *, settings: S3Settings | None = None, client: Any = None
@@ -124,11 +124,11 @@ class S3Storage:
             multipart_chunksize=MULTIPART_THRESHOLD_BYTES,
             max_concurrency=8,
         )
-        # Parts of one large file use several threads already: one such file at a time keeps memory bounded.
+        # One large file at a time bounds memory; its parts use several threads already.
         self._large_file = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy in another process has a client of its own."""
+        """Pickles without the client: a copy in another process makes its own."""
         return partial(S3Storage, settings=self._settings), (self.bucket, self.prefix)
 
     def uri(self, key: str = "") -> str:
@@ -228,7 +228,7 @@ class S3Storage:
         self.delete(probe)
 
     def _written_with(self, key: str) -> dict[str, str]:
-        """What a write says of the object beside its content. A copy keeps the type of what it copies."""
+        """The content type and encryption of a write. A copy keeps the content type of its source."""
         return {"ContentType": content_type(key), **self._settings.encryption}
 
     def _name(self, key: str) -> str:
@@ -236,7 +236,7 @@ class S3Storage:
         return f"{self.prefix}/{key}" if self.prefix else key
 
     def _call(self, verb: str, key: str, request: Callable[[], _Result], *, attempts: int = 1) -> _Result:
-        """Runs a request and turns what boto3 raises into typed errors; a body that breaks off is read again."""
+        """Runs a request, up to `attempts` times if errors are transient, and turns boto3's errors into typed ones."""
         place = Place(self.bucket, "/".join(part for part in (self.prefix, key) if part), self._settings.endpoint)
         for attempt in range(1, attempts + 1):
             try:

@@ -1,4 +1,4 @@
-"""What boto3 raises -> the worker's typed errors. The messages name the place and the next step, never a secret."""
+"""Turns boto3's exceptions into typed errors, whose messages name the place and the next step, never a secret."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from training.errors import ConfigError, Forbidden, NotFound, Transient, WorkerE
 
 @dataclass(frozen=True)
 class Place:
-    """Where a request went."""
+    """The object and endpoint of a request, for messages."""
 
     bucket: str
     key: str

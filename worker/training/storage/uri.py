@@ -1,4 +1,4 @@
-"""One interface over a local folder and S3, with equal behaviour: what works on a laptop works in a pod.
+"""Opens a Storage on a local folder or on S3. Both behave alike: what works on a laptop works in a pod.
 
 Keys are relative to the storage's root and use `/`. Every method raises the typed errors of `training.errors` only:
 NotFound, Forbidden, Transient, ConfigError. A key that would leave the root (`../x`, `/x`) is refused with ConfigError.
@@ -14,7 +14,7 @@ S3_SCHEME = "s3://"
 
 
 def open_storage(uri: str | Path) -> Storage:
-    """A storage on `s3://bucket/prefix` or on a local folder, which need not exist yet.
+    """Opens a storage on `s3://bucket/prefix` or on a local folder, which need not exist yet.
 
     Raises ConfigError for another scheme or an address without a bucket.
     """
@@ -32,11 +32,11 @@ def open_storage(uri: str | Path) -> Storage:
 
 
 def open_parent(uri: str | Path) -> tuple[Storage, str]:
-    """The storage of the folder that holds the object `uri`, and the object's key in it.
+    """Opens the storage of the folder that holds the object `uri`; returns it and the object's key in it.
 
     `s3://bucket/models/m.pth` -> (the storage of `s3://bucket/models`, "m.pth").
 
-    Raises ConfigError where `uri` names a folder or a bucket only.
+    Raises ConfigError if `uri` names only a folder or a bucket.
     """
     text = str(uri)
     folder, slash, name = text.rpartition("/")
