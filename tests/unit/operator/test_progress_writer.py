@@ -171,12 +171,15 @@ async def test_the_reports_of_shards_become_one_figure_of_the_stage(desk: Desk) 
 
 
 async def test_the_reports_of_many_shards_are_few_writes(desk: Desk) -> None:
+    clock = asyncio.get_running_loop().time
+    started_s = clock()
     for sequence in range(1, 26):
         for index in range(4):
             assert desk.takes_share(index, float(4 * sequence), sequence=sequence)
         await asyncio.sleep(0)
     await desk.shows(100)
-    assert desk.cluster.calls.count("apply_progress") <= 3
+    # The first at once, then one an interval, however long a busy machine takes for the hundred reports.
+    assert desk.cluster.calls.count("apply_progress") <= 2 + int((clock() - started_s) / INTERVAL_S)
 
 
 async def test_the_next_attempt_of_a_sharded_stage_starts_from_nothing(desk: Desk) -> None:
