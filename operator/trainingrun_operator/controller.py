@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 # A watch that broke can miss a deletion for good; so each active run is read live from time to time.
 REFRESH_S = 240.0
-_UNREADABLE_S = 300.0
 
 
 class Controller:
