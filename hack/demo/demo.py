@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from hack.demo import result
 from hack.documents import corpus
 from hack.s3.bucket import ensure_bucket
 from training.storage.uri import open_storage
@@ -146,7 +147,21 @@ def fetch_report(bucket: str, folder: str, name: str) -> Path:
     return path
 
 
-def print_hints(namespace: str, name: str, bucket: str, report: Path) -> None:
+def show_result(namespace: str, name: str, source: Path | None, dataset_uri: str) -> Path:
+    """Says how good the model is, and lets it find the tables of documents that it has not seen. Returns the folder
+    with their drawn pages.
+    """
+    status = json.loads(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "json"))["status"]
+    model = status["model"]
+    print(result.in_words({metric["name"]: float(metric["value"]) for metric in model.get("metrics", [])}))
+    folder = Path(os.environ["TRAININGRUN_STATE"]) / "demo" / f"{name}-unseen"
+    documents = result.unseen_documents(source, dataset_uri, folder)
+    say(f"training.infer looks for the tables of {result.UNSEEN_DOCUMENTS} documents that the model has not seen")
+    print(f"Unseen documents: {result.predict(documents, model['uri'], folder / 'predicted')}.")
+    return folder / "predicted" / "draw"
+
+
+def print_hints(namespace: str, name: str, bucket: str, report: Path, drawn: Path) -> None:
     """Where to look next; on the user's own cluster nothing needs to be set, and nothing is ours to stop."""
     local = os.environ.get("CLUSTER", "local") == "local"
     print("Where to look next:")
@@ -156,6 +171,7 @@ def print_hints(namespace: str, name: str, bucket: str, report: Path) -> None:
   eval "$(make s3-env)"                                  # any S3 client then reaches s3://{bucket}, past any proxy""")
     print(f"""\
   {report}    # open it in a browser: every page of the dataset with its labels
+  {drawn}/*/*.jpg    # the unseen documents, with the tables that the model found
   kubectl -n {namespace} get trainingruns
   kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
   kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
@@ -192,7 +208,9 @@ def main() -> None:
         print(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "jsonpath={.status.conditions}"))
         sys.exit(f"error: the run is {phase}; look closer with: kubectl -n {namespace} describe trainingrun {name}")
     report = fetch_report(storage["bucket"], dataset["targetFolder"], name)
-    print_hints(namespace, name, storage["bucket"], report)
+    dataset_uri = f"s3://{storage['bucket']}/{dataset['targetFolder']}"
+    drawn = show_result(namespace, name, options.source, dataset_uri)
+    print_hints(namespace, name, storage["bucket"], report, drawn)
 
 
 if __name__ == "__main__":
