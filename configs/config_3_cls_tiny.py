@@ -1,6 +1,7 @@
 """The same network family, small enough to learn on two CPU cores in minutes: for demos and tests, not for real documents.
 
-Pages are shrunk to 448 pixels: tables can be found, cells only just. No base weights are needed.
+Pages are shrunk to 448 pixels: tables can be found, cells only just. No base weights are needed; where there are some,
+`with_base_weights`, at the end, is merged over the rest.
 """
 
 _base_ = ["./config_3_cls_w18.py"]
@@ -116,3 +117,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10, norm_type=2),
 )
 auto_scale_lr = dict(enable=False)
+
+# All of the above is for random weights already.
+without_base_weights = dict(_delete_=True)
+# At the rate that learns from random weights, a network forgets what its base weights knew.
+with_base_weights = dict(train_cfg=dict(max_epochs=6), optim_wrapper=dict(optimizer=dict(lr=0.0005)))

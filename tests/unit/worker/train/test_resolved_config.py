@@ -69,10 +69,10 @@ def test_nothing_is_fetched_from_the_network() -> None:
     assert resolved["model"]["backbone"]["init_cfg"] is None
 
 
-@pytest.mark.parametrize(("base_weights", "norm_eval"), [(True, True), (False, False)])
-def test_statistics_are_kept_only_where_base_weights_bring_them(base_weights: bool, norm_eval: bool) -> None:
-    resolved = resolved_config.resolve(minimal(), FACTS, Choices(base_weights=base_weights))
-    assert resolved["model"]["backbone"]["norm_eval"] is norm_eval
+@pytest.mark.parametrize("norm_statistics", [True, False])
+def test_statistics_are_kept_only_where_base_weights_bring_them(norm_statistics: bool) -> None:
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(norm_statistics=norm_statistics))
+    assert resolved["model"]["backbone"]["norm_eval"] is norm_statistics
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,12 @@ def test_a_bound_config_trains_here_with_the_exact_loop() -> None:
     assert bound["train_dataloader"]["num_workers"] == 1
     assert bound["val_evaluator"]["ann_file"] == "/data/val/val.json"
     assert bound["default_hooks"]["checkpoint"] is None
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_batch_normalization_over_ranks_needs_gpus(has_gpu: bool) -> None:
+    resolved = resolved_config.resolve({**minimal(), "sync_bn": "torch"}, FACTS, Choices())
+    assert ("sync_bn" in bound_config.bind(resolved, placement(has_gpu=has_gpu))) is has_gpu
 
 
 @pytest.mark.parametrize(
