@@ -46,6 +46,11 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
+def is_local() -> bool:
+    """Whether this is the local cluster, whose GPUs are stand-ins without hardware."""
+    return os.environ.get("CLUSTER", "local") == "local"
+
+
 def documents_folder(text: str) -> Path:
     """A folder of the user's own, if it holds what a run reads."""
     folder = Path(text)
@@ -58,7 +63,7 @@ def documents_folder(text: str) -> Path:
 
 
 def trainingrun(source: Path | None) -> dict[str, Any]:
-    """The example, with this S3; for documents of the user's own, with a name and folders of their own."""
+    """The example, with this S3 and device; for documents of the user's own, with a name and folders of their own."""
     run: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     storage, dataset, training = (run["spec"][part] for part in ("storage", "dataset", "training"))
     if source is not None:
@@ -70,6 +75,8 @@ def trainingrun(source: Path | None) -> dict[str, Any]:
     training["modelOutput"] = training["modelOutput"].replace(f"s3://{storage['bucket']}/", f"s3://{bucket}/")
     storage |= {"bucket": bucket, "endpoint": os.environ["AWS_S3_ENDPOINT"]}
     storage["region"] = os.environ.get("AWS_REGION", storage["region"])
+    if is_local():
+        training["device"] = "cpu"
     return run
 
 
@@ -163,9 +170,8 @@ def show_result(namespace: str, name: str, source: Path | None, dataset_uri: str
 
 def print_hints(namespace: str, name: str, bucket: str, report: Path, drawn: Path) -> None:
     """Where to look next; on the user's own cluster nothing needs to be set, and nothing is ours to stop."""
-    local = os.environ.get("CLUSTER", "local") == "local"
     print("Where to look next:")
-    if local:
+    if is_local():
         print(f"""\
   export KUBECONFIG={os.environ["KUBECONFIG"]} PATH=$PATH:{Path(shutil.which("kubectl") or "").parent}
   eval "$(make s3-env)"                                  # any S3 client then reaches s3://{bucket}, past any proxy""")
@@ -176,7 +182,7 @@ def print_hints(namespace: str, name: str, bucket: str, report: Path, drawn: Pat
   kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
   kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
   kubectl -n {namespace} apply -f your-trainingrun.yaml       # start from examples/trainingrun.yaml""")
-    if local:
+    if is_local():
         print("  make cluster-down                                      # stops it all; PURGE=1 also deletes it")
     else:
         print("  helm uninstall trainingrun-operator -n trainingrun-system    # takes the operator away")
@@ -197,6 +203,8 @@ def main() -> None:
     upload(options.source or generated(options.documents), storage["bucket"], dataset["sourceFolder"])
     prepare_namespace(namespace, storage["credentialsSecret"])
 
+    if is_local():
+        say("this cluster's GPUs are stand-ins without hardware: the run says `device: cpu` and trains on the CPU")
     kubectl("-n", namespace, "delete", "trainingrun", name, "--ignore-not-found", "--wait=true", "--cascade=foreground")
     kubectl("apply", "-f", "-", stdin=json.dumps(run))
     say(f"applied TrainingRun {namespace}/{name}; this is `kubectl get trainingruns --watch`:")

@@ -125,6 +125,20 @@ RULES = [
     Rule("training.config", "s3://tables/configs/mine.py", "s3://tables/mine.yaml", "must be the name of a built-in"),
     Rule("training.config", "a.py", "--x.py", "must be the name of a built-in"),
     Rule("training.loadFrom", "s3://tables/base.pth", "base.pth", URI),
+    Rule("training.loadFrom", "builtin://tables-tiny", "builtin://", "or builtin://name"),
+    Rule("training.loadFrom", "builtin://a", "builtin://../secret", "or builtin://name"),
+    Rule("training.loadFrom", "builtin://tables-2.1", "builtin://Tables", "or builtin://name"),
+    Rule("training.device", "cpu", "gpu", "Unsupported value"),
+    Rule("training.device", "cuda", "", "Unsupported value"),
+    # Why it is not called off: kubectl makes false of that.
+    Rule("training.amp", "none", False, "must be of type string"),
+    Rule("training.amp", "bf16", "off", "Unsupported value"),
+    Rule("training.amp", "fp16", "float16", "Unsupported value"),
+    Rule("training.publish", "last", "first", "Unsupported value"),
+    Rule("training.publish", "best", True, "must be of type string"),
+    Rule("preprocess.image", "registry.example:5000/slim:1", "registry/slim :1", "without spaces"),
+    Rule("preprocess.image", "w", "", "at least 1 chars"),
+    Rule("preprocess.image", "w" * 512, "w" * 513, "may not be more than 512"),
     Rule(
         "training.loadFrom",
         "s3://tables/base.pth",
@@ -216,6 +230,28 @@ RULES = [
         "set by the operator",
     ),
     Rule("preprocess.podTemplate.annotations", {"note": "x" * 1024}, {"note": "x" * 1025}, "may not be more than 1024"),
+    *(
+        Rule(f"{stage}.podTemplate.{field}", accepted, rejected, says)
+        for stage in ("preprocess", "training")
+        for field, accepted, rejected, says in (
+            ("env", [{"name": "NCCL_DEBUG", "value": "INFO"}], [{"name": "HOME", "value": "/"}], "are not set here"),
+            ("env", [{"name": "MASTER_PORT", "value": "1"}], [{"name": "MASTER_ADDR"}], "are not set here"),
+            ("env", [{"name": "MLFLOW_RUN", "value": "a"}], [{"name": "TRAINING_RUN_UID"}], "are not set here"),
+            ("env", [{"name": "AWS_MAX_ATTEMPTS", "value": "9"}], [{"name": "AWS_SECRET_ACCESS_KEY"}], "spec.storage"),
+            ("env", [{"name": "_a1"}], [{"name": "1a"}], "must be letters, digits and underscores"),
+            ("env", [{"name": "a"}], [{"name": "a-b"}], "must be letters, digits and underscores"),
+            ("env", [{"name": "a" * 128}], [{"name": "a" * 129}], "may not be more than 128"),
+            ("env", [{"name": "a", "value": "v" * 2048}], [{"name": "a", "value": "v" * 2049}], "more than 2048"),
+            ("env", [{"name": "a", "value": "1"}], [{"name": "a", "value": 1}], "must be of type string"),
+            ("env", [{"name": "a"}, {"name": "b"}], [{"name": "a"}, {"name": "a"}], "Duplicate value"),
+            ("env", [{"name": f"a{n}"} for n in range(32)], [{"name": f"a{n}"} for n in range(33)], "at most 32 items"),
+            ("env", [], [{"value": "1"}], "name: Required value"),
+            ("runtimeClassName", "nvidia", "", "at least 1 chars"),
+            ("runtimeClassName", "n" * 253, "n" * 254, "may not be more than 253"),
+            ("priorityClassName", "high", "", "at least 1 chars"),
+            ("priorityClassName", "p" * 253, "p" * 254, "may not be more than 253"),
+        )
+    ),
 ]
 
 
@@ -238,6 +274,11 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
     assert spec["training"]["demo"] is False
     assert spec["training"]["resumeFrom"] == "auto"
     assert spec["training"]["gpusPerNode"] == 1
+    assert (spec["training"]["device"], spec["training"]["amp"], spec["training"]["publish"]) == (
+        "cuda",
+        "none",
+        "last",
+    )
     assert spec["dataset"] == {
         "sourceFolder": "sources/demo",
         "targetFolder": "datasets/demo",
@@ -328,6 +369,12 @@ def test_some_fields_may_change_after_the_start(kube: Kube, rules_namespace: str
     kube.patch(stored(kube, rules_namespace, started=True), {"spec": change})
 
 
+def test_a_variable_without_a_value_is_an_empty_one(kube: Kube, rules_namespace: str) -> None:
+    body = changed("training.podTemplate.env", [{"name": "EMPTY"}])
+    template = create(kube, rules_namespace, body)["spec"]["training"]["podTemplate"]
+    assert template["env"] == [{"name": "EMPTY", "value": ""}]
+
+
 def test_the_spec_cannot_be_changed_through_the_status(kube: Kube, rules_namespace: str) -> None:
     path = stored(kube, rules_namespace, started=False)
     kube.patch(f"{path}/status", {"spec": {"suspend": True}, "status": {"phase": "Pending"}})
@@ -342,7 +389,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
     status = {
         "phase": "Training",
         "stage": "train",
-        "gpu": "1 x nvidia.com/gpu",
+        "gpu": "2 x NVIDIA L4",
         "node": "node1",
         "conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         "attempts": {"counted": 2},
@@ -367,3 +414,4 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
         "MODEL": "s3://tables/m.pth",
     }
     assert (cells["STAGE"], cells["NODE"], cells["REASON"]) == ("train", "node1", "Training")
+    assert cells["GPU"] == "2 x NVIDIA L4"
