@@ -27,7 +27,7 @@ NAME = "tables-tiny"
 CONFIG = "config_3_cls_tiny.py"
 DOCUMENTS, SEED = 600, 777
 SPLIT = "94,3,3"
-EPOCHS = 9
+EPOCHS = 8
 # Drawn pages are plenty: none need be used twice in an epoch.
 OPTIONS = ("train_dataloader.dataset.times=1",)
 
