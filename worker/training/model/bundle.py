@@ -151,6 +151,7 @@ def publish(
     classes: tuple[str, ...],
     metrics: Mapping[str, Mapping[str, float]],
     epochs: int,
+    device: Mapping[str, Any],
     versions: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, Any]:
@@ -187,6 +188,7 @@ def publish(
         "configSha256": training.config_sha256,
         "seed": training.seed,
         "demo": training.demo,
+        "device": dict(device),
         "versions": dict(versions),
         "run": {"namespace": run.namespace, "name": run.name, "uid": run.uid},
         "image": run.image,
