@@ -1,13 +1,16 @@
 """Typed errors of the worker, each with the exit code that the operator reads.
 
 The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): the operator fails a run at once on
-64, 65, 66, 77 and 86, retries it after 75 and resumes it after 143. Every message is one sentence that says what
-happened and what to do next, since it is all that a person sees in `kubectl get trainingrun -o yaml`.
+64, 65, 66 and 77, tries another node after 69, retries after 75 and once after 86, and resumes after 143. Every message
+is one sentence that says what happened and what to do next, since it is all that a person sees in
+`kubectl get trainingrun -o yaml`.
 """
 
 # ruff: noqa: N818 - the class names are the contract's reasons
 
 import errno
+import os
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +45,13 @@ class NotFound(WorkerError):
     reason = "NotFound"
 
 
+class GPUUnavailable(WorkerError):
+    """Fewer GPUs can be used than were asked for: a node, its driver, the pod or the image is not fit for them."""
+
+    exit_code = 69
+    reason = "GPUUnavailable"
+
+
 class Transient(WorkerError):
     """Something outside the worker failed and may work later: S3 answers 5xx, DNS, a connection, a full disk."""
 
@@ -53,6 +63,12 @@ class LostContact(Transient):
     """The processes of a training cannot reach each other any more, most likely because one of them failed."""
 
     reason = "LostContact"
+
+
+class GPUFault(Transient):
+    """A GPU failed while it computed, as broken hardware does; another one may do."""
+
+    reason = "GPUFault"
 
 
 class Forbidden(WorkerError):
@@ -116,21 +132,95 @@ def as_typed(error: BaseException) -> BaseException:
 
 
 def _as_worker_error(error: BaseException) -> WorkerError | None:
-    """The typed equivalent of a known exception of Python or torch, else None.
-
-    Torch's exceptions are recognized by name: importing torch takes seconds.
-    """
-    kind = type(error)
+    """The typed equivalent of a known exception of Python or torch, else None."""
+    if isinstance(error, RuntimeError):
+        return _by_words(error)
     text = str(error)
-    if (kind.__module__.startswith("torch") and kind.__name__ == "OutOfMemoryError") or "CUDA out of memory" in text:
-        return CudaOOM(f"The GPU ran out of memory; use smaller images, a smaller model or a larger GPU: {text}")
-    if kind.__name__ in ("DistBackendError", "DistNetworkError", "DistStoreError") or (
-        isinstance(error, RuntimeError) and any(word in text for word in ("NCCL", "gloo", "Connection closed by peer"))
-    ):
-        return LostContact(f"The training processes lost contact; the run is tried again: {text}")
     if isinstance(error, (ConnectionError, TimeoutError)):
-        return Transient(f"A connection failed; try again later: {text or kind.__name__}")
+        return Transient(f"A connection failed; try again later: {text or type(error).__name__}")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f" while writing {error.filename}" if error.filename else ""
         return Transient(f"The disk is full{place}; free space or enlarge the volume.")
     return None
+
+
+def _by_words(error: RuntimeError) -> WorkerError | None:
+    """The typed equivalent of a failure of torch, or of a library below it, by its words: all are RuntimeErrors, whose
+    subclasses only torch can name, and importing torch takes seconds.
+    """
+    cause: BaseException | None = error
+    while cause is not None:  # where a data worker dies, only the cause of torch's error says of what
+        text = f"{type(cause).__name__}: {cause}"
+        for words, kind, sentence in _SIGNS:
+            if words.search(text):
+                return kind(f"{sentence}: {cause}")
+        if _SHARED_MEMORY.search(text):
+            return ConfigError(f"There is too little shared memory; {_more_shared_memory()}: {cause}")
+        if _LOST_CONTACT.search(text):
+            return LostContact(f"The training processes lost contact; the run is tried again: {cause}")
+        cause = cause.__cause__
+    return None
+
+
+def _more_shared_memory() -> str:
+    in_a_pod = "TRAINING_RUN_NAME" in os.environ
+    more = "raise training.podTemplate.resources.limits.memory" if in_a_pod else "raise docker's --shm-size"
+    return f"{more}, or set train_dataloader.num_workers=0 in the config"
+
+
+def _any_of(*words: str) -> re.Pattern[str]:
+    return re.compile("|".join(words), re.IGNORECASE)
+
+
+# In the order in which they are tried: NCCL, for one, also tells of the failures of a GPU.
+_SIGNS: tuple[tuple[re.Pattern[str], type[WorkerError], str], ...] = (
+    (
+        _any_of(
+            "OutOfMemoryError",
+            "CUDA out of memory",
+            r"CUDA (?:driver )?error: out of memory",
+            r"Cuda failure (?:\d+ )?'out of memory'",
+            r"(?:CUBLAS|CUDNN|CUSOLVER|CUFFT)\w*_ALLOC\w*_FAILED",
+        ),
+        CudaOOM,
+        "The GPU ran out of memory; use smaller images, a smaller model or a larger GPU",
+    ),
+    (
+        _any_of(
+            r"\bECC error",
+            "uncorrectable",
+            "unspecified launch failure",
+            "illegal memory access",
+            "illegal instruction was encountered",
+            "misaligned address",
+            "hardware (?:stack )?error",
+            "fallen off the bus",
+            "(?:device|GPU) (?:is |was )?lost",
+            "busy or unavailable",
+            "CUDA error: unknown error",
+            r"\bXid\b",
+        ),
+        GPUFault,
+        "The GPU failed; the run is tried again on another node",
+    ),
+    (
+        _any_of(
+            "no CUDA-capable device",
+            "No CUDA GPUs are available",
+            "Found no NVIDIA driver",
+            "NVIDIA driver on your system is too old",
+            "CUDA driver initialization failed",
+            "invalid device ordinal",
+            "no kernel image is available",
+        ),
+        GPUUnavailable,
+        "A GPU that was asked for cannot be used; check the node's driver and the image",
+    ),
+)
+_LOST_CONTACT = _any_of("NCCL", "gloo", "Connection closed by peer", "Dist(?:Backend|Network|Store)Error")
+_SHARED_MEMORY = _any_of(
+    "killed by signal: Bus error",
+    "shared memory segment /dev/shm",  # NCCL's
+    r"unable to [^<]*</torch_\w+>[^:]*: (?!Too many open files)",
+    "torch_shm_manager",
+)

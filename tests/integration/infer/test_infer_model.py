@@ -14,7 +14,7 @@ import torch
 from hack.documents.corpus import draw_corpus
 from tests.support.infer.predicting import read_json
 from tests.support.train.place import Place, copy_made_once
-from training.errors import ConfigError, DataError, WorkerError
+from training.errors import ConfigError, DataError, GPUUnavailable, WorkerError
 from training.infer import command as infer
 from training.model import bundle
 from training.model.detector import Detector
@@ -244,7 +244,7 @@ def test_weights_that_would_run_code_are_refused(model: Path, tmp_path: Path) ->
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
 def test_a_gpu_that_is_asked_for_and_not_there_is_an_error(straight: Place, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="--device cuda: no GPU is visible; check the driver"):
+    with pytest.raises(GPUUnavailable, match="The GPU asked for cannot be used: this container has no NVIDIA driver"):
         Detector(verified(straight.model, tmp_path / "verified"), device="cuda", batch_size=1)
 
 

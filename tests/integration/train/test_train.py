@@ -40,6 +40,7 @@ def test_the_published_model_is_what_its_manifest_says(straight: Place) -> None:
     assert manifest["demo"] is False
     assert manifest["run"]["uid"] == "run-1"
     assert manifest["image"] == "worker:1"
+    assert manifest["device"] == {"name": "CPU", "count": 1}
     assert set(manifest["metrics"]["test"]) == {
         "bbox_mAP",
         "bbox_mAP_50",
@@ -76,6 +77,7 @@ def test_the_termination_message_tells_of_the_model_and_the_last_progress(straig
     assert message["progress"]["iteration"] == 2 * ITERATIONS_PER_EPOCH
     assert [point["epoch"] for point in message["progress"]["resumePoints"]] == [1, 2]
     assert message["progress"]["final"] is True
+    assert message["progress"]["device"] == {"name": "CPU", "count": 1}
 
 
 def test_the_operator_reads_the_termination_message(straight: Place) -> None:

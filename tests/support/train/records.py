@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from training.device.device import Device
 from training.tracking.events import EndRecord, IterationRecord, Record, StartRecord, ValidationRecord
 
 PER_EPOCH = 4
@@ -22,7 +23,7 @@ def start(second: int, *, after: int = 0, attempt: int = 1) -> StartRecord:
         iteration=after,
         total_epochs=5,
         iterations_per_epoch=PER_EPOCH,
-        device="CPU",
+        device=Device(name="CPU", count=1),
     )
 
 

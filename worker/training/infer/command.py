@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.device.choice import DEVICE_HELP, DEVICES
 from training.documents.passwords import Passwords
 from training.documents.render import RenderOptions
 from training.errors import ConfigError, DataError, Failure
@@ -35,7 +36,6 @@ from training.storage.uri import open_storage
 
 logger = logging.getLogger(__name__)
 MODEL_VARIABLE, CONFIG_VARIABLE = "CASCADE_MODEL_PATH", "CASCADE_CONFIG_PATH"
-DEVICES = ("auto", "cpu", "cuda")
 STOP_DEADLINE_S = 20.0  # of a pod's grace period of 30 s
 LoadDetector = Callable[[bundle.VerifiedModel, str, int], PageDetector]
 
@@ -71,7 +71,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
         help="the .pth that training.train published, a path or s3://; its manifest and its config, which is executed "
         f"as Python, must lie beside it (default: {MODEL_VARIABLE}, with {CONFIG_VARIABLE})",
     )
-    parser.add_argument("--device", default="auto", choices=DEVICES, help="auto: the GPU if there is one (auto)")
+    parser.add_argument("--device", default="auto", choices=DEVICES, help=f"{DEVICE_HELP} (auto)")
     parser.add_argument(
         "--score", type=_probability, default=0.3, help="lowest score of a detection, from 0 to 1 (0.3)"
     )
@@ -207,6 +207,7 @@ def main(arguments: Sequence[str] | None = None, *, load_detector: LoadDetector 
 
     def command() -> None:
         nonlocal verbose
+        stop.check()
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
         start_logging(logging.DEBUG if verbose else logging.INFO)
@@ -215,5 +216,5 @@ def main(arguments: Sequence[str] | None = None, *, load_detector: LoadDetector 
     def on_failure(_: Failure) -> None:
         """Nobody reads a termination message of this command."""
 
-    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure):
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure) as stop:
         return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)

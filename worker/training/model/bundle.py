@@ -152,6 +152,7 @@ def publish(
     metrics: Mapping[str, Mapping[str, float]],
     epochs: int,
     base_weights: Mapping[str, Any] | None,
+    device: Mapping[str, Any],
     versions: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, Any]:
@@ -190,6 +191,7 @@ def publish(
         "configSha256": training.config_sha256,
         "seed": training.seed,
         "demo": training.demo,
+        "device": dict(device),
         "versions": dict(versions),
         "run": {"namespace": run.namespace, "name": run.name, "uid": run.uid},
         "image": run.image,

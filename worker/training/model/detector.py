@@ -13,6 +13,7 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 
+from training.device.choice import choose_gpus
 from training.errors import ConfigError, DataError, WorkerError
 from training.model import config, weights
 from training.model.bundle import VerifiedModel
@@ -29,8 +30,8 @@ class Detector:
         """Execute the model's config, build the network and load its weights. `device` is auto, cpu or cuda;
         `batch_size` counts pages.
 
-        Raises ConfigError if there is no such device or the network cannot be built, DataError if the weights do not
-        fit the network or the classes do not match the manifest.
+        Raises GPUUnavailable if there is no such device, ConfigError if the network cannot be built, DataError if the
+        weights do not fit the network or the classes do not match the manifest.
         """
         self._device = _find_device(device)
         self._batch_size = batch_size
@@ -71,15 +72,14 @@ class Detector:
 
 
 def _find_device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda: no GPU is visible; check the driver and the pod's resources, or use cpu.")
-    if name == "cpu" or not torch.cuda.is_available():
-        threads = int(os.environ.get("OMP_NUM_THREADS") or available_cpus())
-        torch.set_num_threads(threads)
-        logger.warning("predicting on the CPU with %d threads", threads)
-        return torch.device("cpu")
-    logger.info("predicting on %s", torch.cuda.get_device_name())
-    return torch.device("cuda")
+    gpus = choose_gpus(name, asked=1)
+    if gpus:
+        logger.info("predicting on %s", gpus[0].name)
+        return torch.device("cuda")
+    threads = int(os.environ.get("OMP_NUM_THREADS") or available_cpus())
+    torch.set_num_threads(threads)
+    logger.info("predicting on the CPU with %d threads", threads)
+    return torch.device("cpu")
 
 
 def _test_pipeline(loaded: Any) -> list[Any]:

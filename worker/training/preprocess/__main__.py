@@ -2,12 +2,15 @@
 
 from typing import NoReturn
 
-from training.preprocess.command import main
 from training.process.exit import end_process
+from training.process.signals import listen_for_stop
 
 
 def run() -> NoReturn:
     """Runs the command and ends the process with its exit code."""
+    listen_for_stop()
+    from training.preprocess.command import main  # noqa: PLC0415  takes seconds, in which SIGTERM must be heard
+
     end_process(main())
 
 

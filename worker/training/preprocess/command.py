@@ -262,6 +262,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def command() -> None:
         nonlocal verbose
+        stop.check()
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
         start_logging(logging.INFO if verbose else logging.WARNING)
@@ -270,7 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def on_failure(failure: Failure) -> None:
         write_termination(failed_message(STAGE_PREPROCESS, failure))
 
-    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure):
+    with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure) as stop:
         return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)
 
 

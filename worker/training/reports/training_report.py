@@ -109,7 +109,7 @@ def _attempts(attempts: Sequence[Attempt]) -> Iterator[str]:
             f'<tr><th scope="row">{attempt.number}</th><td class="says">{_ending(attempt)}</td>'
             f'<td class="whole">{number(attempt.start.iteration)}–{number(attempt.last_iteration)}</td>'
             f'<td class="whole">{duration(attempt.seconds)}</td><td>{_time(attempt.start.time)}</td>'
-            f'<td class="says">{text(attempt.start.device)}</td></tr>\n'
+            f'<td class="says">{text(str(attempt.start.device))}</td></tr>\n'
         )
     yield "</tbody></table></div>\n"
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from training.camel_model import CamelModel
+from training.device.device import Device
 
 
 class _Record(CamelModel):
@@ -31,7 +32,7 @@ class StartRecord(_Record):
     iteration: int
     total_epochs: int
     iterations_per_epoch: int
-    device: str
+    device: Device
 
 
 class IterationRecord(_Record):
@@ -45,7 +46,8 @@ class IterationRecord(_Record):
     learning_rate: float | None
     seconds: float
     data_seconds: float
-    gpu_memory_bytes: int | None = None  # the peak so far
+    gpu_memory_bytes: int | None = None  # the most that torch has held so far, on the main rank's GPU
+    gpu_allocated_bytes: int | None = None  # the most of it that was in use
 
 
 class ValidationRecord(_Record):
@@ -117,6 +119,7 @@ def scalars(record: Record) -> Iterator[tuple[str, float]]:
             "time/iteration_seconds": record.seconds,
             "time/data_seconds": record.data_seconds,
             "time/gpu_memory_bytes": record.gpu_memory_bytes,
+            "time/gpu_allocated_bytes": record.gpu_allocated_bytes,
         }
         yield from ((name, float(value)) for name, value in found.items() if value is not None)
     elif isinstance(record, ValidationRecord | FinalTestRecord):

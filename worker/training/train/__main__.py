@@ -3,11 +3,14 @@
 from typing import NoReturn
 
 from training.process.exit import end_process
-from training.train.command import main
+from training.process.signals import listen_for_stop
 
 
 def run() -> NoReturn:
     """Run the command and end the process with its exit code."""
+    listen_for_stop()
+    from training.train.command import main  # noqa: PLC0415  takes seconds, in which SIGTERM must be heard
+
     end_process(main())
 
 

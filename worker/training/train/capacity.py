@@ -34,7 +34,7 @@ def optimizer_states(kind: str) -> int:
     return 2 if kind.startswith(("Adam", "NAdam", "RAdam", "Lamb")) else 1
 
 
-def check_room(need: Need, *, free_disk_bytes: int, disk: str, free_memory_bytes: int, memory: str) -> None:
+def check_room(need: Need, *, free_disk_bytes: int, disk: str, memory_bytes: int, memory: str) -> None:
     """Raises ConfigError if disk or memory is too small; `disk` and `memory` name them in the message."""
     disk_bytes = CHECKPOINTS_ON_DISK * need.checkpoint_bytes
     if free_disk_bytes < disk_bytes:
@@ -42,9 +42,9 @@ def check_room(need: Need, *, free_disk_bytes: int, disk: str, free_memory_bytes
             f"{disk} has {_mebibytes(free_disk_bytes)} free, and checkpoints of {_mebibytes(need.checkpoint_bytes)} "
             f"need {_mebibytes(disk_bytes)}; enlarge the volume or take a smaller network."
         )
-    if free_memory_bytes < need.memory_bytes:
+    if memory_bytes < need.memory_bytes:
         raise ConfigError(
-            f"{memory} has {_mebibytes(free_memory_bytes)}, and the network with its gradients and its optimizer alone "
+            f"{memory} has {_mebibytes(memory_bytes)}, and the network with its gradients and its optimizer alone "
             f"needs {_mebibytes(need.memory_bytes)}; give more or take a smaller network."
         )
 

@@ -8,11 +8,13 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from training.dataset.training_set import open_training_set
+from training.device.choice import DEVICE_HELP, DEVICES, choose_gpus
+from training.device.device import Device
 from training.errors import ConfigError, Failure, Interrupted, NotFound
 from training.model import bundle, config
 from training.model.base_weights import builtin
@@ -49,6 +51,7 @@ class Options:
     checkpoint_output: str
     interval: CheckpointInterval
     retention: Retention
+    device: str  # one of DEVICES
     processes: int | None
     seed: int
     config_options: tuple[str, ...]
@@ -118,11 +121,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         metavar="N",
         help="also keep the best N checkpoints by bbox_mAP on val (default: %(default)s)",
     )
+    parser.add_argument("--device", default="auto", choices=DEVICES, help=f"{DEVICE_HELP} (default: %(default)s)")
     parser.add_argument(
         "--processes",
         type=positive_integer,
         metavar="N",
-        help="number of processes that train together on this machine (default: one for each GPU)",
+        help="processes that train together on this machine, each on a GPU of its own (default: one for each GPU)",
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
@@ -147,6 +151,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         checkpoint_output=found.checkpoint_output or str(found.working_dir.absolute() / "checkpoints"),
         interval=CheckpointInterval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
         retention=Retention(last=found.keep_last, best=found.keep_best),
+        device=found.device,
         processes=found.processes,
         seed=found.seed,
         config_options=tuple(found.cfg_options),
@@ -154,7 +159,17 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
 
 
-def prepare(options: Options) -> TrainingPlan:
+def choose_device(options: Options, environ: Mapping[str, str]) -> tuple[Device, Topology]:
+    """What to train on, and the ranks that do. Raises GPUUnavailable if fewer GPUs can be used than were asked for."""
+    topology = Topology.from_env(environ, processes=options.processes or 1)
+    asked = topology.processes if topology.started_elsewhere else options.processes
+    gpus = choose_gpus(options.device, asked=asked)
+    if not topology.started_elsewhere:
+        topology = replace(topology, processes=options.processes or max(1, len(gpus)))
+    return Device.of(gpus, ranks=topology.ranks), topology
+
+
+def prepare(options: Options, device: Device) -> TrainingPlan:
     """Check what needs no torch, the cheapest first, and bring config and dataset here. Raises the typed errors."""
     try:
         options.work_dir.mkdir(parents=True, exist_ok=True)
@@ -176,6 +191,7 @@ def prepare(options: Options) -> TrainingPlan:
     return TrainingPlan(
         dataset=dataset,
         work_dir=options.work_dir,
+        device=device,
         config_file=config_file,
         config_options=options.config_options,
         destination=place,
@@ -203,8 +219,17 @@ def _success_message(manifest: Mapping[str, Any], place: bundle.Destination, *, 
     )
 
 
-def set_process_defaults(work_dir: Path) -> None:
-    """Set environment variables that libraries read when they are imported, unless they are set already."""
+def set_process_defaults(work_dir: Path, device: Device) -> None:
+    """Set environment variables that libraries read when they are imported, unless they are set already.
+
+    The other ranks of this node inherit them.
+    """
+    if not device.is_gpu:
+        # mmengine takes a GPU wherever torch sees one.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    if "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:  # the older name of the variable
+        # Pages differ in size and labels: without it, memory is lost to gaps between blocks that fit no other page.
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     # More threads than free cores slow down the training several times; data workers are processes of their own.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # In a pod the root file system is read-only, and perhaps HOME too.
@@ -227,20 +252,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def work() -> None:
         nonlocal reporter, verbose
+        stop.check()
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
         start_logging(logging.DEBUG if verbose else logging.INFO)
-        topology = Topology.from_env(os.environ, processes=options.processes or 1)
+        is_main = Topology.from_env(os.environ, processes=options.processes or 1).is_main
         reporter = (
             ProgressReporter.from_env(stage=STAGE_TRAIN)
-            if topology.is_main
+            if is_main
             else ProgressReporter(NullSender(), stage=STAGE_TRAIN)
         )
-        plan = prepare(options)
-        set_process_defaults(options.work_dir)
+        device, topology = choose_device(options, os.environ)
+        plan = prepare(options, device)
+        set_process_defaults(options.work_dir, device)
         from training.train import run  # noqa: PLC0415  imports torch, which takes seconds: only after the checks
 
-        manifest = run.lead(plan, processes=options.processes, reporter=reporter, stop=stop, on_failure=on_failure)
+        manifest = run.lead(plan, topology=topology, reporter=reporter, stop=stop, on_failure=on_failure)
         reporter.close()
         if not manifest:
             write_termination(node_message(index=topology.node, of=topology.nodes))

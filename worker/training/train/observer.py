@@ -86,6 +86,7 @@ class Observer:
             attempt=attempt,
             dataset_digest=self._plan.dataset.digest,
             resumed_from=resumed_from,
+            device=self._plan.device,
         )
         hooks: list[Hook] = [pages, self._metrics]
         if sys.stderr.isatty():
@@ -206,6 +207,7 @@ def _settings(
         "dataset": plan.dataset.digest,
         "pages": ", ".join(f"{split} {number:,}" for split, number in images.items()),
         "classes": ", ".join(plan.dataset.facts.classes),
+        "device": str(plan.device),
         "images per step": images_per_step,
         "seed": plan.seed,
         "demo": "yes" if plan.demo else None,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training.dataset.training_set import TrainingSet
+from training.device.device import Device
 from training.model.bundle import Destination
 from training.process.run_identity import RunIdentity
 from training.storage.base import Storage
@@ -18,6 +19,7 @@ class TrainingPlan:
 
     dataset: TrainingSet
     work_dir: Path
+    device: Device
     config_file: Path
     config_options: tuple[str, ...]  # each name=value
     destination: Destination

@@ -102,8 +102,10 @@ def train(
     `meeting_point`.
     """
     plan.scratch.mkdir(parents=True, exist_ok=True)
+    if plan.device.is_gpu:
+        torch.cuda.set_device(topology.process)  # fails where mmengine would train on the CPU instead
     if topology.ranks > 1:
-        join(topology, meeting)
+        join(topology, meeting, has_gpu=plan.device.is_gpu)
     try:
         with Observer(plan, is_main=topology.is_main) as observer:
             return _train(plan, reporter=reporter, stop=stop, topology=topology, observer=observer)
@@ -124,20 +126,16 @@ def follow(plan: TrainingPlan, topology: Topology) -> None:
 def lead(
     plan: TrainingPlan,
     *,
-    processes: int | None,
+    topology: Topology,
     reporter: ProgressReporter,
     stop: StopRequest,
     on_failure: Callable[[Failure], None],
 ) -> dict[str, Any]:
-    """Run `train` in all ranks of this node: `processes` of them, or one for each GPU if it is None.
+    """Run `train` in all ranks of this node, of which this process is the first.
 
     Returns the model's manifest on the main node, an empty dict on others. `on_failure` writes the termination message,
     as that of StopRequest does.
     """
-    gpus = torch.cuda.device_count()
-    if processes and gpus and processes > gpus:
-        raise ConfigError(f"--processes is {processes}, but {gpus} GPUs are visible; each process needs its own.")
-    topology = Topology.from_env(os.environ, processes=processes or max(1, gpus))
     if topology.ranks == 1:
         return train(plan, reporter=reporter, stop=stop)
     meeting = meeting_point(topology)
@@ -264,6 +262,7 @@ def _build(
             "settings": settings.in_checkpoint(),
         },
     )
+    reporter.update(device=plan.device.in_report())
     progress = ProgressHook(reporter, classes=classes, metrics=start.metrics, images_per_step=settings.batch_size)
     for hook in (
         LossHook(lambda: _last_good(writer, checkpoints) or start.resumed_from),
@@ -312,6 +311,7 @@ def _publish(plan: TrainingPlan, resolved: ResolvedTraining, start: Start, fitte
                 metrics=fitted.metrics,
                 epochs=fitted.epochs,
                 base_weights=start.base_weights.in_manifest() if start.base_weights else None,
+                device=plan.device.in_report(),
                 versions=versions(),
                 scratch=plan.scratch,
             )

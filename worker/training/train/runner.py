@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topology) -> Runner:
     """The runner of this rank, which will load the start's file itself. Raises ConfigError if it cannot be built."""
-    has_gpu = torch.cuda.is_available()
     bound = bound_config.bind(
         resolved,
         bound_config.Placement(
@@ -43,7 +42,7 @@ def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topo
             max_data_workers=bound_config.data_workers() // topology.processes,
             validate_first=start.is_resumed and not start.metrics,
             ranks=topology.ranks,
-            has_gpu=has_gpu,
+            has_gpu=plan.device.is_gpu,
         ),
     )
     # Unformatted: only the resolved config's text is published. This one goes into each checkpoint, and formatting its
@@ -51,10 +50,7 @@ def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topo
     bound = Config(bound.to_dict(), filename=bound.filename, format_python_code=False)
     bound["load_from"] = str(plan.scratch / start.file) if start.file else None
     bound["resume"] = start.is_resumed
-    if has_gpu:
-        logger.info("training on %s", torch.cuda.get_device_name())
-    else:
-        logger.warning("no GPU is visible: training on the CPU with %d threads", torch.get_num_threads())
+    logger.info("training on %s, with %d CPU threads", plan.device, torch.get_num_threads())
     try:
         return Runner.from_cfg(bound)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
@@ -65,15 +61,15 @@ def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> No
     """Raise ConfigError if disk or memory is certainly too small."""
     weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
     kind = str(runner.cfg["optim_wrapper"]["optimizer"].get("type", ""))
-    if torch.cuda.is_available():
-        free, memory = torch.cuda.mem_get_info()[1], "The GPU"
+    if plan.device.memory_bytes is not None:
+        memory_bytes, memory = plan.device.memory_bytes, "The GPU"
     else:
-        free, memory = container_memory() // topology.processes, "A process of this container"
+        memory_bytes, memory = container_memory() // topology.processes, "A process of this container"
     check_room(
         Need(weight_bytes=weight_bytes, states=optimizer_states(kind)),
         free_disk_bytes=shutil.disk_usage(plan.scratch).free,
         disk=str(plan.work_dir),
-        free_memory_bytes=free,
+        memory_bytes=memory_bytes,
         memory=memory,
     )
 

@@ -44,6 +44,7 @@ def publish(storage: MemoryStorage, scratch: Path, *, training: bundle.Training 
         metrics={"test": {"bbox_mAP": 0.5}},
         epochs=2,
         base_weights=BASE_WEIGHTS,
+        device={"name": "NVIDIA L4", "count": 2, "memoryBytes": 23609475072},
         versions={"torch": "2"},
         scratch=scratch,
     )
@@ -61,6 +62,7 @@ def test_the_manifest_is_written_last_and_an_older_one_replaced_first(tmp_path: 
     assert json.loads(storage.objects["m.pth.manifest.json"]) == manifest
     assert manifest["sha256"] == sha256_bytes(b"tensors")
     assert manifest["baseWeights"] == BASE_WEIGHTS
+    assert manifest["device"] == {"name": "NVIDIA L4", "count": 2, "memoryBytes": 23609475072}
 
 
 def test_a_model_that_is_not_stored_as_written_gets_an_unfinished_manifest_only(tmp_path: Path) -> None:

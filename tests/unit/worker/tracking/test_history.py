@@ -30,6 +30,7 @@ def test_a_line_is_json_with_the_names_of_the_contract_and_is_read_back() -> Non
         "seconds": 1.5,
         "dataSeconds": 0.1,
         "gpuMemoryBytes": None,
+        "gpuAllocatedBytes": None,
     }
     assert list(parse(encode(record))) == [iteration(0, 3, None)]
 

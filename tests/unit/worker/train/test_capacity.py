@@ -13,7 +13,7 @@ def check(*, disk_mebibytes: int = 800, memory_mebibytes: int = 300) -> None:
         NEED,
         free_disk_bytes=disk_mebibytes * MEBIBYTE,
         disk="/work",
-        free_memory_bytes=memory_mebibytes * MEBIBYTE,
+        memory_bytes=memory_mebibytes * MEBIBYTE,
         memory="The GPU",
     )
 

@@ -16,6 +16,15 @@ from training.train.distributed.topology import Topology
 logger = logging.getLogger(__name__)
 # For one collective operation: the others may wait while the main rank finds a checkpoint and downloads it.
 CONTACT_TIMEOUT = timedelta(minutes=30)
+# A collective that fails or hangs is found by a thread of NCCL's process group (ProcessGroupNCCL.hpp of torch).
+NCCL_DEFAULTS = {
+    # CleanUpOnly: abort the communicator, so that the next collective raises an exception, which says what happened in
+    # the termination message. The default ends the process by SIGABRT, before it can tell which rank failed and why.
+    # What the failed collective has left in the gradients must not be stored: see `check_contact`.
+    "TORCH_NCCL_ASYNC_ERROR_HANDLING": "2",
+    # An error of CUDA reaches the main thread too, which tells of it, while that thread would only end the process.
+    "TORCH_NCCL_RETHROW_CUDA_ERRORS": "0",
+}
 _Value = TypeVar("_Value")
 
 
@@ -29,9 +38,10 @@ def meeting_point(topology: Topology) -> Any:
     )
 
 
-def join(topology: Topology, store: Any) -> None:
-    """Join the training's process group as a rank, by NCCL if there is a GPU, else by gloo."""
-    has_gpu = torch.cuda.is_available()
+def join(topology: Topology, store: Any, *, has_gpu: bool) -> None:
+    """Join the training's process group as a rank, by NCCL if each rank has a GPU, else by gloo."""
+    for name, value in NCCL_DEFAULTS.items():
+        os.environ.setdefault(name, value)
     # mmengine reads these variables.
     os.environ.update(
         RANK=str(topology.rank),
@@ -39,8 +49,6 @@ def join(topology: Topology, store: Any) -> None:
         LOCAL_RANK=str(topology.process),
         LOCAL_WORLD_SIZE=str(topology.processes),
     )
-    if has_gpu:
-        torch.cuda.set_device(topology.process)
     if topology.nodes == 1:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     init_process_group(
@@ -60,6 +68,14 @@ def any_rank(flag: bool) -> bool:
     value = torch.tensor(int(flag))
     all_reduce(value, op="max")
     return bool(value)
+
+
+def check_contact() -> None:
+    """Raise torch's error if a rank has lost contact. Every rank must call this before what it computed is stored.
+
+    With NCCL, a step goes on with incomplete gradients when their exchange fails, and only the next collective raises.
+    """
+    any_rank(False)
 
 
 def from_main(make: Callable[[], _Value]) -> _Value:

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Self
 
-from training.errors import Failure, LostContact, Transient, as_typed
+from training.errors import Failure, LostContact, Transient, WorkerError, as_typed
 from training.process.exit import run_command
 from training.train.distributed.topology import Topology
 from training.train.plan import TrainingPlan
@@ -111,12 +111,21 @@ class Followers:
                 return error
         except (EOFError, OSError):
             pass
-        name = self._processes[index].name
-        return Transient(f"The process of {name} was killed, most likely for lack of memory; the run is tried again.")
+        return why_it_ended(self._processes[index].name, self._processes[index].exitcode)
 
     def _give_up(self) -> None:
         if self._first is not None:
             raise self._first
+
+
+def why_it_ended(name: str, exit_code: int) -> WorkerError:
+    """Why the process of a rank ended that did not say so itself. `exit_code` is negative if a signal ended it."""
+    if exit_code in (-signal.SIGABRT, 128 + signal.SIGABRT):
+        return LostContact(f"The process of {name} was aborted, as NCCL does without contact; the run is tried again.")
+    if exit_code == -signal.SIGKILL:
+        return Transient(f"The process of {name} was killed, most likely for lack of memory; the run is tried again.")
+    how = f"by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"with exit code {exit_code}"
+    return Transient(f"The process of {name} was ended {how}; the run is tried again.")
 
 
 def _follow(

@@ -17,7 +17,7 @@ from training.storage.files import local_errors
 from training.train.checkpoints.checkpoint import Checkpoint, CheckpointInterval
 from training.train.checkpoints.store import CheckpointStore
 from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
-from training.train.distributed.collectives import any_rank
+from training.train.distributed.collectives import any_rank, check_contact
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ class CheckpointHook(Hook):
             self._save_or_go_on(runner, epoch_ended=False)
 
     def after_train_epoch(self, runner: Any) -> None:
+        check_contact()
         if (runner.epoch + 1) % self._interval.epochs == 0 or runner.epoch + 1 == runner.max_epochs:
             self._save_or_go_on(runner, epoch_ended=True)
 

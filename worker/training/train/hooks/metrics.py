@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
+from training.device.device import Device
 from training.model.metrics import detection_metrics
 from training.tracking.events import FinalTestRecord, IterationRecord, StartRecord, ValidationRecord, now
 from training.tracking.recorder import Recorder
@@ -32,6 +33,7 @@ class MetricsHook(Hook):
         attempt: int,
         dataset_digest: str,
         resumed_from: str | None,
+        device: Device,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`resumed_from`: the URI of the checkpoint that this attempt resumes from."""
@@ -42,6 +44,7 @@ class MetricsHook(Hook):
         self._attempt = attempt
         self._dataset_digest = dataset_digest
         self._resumed_from = resumed_from
+        self._device = device
         self._clock = clock
         self._ended_s = 0.0  # when the last iteration ended
         self._begun_s = 0.0  # when this one had its images
@@ -59,7 +62,7 @@ class MetricsHook(Hook):
                 iteration=runner.iter,
                 total_epochs=runner.max_epochs,
                 iterations_per_epoch=len(runner.train_dataloader),
-                device=torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
+                device=self._device,
             )
         )
 
@@ -80,7 +83,7 @@ class MetricsHook(Hook):
         if self.iteration % every and batch_idx + 1 < len(runner.train_dataloader):
             return
         values = {name: _number(value) for name, value in (outputs or {}).items()}
-        has_gpu = torch.cuda.is_available()
+        has_gpu = self._device.is_gpu
         self._recorder.write(
             IterationRecord(
                 time=now(),
@@ -91,7 +94,8 @@ class MetricsHook(Hook):
                 learning_rate=_number(learning_rate_of(runner)),
                 seconds=round(seconds, 4),
                 data_seconds=round(data_seconds, 4),
-                gpu_memory_bytes=torch.cuda.max_memory_allocated() if has_gpu else None,
+                gpu_memory_bytes=torch.cuda.max_memory_reserved() if has_gpu else None,
+                gpu_allocated_bytes=torch.cuda.max_memory_allocated() if has_gpu else None,
             )
         )
 

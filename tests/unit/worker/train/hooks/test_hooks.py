@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.support.train.records import Kept
+from training.device.device import Device
 from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
 from training.tracking.events import IterationRecord, StartRecord
@@ -48,6 +49,7 @@ def metrics_hook(kept: Kept, clock: Clock) -> MetricsHook:
         attempt=2,
         dataset_digest="sha256:1",
         resumed_from="iteration_5.pth",
+        device=Device(name="CPU", count=2),
         clock=clock,
     )
 
@@ -75,6 +77,7 @@ def test_every_iteration_is_told_of_with_its_parts_and_times() -> None:
     assert isinstance(first, StartRecord)
     assert (first.iteration, first.epoch, first.iterations_per_epoch, first.total_epochs) == (5, 1, PER_EPOCH, 5)
     assert (first.resumed_from, first.attempt) == ("iteration_5.pth", 2)
+    assert first.device == Device(name="CPU", count=2)
     assert [(item.epoch, item.iteration) for item in iterations if isinstance(item, IterationRecord)] == [
         (2, 6),
         (2, 7),
