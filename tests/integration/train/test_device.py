@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -59,6 +60,36 @@ def test_a_gpu_that_cannot_be_used_ends_the_command_in_seconds_with_a_sentence_a
     for part in ("None of the 2 GPUs asked for can be used", "runtimeClassName", "torch says", "driver 580 or later"):
         assert part in message["message"]
     assert not (place.root / "work").exists()
+
+
+# What of libcuda the CUDA runtime calls first: a driver for CUDA 12.8.
+OLD_DRIVER = """
+#include <string.h>
+int cuInit(unsigned flags) { return 0; }
+int cuDriverGetVersion(int *version) { *version = 12080; return 0; }
+int cuGetProcAddress_v2(const char *name, void **found, int version, unsigned long flags, void *status) {
+  *found = !strcmp(name, "cuDriverGetVersion") ? (void *)cuDriverGetVersion
+         : !strcmp(name, "cuInit") ? (void *)cuInit
+         : !strncmp(name, "cuGetProcAddress", 16) ? (void *)cuGetProcAddress_v2 : 0;
+  return *found ? 0 : 500;
+}
+"""
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_a_driver_that_is_too_old_is_told_of_with_the_one_that_is_needed(place: Place) -> None:
+    source = place.root / "libcuda.c"
+    source.write_text(OLD_DRIVER)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", place.root / "libcuda.so.1", source], check=True)
+    command = [sys.executable, "-m", "training.train", *place.arguments("--device", "cuda")]
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(place.root)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    assert result.returncode == 69, result.stderr
+    message = place.termination()["message"]
+    assert "the node's NVIDIA driver is too old, so update it to 580 or later" in message
+    assert "the driver found is one of unknown version for CUDA 12.8" in message
+    assert "(found version 12080)" in message
 
 
 def test_options_are_checked_before_any_look_at_a_gpu(place: Place) -> None:

@@ -25,6 +25,15 @@ def driver_version(root: Path = Path("/")) -> str | None:
     return found.group() if found else None
 
 
+def driver_cuda() -> str | None:
+    """The newest CUDA release whose programs the driver runs, such as 12.8; None without libcuda."""
+    library = _library("libcuda.so.1")
+    version = ctypes.c_int()
+    if library is None or library.cuDriverGetVersion(ctypes.byref(version)) != 0:
+        return None
+    return f"{version.value // 1000}.{version.value % 1000 // 10}"
+
+
 def device_files(root: Path = Path("/")) -> int:
     """The number of GPUs that this container was given as device files: /dev/nvidia0, …"""
     return sum(path.name.removeprefix("nvidia").isdecimal() for path in (root / "dev").glob("nvidia*"))

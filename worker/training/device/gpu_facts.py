@@ -29,6 +29,7 @@ class GpuFacts:
     architectures: tuple[str, ...]  # that torch is built for: sm_80 is machine code, compute_90 is code to compile
     mmcv_has_cuda: bool  # mmcv is built with CUDA operators
     driver: str | None  # version of NVIDIA's driver in the kernel; None: not loaded
+    driver_cuda: str | None  # newest CUDA release that the driver runs
     has_driver_library: bool  # this container was given libcuda, the driver's part in user space
     device_files: int  # number of /dev/nvidia0, …
     mig_slices: int  # of Multi-Instance GPUs, that this container was given
@@ -63,8 +64,9 @@ def _problems(facts: GpuFacts, asked: int) -> Iterator[str]:
         yield "torch in this image is built without CUDA, so use an image that is built for GPUs"
     if not facts.has_driver_library:
         yield _without_driver(facts)
-    elif facts.driver and facts.oldest_driver and _major(facts.driver) < facts.oldest_driver and not facts.gpus:
-        yield f"the node's NVIDIA driver is too old, so update it to {facts.oldest_driver} or later"
+    elif facts.cuda_version and facts.driver_cuda and _major(facts.driver_cuda) < _major(facts.cuda_version):
+        newer = f"to {facts.oldest_driver} or later" if facts.oldest_driver else f"to one for CUDA {facts.cuda_version}"
+        yield f"the node's NVIDIA driver is too old, so update it {newer}"
     if not facts.mmcv_has_cuda:
         yield "mmcv in this image has no CUDA operators, so use an image that is built with MMCV_OPS=cuda"
     if facts.mig_slices > 1 and asked > 1:
@@ -82,8 +84,8 @@ def _problems(facts: GpuFacts, asked: int) -> Iterator[str]:
             yield f"{_title(gpu)} fails with {_quoted(gpu.trouble)}"
     if facts.cuda_version and facts.has_driver_library and len(facts.gpus) < asked:
         yield (
-            f"{len(facts.gpus)} can be seen here with {facts.device_files} device files, so check the node's driver, "
-            "the pod's resources and CUDA_VISIBLE_DEVICES"
+            f"torch sees {len(facts.gpus)} of {facts.device_files} /dev/nvidia* files, so check the node's driver, the "
+            "pod's resources and CUDA_VISIBLE_DEVICES"
         )
 
 
@@ -104,7 +106,10 @@ def _versions(facts: GpuFacts) -> str:
         if facts.oldest_driver:
             needs += f", that is driver {facts.oldest_driver} or later"
     said = f", and torch says {_quoted(facts.said)}" if facts.said else ""
-    return f"{needs}; the driver found is {facts.driver or 'none'}{said}"
+    found = facts.driver or ("one of unknown version" if facts.has_driver_library else "none")
+    if facts.driver_cuda:
+        found += f" for CUDA {facts.driver_cuda}"
+    return f"{needs}; the driver found is {found}{said}"
 
 
 def _is_supported(gpu: Gpu, facts: GpuFacts) -> bool:

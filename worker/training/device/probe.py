@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import mmcv._ext
 import torch
 
-from training.device.driver import device_files, driver_version, has_driver_library
+from training.device.driver import device_files, driver_cuda, driver_version, has_driver_library
 from training.device.gpu_facts import Gpu, GpuFacts
 
 NO_CUDA = "not available"  # what mmcv says of the CUDA that it is built with
@@ -35,6 +35,7 @@ def look() -> GpuFacts:
         architectures=tuple(torch.cuda.get_arch_list()),
         mmcv_has_cuda=mmcv_has_cuda,
         driver=driver_version(),
+        driver_cuda=driver_cuda(),
         has_driver_library=has_driver_library(),
         device_files=device_files(),
         mig_slices=max(mig_slices(os.environ), sum(" MIG " in gpu.name for gpu in gpus)),

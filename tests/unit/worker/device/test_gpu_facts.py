@@ -39,12 +39,12 @@ TOO_OLD = "The NVIDIA driver on your system is too old (found version 12080). Pl
             ],
         ),
         (
-            facts(driver="535.183.01", device_files=4, said=TOO_OLD),
+            facts(driver="535.183.01", driver_cuda="12.2", device_files=4, said=TOO_OLD),
             4,
             0,
             [
                 "None of the 4 GPUs asked for can be used: the node's NVIDIA driver is too old, so update it to 580",
-                "the driver found is 535.183.01",
+                "the driver found is 535.183.01 for CUDA 12.2",
                 "(found version 12080)",
             ],
         ),
@@ -63,7 +63,7 @@ TOO_OLD = "The NVIDIA driver on your system is too old (found version 12080). Pl
             4,
             3,
             [
-                "3 of the 4 GPUs asked for can be used: 3 can be seen here with 3 device files",
+                "3 of the 4 GPUs asked for can be used: torch sees 3 of 3 /dev/nvidia* files",
                 "check the node's driver, the pod's resources and CUDA_VISIBLE_DEVICES",
             ],
         ),
