@@ -56,7 +56,7 @@ kubeconfig: ## Print the path of its kubeconfig
 s3-env: ## Print the `export AWS_…` lines that reach its S3 server
 	@hack/cluster/s3.sh env
 
-images: cluster-up ## Build the worker and operator images and push them to the cluster's registry
+images: cluster-up ## Build the worker and operator images and push them to the cluster's registry (SLIM=1: preprocess's own, too)
 	hack/images/build.sh
 
 ##@ Benchmarks

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Builds the worker's and the operator's image and pushes them to the registry that the cluster pulls from: `make images`.
 #
-# An image's tag is a key of the content that goes in, so an unchanged tree builds and pushes nothing. Prints the two
+# An image's tag is a key of the content that goes in, so an unchanged tree builds and pushes nothing. Prints the
 # references and keeps them in $TRAININGRUN_STATE/images.env.
 #
 #   REGISTRY=10.89.0.1:5000   where to push: by default the registry that hack/cluster/up.sh starts; must be given with CLUSTER=current
 #   MMCV_OPS=cpu              mmcv's compiled operators; cuda takes an hour the first time, and TORCH_CUDA_ARCH_LIST
+#   SLIM=1                    also the preprocess Job's image without torch, as PREPROCESS_IMAGE
 #   BASE=debian:12            the image to build on, for those who reach a registry; by default what base.sh bootstraps
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,7 +19,10 @@ REGISTRY=${REGISTRY:-10.89.0.1:5000}
 MMCV_OPS=${MMCV_OPS:-cpu}
 base=${BASE:-$(hack/images/base.sh --reference)}
 worker_dependencies=(worker/train.Docker requirements/worker.txt requirements/mmcv.txt hack/setup/mmcv_wheel.sh hack/images/mmcv.sh hack/images/nvcc.txt)
+preprocess_dependencies=(worker/train.Docker requirements/preprocess.txt)
 operator_dependencies=(operator/operator.Docker requirements/operator.txt)
+names=(worker operator)
+if [ -n "${SLIM:-}" ]; then names+=(preprocess); fi
 
 # key PARAMETERS PATH...: of the files' names and contents.
 key() {
@@ -85,13 +89,14 @@ clean_up_after_killed() {
 clean() {
   local image
   b images --format '{{.Name}}:{{.Tag}}' | grep '^localhost/trainingrun/' | while read -r image; do
-    case $image in "localhost/$worker"|"localhost/$operator"|"$base") ;; *) b rmi "$image" > /dev/null || true ;; esac
+    case $image in "localhost/$worker"|"localhost/$operator"|"localhost/$preprocess"|"$base") ;; *) b rmi "$image" > /dev/null || true ;; esac
   done
 }
 
 worker=trainingrun/worker:$(key "$base $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" worker/training configs)
+preprocess=trainingrun/preprocess:$(key "$base" "${preprocess_dependencies[@]}" worker/training configs)
 operator=trainingrun/operator:$(key "$base" "${operator_dependencies[@]}" operator/trainingrun_operator)
-dependencies=$(key "$base $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" "${operator_dependencies[@]}")
+dependencies=$(key "$base $MMCV_OPS ${TORCH_CUDA_ARCH_LIST:-}" "${worker_dependencies[@]}" "${preprocess_dependencies[@]}" "${operator_dependencies[@]}")
 version=$(sed -nE 's/^version = "(.*)"/\1/p' pyproject.toml)
 uv_cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/uv}
 
@@ -100,7 +105,7 @@ exec 9> "$storage/lock"
 flock 9      # a second `make images` waits for the first
 
 changed=
-for name in worker operator; do
+for name in "${names[@]}"; do
   image=${!name}
   if pushed "$image"; then continue; fi
   changed=yes
@@ -118,12 +123,13 @@ for name in worker operator; do
     else
       log "building $image"
     fi
-    if [ "$name" = worker ]; then
-      build "$image" worker/train.Docker --build-arg "MMCV_OPS=$MMCV_OPS" \
-        ${TORCH_CUDA_ARCH_LIST:+--build-arg "TORCH_CUDA_ARCH_LIST=$TORCH_CUDA_ARCH_LIST"}
-    else
-      build "$image" operator/operator.Docker
-    fi
+    case $name in
+      worker)
+        build "$image" worker/train.Docker --build-arg "MMCV_OPS=$MMCV_OPS" \
+          ${TORCH_CUDA_ARCH_LIST:+--build-arg "TORCH_CUDA_ARCH_LIST=$TORCH_CUDA_ARCH_LIST"} ;;
+      preprocess) build "$image" worker/train.Docker --build-arg JOBS=preprocess ;;
+      operator) build "$image" operator/operator.Docker ;;
+    esac
   fi
   log "pushing $image to $REGISTRY"
   b push --quiet --tls-verify="$([ $scheme = https ] && echo true || echo false)" --format oci --compression-format zstd --compression-level 1 \
@@ -133,5 +139,5 @@ done
 [ -z "$changed" ] || clean
 
 mkdir -p "$TRAININGRUN_STATE"
-printf 'WORKER_IMAGE=%s\nOPERATOR_IMAGE=%s\n' "$REGISTRY/$worker" "$REGISTRY/$operator" | tee "$TRAININGRUN_STATE/.images.env"
+for name in "${names[@]}"; do echo "${name^^}_IMAGE=$REGISTRY/${!name}"; done | tee "$TRAININGRUN_STATE/.images.env"
 mv "$TRAININGRUN_STATE/.images.env" "$TRAININGRUN_STATE/images.env"

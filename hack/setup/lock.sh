@@ -14,6 +14,7 @@ compile() {
 }
 compile dev --all-extras
 compile worker --extra worker --constraints requirements/dev.txt
+compile preprocess --extra preprocess --constraints requirements/dev.txt
 compile operator --extra operator --constraints requirements/dev.txt
 echo 'mmcv==2.1.0' | uv pip compile --quiet - --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url \
   --build-constraints requirements/build-constraints.txt --custom-compile-command 'make lock' --output-file requirements/mmcv.txt

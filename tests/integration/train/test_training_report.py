@@ -26,6 +26,7 @@ from tests.support.browser import (
     picture_that_fits,
     running_browser,
 )
+from tests.support.train.mlflow import running_mlflow
 from tests.support.train.place import ITERATIONS_PER_EPOCH, Place, differing
 from tests.support.train.sigterm import sigterm_in_iteration
 from training.tracking.events import parse
@@ -46,14 +47,12 @@ def watched(
     was lost, its checkpoints were not.
     """
     place = Place(tmp_path_factory.mktemp("watched"), dataset, tiny_config)
-    store = (place.root / "mlflow").as_uri()
     checkpoints = ("--checkpoint-output", str(place.root / "checkpoints"), "--resume-from", "auto")
-    with pytest.MonkeyPatch.context() as patch:
+    with running_mlflow(place.root / "mlflow") as mlflow, pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRAINING_TERMINATION_LOG", str(place.termination_log))
         patch.setenv("TRAINING_RUN_NAMESPACE", "team")
         patch.setenv("TRAINING_RUN_NAME", "<b>invoices</b>")
-        patch.setenv("MLFLOW_TRACKING_URI", store)
-        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow)
         patch.setenv("TRAINING_ATTEMPT", "1")
         with sigterm_in_iteration(STOP_AT):
             assert train.main(place.arguments(*checkpoints, epochs=EPOCHS)) == 143
@@ -61,7 +60,7 @@ def watched(
         time.sleep(1.1)  # attempts are told apart by the second in which they start
         patch.setenv("TRAINING_ATTEMPT", "2")
         assert train.main(place.arguments(*checkpoints, epochs=EPOCHS)) == 0
-        yield place, MlflowClient(tracking_uri=store)
+        yield place, MlflowClient(tracking_uri=mlflow)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from training.reports.worst_pages import draw_judged
 from training.tracking.archive import FOLDER, MetricsArchive, log_key
 from training.tracking.events import CheckpointRecord, EndRecord, now
 from training.tracking.history import RUNNING, History
-from training.tracking.mlflow import MlflowRun, MlflowTracking
+from training.tracking.mlflow import MlflowRun
+from training.tracking.mlflow_server import MlflowServer
 from training.tracking.recorder import MetricsFile, Recorder, Sink
 from training.tracking.tensorboard import TensorBoardEvents
 from training.tracking.terminal import StatusLine
@@ -135,7 +136,7 @@ class Observer:
                 (
                     "MLflow",
                     lambda: MlflowRun(
-                        lambda: MlflowTracking(uri, training_id=training_id, name=self._facts.name, parameters=settings)
+                        MlflowServer(uri, training_id=training_id, name=self._facts.name, parameters=settings)
                     ),
                 )
             )

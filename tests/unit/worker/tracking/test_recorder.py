@@ -96,7 +96,7 @@ class Server:
 )
 def test_mlflow_gets_all_values_and_how_it_ended(result: str, status: str) -> None:
     server = Server()
-    run = MlflowRun(lambda: server)
+    run = MlflowRun(server)
     records: list[Any] = [start(0), *(iteration(n, n, float(n)) for n in range(1, 121)), end(130, 120, result)]
     for record in records:
         run.write(record)
@@ -112,7 +112,7 @@ def test_a_silent_mlflow_costs_one_warning_and_no_time_and_gets_everything_later
 ) -> None:
     server = Server()
     server.error = ConnectionError("refused\nat great length")
-    run = MlflowRun(lambda: server, backoff=AT_ONCE, interval_s=0.001)
+    run = MlflowRun(server, backoff=AT_ONCE, interval_s=0.001)
     begun = time.monotonic()
     for record in (start(0), iteration(1, 1, 1.0)):
         run.write(record)
