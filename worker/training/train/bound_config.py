@@ -13,8 +13,6 @@ from training.model.config import dicts_in, innermost_dataset
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  through which data workers hand over images
 WORKER_BYTES = 128 * 1024 * 1024  # of it, for each data worker
-# Parts of mmdetection, and what replaces them: the same but for memory and precision.
-REPLACED = {"MaxIoUAssigner": "ChunkedMaxIoUAssigner", "SingleRoIExtractor": "Float32RoIExtractor"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +37,8 @@ def bind(config: Any, placement: Placement) -> Any:
     """
     config = copy.deepcopy(config)
     for part in dicts_in(config["model"]):
-        if part.get("type") in REPLACED:
-            part["type"] = REPLACED[part["type"]]
+        if part.get("type") == "MaxIoUAssigner":
+            part["type"] = "ChunkedMaxIoUAssigner"
     if not placement.has_gpu:
         _bind_precision_to_cpu(config["optim_wrapper"])
     # Left to `training.train.network.arithmetic`: mmengine fails where an operator has no deterministic variant.

@@ -25,6 +25,7 @@ from training.train.capacity import Need, check_room, optimizer_states
 from training.train.distributed.collectives import from_main
 from training.train.distributed.topology import Topology
 from training.train.network import arithmetic
+from training.train.network.float32 import keep_in_float32
 from training.train.plan import TrainingPlan
 from training.train.resume_position import Settings, resumed_iteration
 from training.train.starting_point import Start
@@ -58,9 +59,11 @@ def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topo
     else:
         logger.warning("no GPU is visible: training on the CPU with %d threads", torch.get_num_threads())
     try:
-        return Runner.from_cfg(bound)
+        runner = Runner.from_cfg(bound)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"The config {plan.config_file.name} builds no network: {error}") from error
+    keep_in_float32(runner.model)
+    return runner
 
 
 def _data_workers(resolved: Any, topology: Topology, *, has_gpu: bool) -> int:

@@ -1,9 +1,8 @@
-"""Parts of mmdetection's networks that a training replaces: the same results, in less memory or with mixed precision.
+"""How a training changes mmdetection's networks: the same results in less memory, or with mixed precision.
 
-Importing this registers them with mmengine; `bound_config.bind` writes them into the config that runs here. The
+Importing this registers its classes with mmengine; `bound_config.bind` writes them into the config that runs here. The
 published config names mmdetection's own.
 """
 
 from training.train.network.assigner import ChunkedMaxIoUAssigner as ChunkedMaxIoUAssigner
 from training.train.network.optim_wrapper import CPUBfloat16OptimWrapper as CPUBfloat16OptimWrapper
-from training.train.network.roi_extractor import Float32RoIExtractor as Float32RoIExtractor

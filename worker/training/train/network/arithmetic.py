@@ -17,7 +17,7 @@ def set_up(*, deterministic: bool, has_gpu: bool) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_deterministic_debug_mode("warn")
     elif has_gpu:
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.allow_tf32 = True
