@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from training.model.base_weights.builtin import FOLDER
 
 from hack import documents
 from hack.documents.corpus import draw_corpus
+from training.model.base_weights.builtin import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "tables-tiny"

@@ -17,7 +17,8 @@ from mmengine.config import DictAction
 from mmengine.runner import Runner
 
 import training.evaluation.metric
-import training.train.loop  # noqa: F401  both register their classes with mmengine
+import training.train.loop
+import training.train.network  # noqa: F401  all three register their classes with mmengine
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.model import bundle, config, weights
@@ -36,9 +37,11 @@ from training.train.checkpoints.writer import CheckpointWriter
 from training.train.distributed.collectives import from_main, join, meeting_point
 from training.train.distributed.launch import Followers
 from training.train.distributed.topology import Topology
+from training.train.hooks.buffers import BuffersHook
 from training.train.hooks.checkpoint import CheckpointHook
 from training.train.hooks.divergence import LossHook
 from training.train.hooks.progress import ProgressHook
+from training.train.hooks.resumed_optimizer import ResumedOptimizerHook
 from training.train.hooks.stop import StopHook
 from training.train.observer import Observer
 from training.train.plan import STOP_DEADLINE_S, TrainingPlan
@@ -192,7 +195,7 @@ def _resolve(plan: TrainingPlan, topology: Topology, *, base_weights: bool, norm
     if plan.demo:
         epochs = min(epochs or 1, 2)
     choices = resolved_config.Choices(
-        epochs=epochs, seed=plan.seed, norm_statistics=norm_statistics, ranks=topology.ranks
+        epochs=epochs, seed=plan.seed, norm_statistics=norm_statistics, ranks=topology.ranks, amp=plan.amp
     )
     resolved = resolved_config.resolve(loaded, plan.dataset.facts, choices)
     text = config.text(resolved)
@@ -270,6 +273,8 @@ def _build(
         progress,
         checkpoint,
         StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
+        BuffersHook(),
+        ResumedOptimizerHook(),
         *observer.hooks(
             reporter,
             training_id=start.training_id,
