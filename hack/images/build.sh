@@ -125,7 +125,8 @@ for name in "${names[@]}"; do
     fi
     case $name in
       worker)
-        build "$image" worker/train.Docker --build-arg "MMCV_OPS=$MMCV_OPS" \
+        # JOBS has this default, but buildah 1.28 builds only the stages that it is told of.
+        build "$image" worker/train.Docker --build-arg JOBS=all --build-arg "MMCV_OPS=$MMCV_OPS" \
           ${TORCH_CUDA_ARCH_LIST:+--build-arg "TORCH_CUDA_ARCH_LIST=$TORCH_CUDA_ARCH_LIST"} ;;
       preprocess) build "$image" worker/train.Docker --build-arg JOBS=preprocess ;;
       operator) build "$image" operator/operator.Docker ;;
