@@ -37,6 +37,7 @@ def published(tmp_path: Path) -> MemoryStorage:
         classes=CLASSES,
         metrics={},
         epochs=1,
+        device={"name": "CPU", "count": 1},
         versions={},
         scratch=tmp_path,
     )
