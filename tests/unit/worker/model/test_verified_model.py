@@ -38,6 +38,7 @@ def published(tmp_path: Path) -> MemoryStorage:
         metrics={},
         epochs=1,
         base_weights=None,
+        device={"name": "CPU", "count": 1},
         versions={},
         scratch=tmp_path,
     )
