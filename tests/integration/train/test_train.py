@@ -24,6 +24,12 @@ from trainingrun_operator.core.progress.termination import read_termination_mess
 from trainingrun_operator.core.resource.status import Stage
 
 pytestmark = pytest.mark.integration
+# The most important first.
+METRICS = [
+    *("bbox_mAP", "bbox_mAP_50", "bbox_mAP_75", "table_mAP", "table_mAP_50"),
+    *("table_precision_50", "table_recall_50", "grits_top", "grits_loc", "table_precision_75", "table_recall_75"),
+    *("Cell_mAP", "header_mAP", "Cell_mAP_50", "header_mAP_50"),
+]
 
 
 def test_the_published_model_is_what_its_manifest_says(straight: Place) -> None:
@@ -40,14 +46,8 @@ def test_the_published_model_is_what_its_manifest_says(straight: Place) -> None:
     assert manifest["demo"] is False
     assert manifest["run"]["uid"] == "run-1"
     assert manifest["image"] == "worker:1"
-    assert set(manifest["metrics"]["test"]) == {
-        "bbox_mAP",
-        "bbox_mAP_50",
-        "bbox_mAP_75",
-        "table_mAP",
-        "Cell_mAP",
-        "header_mAP",
-    }
+    assert list(manifest["metrics"]["test"]) == METRICS
+    assert list(manifest["metrics"]["val"]) == [name for name in METRICS if not name.startswith("grits")]
 
 
 def test_mmdet_opens_the_published_model_with_its_own_tools(straight: Place) -> None:
@@ -60,6 +60,7 @@ def test_mmdet_opens_the_published_model_with_its_own_tools(straight: Place) -> 
 
 def test_the_published_config_names_no_folder_of_the_machine(straight: Place) -> None:
     text = straight.model.with_name("model.pth.config.py").read_text()
+    assert text.count("type='CocoMetric'") == 2  # mmdet alone can evaluate the model
     assert str(straight.root) not in text
     assert str(straight.dataset) not in text
 
@@ -69,6 +70,7 @@ def test_the_termination_message_tells_of_the_model_and_the_last_progress(straig
     assert message["result"] == "succeeded"
     assert message["model"]["sha256"] == sha256_file(straight.model)
     assert message["model"]["manifest"].endswith("model.pth.manifest.json")
+    assert [metric["name"] for metric in message["model"]["metrics"]] == METRICS
     assert message["model"]["report"] == str(straight.model.with_name("model.pth.report.html"))
     assert straight.model.with_name("model.pth.report.html").exists()
     assert message["progress"]["percent"] == 100.0

@@ -117,6 +117,15 @@ def test_the_precision_of_each_class_is_that_of_the_manifest(page: Page, watched
         assert "\t".join([title, *(f"{metrics[split][name]:.3f}" for name in names)]) in text
 
 
+def test_tables_are_told_of_as_in_the_manifest(page: Page, watched: tuple[Place, MlflowClient]) -> None:
+    metrics = watched[0].manifest()["metrics"]["test"]
+    text = page.text()
+    assert "split\tright at .5\tfound at .5\tright at .75\tfound at .75\tGriTS-Top\tGriTS-Loc\n" in text
+    names = ("table_precision_50", "table_recall_50", "table_precision_75", "table_recall_75", "grits_top", "grits_loc")
+    assert "\t".join(["test", *(f"{metrics[name]:.3f}" for name in names)]) in text
+    assert "The documents with the worst grids" in text
+
+
 def test_the_worst_pages_of_the_test_are_shown(page: Page) -> None:
     assert "Worst pages of the test split 2" in page.text()
     pictures = page.evaluate("[...document.images].map(image => [image.complete, image.naturalWidth, image.alt])")

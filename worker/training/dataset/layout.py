@@ -25,6 +25,11 @@ def image_name(document: str, page: int, suffix: str) -> str:
     return f"{file_stem(document)}_{page}{suffix}"
 
 
+def document_of(image_name: str) -> str:
+    """The file stem of the document whose page an image is."""
+    return image_name.rpartition("_")[0]
+
+
 def image_key(split: str, file_name: str) -> str:
     """The key of a page's image."""
     return f"{TTV}/{split}/images/{file_name}"

@@ -25,6 +25,7 @@ from training.infer.pdfs import find_pdfs
 from training.infer.pipeline import DocumentOutcome, InferencePlan, PageDetector, State, predict_documents
 from training.labels.categories import CATEGORIES
 from training.model import bundle
+from training.model.detections import WORKING_SCORE
 from training.options import OptionParser, positive_integer
 from training.process.exit import run_command
 from training.process.limits import limit_process
@@ -73,7 +74,10 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
     )
     parser.add_argument("--device", default="auto", choices=DEVICES, help="auto: the GPU if there is one (auto)")
     parser.add_argument(
-        "--score", type=_probability, default=0.3, help="lowest score of a detection, from 0 to 1 (0.3)"
+        "--score",
+        type=_probability,
+        default=WORKING_SCORE,
+        help=f"lowest score of a detection, from 0 to 1 ({WORKING_SCORE})",
     )
     parser.add_argument(
         "--batch_size", type=positive_integer, default=1, help="pages that the network gets at once (1)"

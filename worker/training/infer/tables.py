@@ -3,7 +3,7 @@
 The annotations are like those that people make, in pixels of the page as it was drawn.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,10 +12,11 @@ from training.annotations.badgerdoc_writer import TextCell
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
 from training.infer.cell_text import read_cells
-from training.infer.table_structure import MOSTLY, GridCell, distinct, find_structure, share
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.labelling import MAX_ON_PAGE
 from training.model.detections import Detection
+from training.tables.assembly import TableBoxes, assemble_tables
+from training.tables.structure import GridCell, find_structure
 
 
 class PredictedCell(NamedTuple):
@@ -57,18 +58,7 @@ def predict_page(
             Reason.TOO_LARGE, f"Page {number} has {len(texts):,} words, more than {MAX_ON_PAGE:,}; split it."
         )
     page = Box(0, 0, width, height)
-    found: dict[int, list[Box]] = {TABLE: [], CELL: [], HEADER: []}
-    for category, _, box in sorted(detections, key=lambda item: (-item.score, item)):
-        outer = box.rounded_out().intersection(page)
-        if not outer.is_empty:
-            found[category].append(outer)
-    tables = distinct(found[TABLE])
-    cells = _by_table(distinct(found[CELL]), tables)
-    headers = _by_table(distinct(found[HEADER]), tables)
-    predicted = (
-        _table(box, of_table, in_table, texts, page)
-        for box, of_table, in_table in zip(tables, cells, headers, strict=True)
-    )
+    predicted = (_table(found, texts, page) for found in assemble_tables(width, height, detections))
     return PredictedPage(number, width, height, tuple(sorted(predicted, key=lambda table: (table.box.top, table.box))))
 
 
@@ -96,26 +86,16 @@ def labels(page: PredictedPage) -> list[LabelledBox]:
     return found
 
 
-def _table(
-    box: Box, cells: Sequence[Box], headers: Sequence[Box], texts: Mapping[Box, str], page: Box
-) -> PredictedTable:
-    read = read_cells(cells, texts)
+def _table(found: TableBoxes, texts: Mapping[Box, str], page: Box) -> PredictedTable:
+    read = read_cells(found.cells, texts)
     # Cells that became equal, as both grew to hold the same words, are kept once.
     text_of = {cell.rounded_out().intersection(page): text for cell, text in reversed(read)}
-    places = find_structure(list(text_of), headers)
+    places = find_structure(list(text_of), found.headers)
     return PredictedTable(
-        box, tuple(sorted(headers)), tuple(PredictedCell(place, text_of[place.box]) for place in places)
+        found.box,
+        tuple(sorted(found.headers)),
+        tuple(PredictedCell(place, text_of[place.box]) for place in places),
     )
-
-
-def _by_table(boxes: Iterable[Box], tables: Sequence[Box]) -> list[list[Box]]:
-    """The boxes of each table: a box belongs to the table that holds most of it, if that is more than MOSTLY."""
-    of_table: list[list[Box]] = [[] for _ in tables]
-    for box in boxes:
-        part, index = max(((share(box, table), -index) for index, table in enumerate(tables)), default=(0.0, 0))
-        if part > MOSTLY:
-            of_table[-index].append(box)
-    return of_table
 
 
 def _text_cell(cell: PredictedCell) -> TextCell:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 from training.geometry import Box
 from training.labels.categories import CATEGORIES
 
+WORKING_SCORE = 0.3  # detections with lower scores are ignored by `training.infer`, unless it is told otherwise
+
 
 class Detection(NamedTuple):
     """A detected box in pixels of the page's image, its category (`labels.categories`) and its score (0 to 1)."""

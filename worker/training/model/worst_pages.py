@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from training.geometry import Box
 from training.labels.categories import CELL, TABLE
-from training.model.detections import Detection
+from training.model.detections import WORKING_SCORE, Detection
+from training.model.matching import match
 
 JUDGED = (TABLE, CELL)
 MIN_IOU = 0.5
-MIN_SCORE = 0.3  # detections below it are ignored, as `training.infer` does by default
+MIN_SCORE = WORKING_SCORE  # detections below it are ignored
 MAX_PAGES = 12
 
 
@@ -83,7 +84,7 @@ def judge(page: TruePage, detections: Iterable[Detection]) -> JudgedPage:
     for category in JUDGED:
         labels = [box for kind, box in page.boxes if kind == category]
         detected = [item.box for item in sure if item.category == category]
-        met = _match(detected, labels)
+        met = match(_array(detected), _array(labels), min_iou=MIN_IOU)
         found += [labels[index] for index in met if index is not None]
         missed += [label for index, label in enumerate(labels) if index not in met]
         right += [box for box, index in zip(detected, met, strict=True) if index is not None]
@@ -106,34 +107,5 @@ def worst(pages: Iterable[JudgedPage], most: int = MAX_PAGES) -> list[JudgedPage
     return sorted(faulty, key=lambda page: (page.f1, -len(page.missed) - len(page.wrong), page.file_name))[:most]
 
 
-def _match(detected: Sequence[Box], labels: Sequence[Box]) -> list[int | None]:
-    """For each detection, in order, the index of the unmatched label with the highest IoU, or None if that is below
-    MIN_IOU.
-    """
-    if not detected or not labels:
-        return [None] * len(detected)
-    overlaps = _ious(_array(detected), _array(labels))
-    met: list[int | None] = []
-    for row in overlaps:
-        best = int(row.argmax())
-        if row[best] >= MIN_IOU:
-            met.append(best)
-            overlaps[:, best] = 0.0
-        else:
-            met.append(None)
-    return met
-
-
 def _array(boxes: Sequence[Box]) -> NDArray[np.float64]:
     return np.array(boxes, dtype=np.float64).reshape(-1, 4)
-
-
-def _ious(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The IoU of each of N boxes with each of M boxes: (N, 4) and (M, 4) to (N, M)."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0.0, None), axis=2)
-    area_one, area_other = (np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None), axis=1) for boxes in (one, other))
-    together = area_one[:, None] + area_other[None, :] - common
-    ious: NDArray[np.float64] = np.divide(common, together, out=np.zeros_like(common), where=together > 0)
-    return ious

@@ -7,7 +7,8 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from training.model.metrics import MAIN_METRIC, OVERALL
+from training.model.detections import WORKING_SCORE
+from training.model.metrics import GRIDS, MAIN_METRIC, OVERALL, TABLES_AT_50, TABLES_AT_75
 from training.model.worst_pages import MIN_IOU, MIN_SCORE, JudgedPage
 from training.reports.markup import count, heading, name, number, page_head, scrolled, text
 from training.reports.training_charts import training_charts
@@ -50,6 +51,7 @@ def training_html(content: PageContent) -> Iterator[str]:
     yield training_charts(history, content.facts.classes)
     yield from _attempts(history.attempts)
     yield from _precision(content)
+    yield from _tables(content)
     yield from _worst(content)
     yield from _facts(content)
     yield "</main>\n</body></html>\n"
@@ -128,26 +130,62 @@ def _precision(content: PageContent) -> Iterator[str]:
     yield '<h2 id="precision">Average precision</h2>\n'
     yield (
         "<p>How well boxes are found, from 0 to 1, as COCO measures it: over IoUs from .5 to .95, and at .5 and .75 "
-        "alone. The test split is used once, at the end.</p>\n"
+        "alone; “all” is the mean of the classes. The test split is used once, at the end.</p>\n"
     )
-    validations = content.history.validations
+    columns = dict(zip(("all", "at .5", "at .75"), OVERALL, strict=True))
+    columns |= {label: f"{label}_mAP" for label in content.facts.classes}
+    yield from _figures("Average precision", columns, _evaluations(content.history))
+
+
+def _tables(content: PageContent) -> Iterator[str]:
+    """How tables are found, if the evaluations say so, and the documents with the worst grids."""
+    names = (*TABLES_AT_50, *TABLES_AT_75, *GRIDS)
+    rows = [(title, found) for title, found in _evaluations(content.history) if any(name in found for name in names)]
+    if not rows:
+        return
+    titles = ("right at .5", "found at .5", "right at .75", "found at .75", "GriTS-Top", "GriTS-Loc")
+    yield '<h2 id="tables">Tables</h2>\n'
+    yield (
+        f"<p>Of the tables detected with a score of at least {_short(WORKING_SCORE)}, the part that is right "
+        "(precision), and of the labelled tables, the part that is found (recall): with an IoU of at least .5, and of "
+        "at least .75. GriTS compares rows, columns and spans (Top), or the cells' boxes in them (Loc), with those of "
+        "the labels: the mean over the documents of the test split, 1 if all are the same.</p>\n"
+    )
+    yield from _figures("Tables", dict(zip(titles, names, strict=True)), rows)
+    documents = [document for document in content.history.documents if document.grits_loc < 1]
+    if documents:
+        yield "<p>The documents with the worst grids:</p>\n<ol>"
+        for document in documents:
+            yield (
+                f"<li>{name(document.name)}: GriTS-Top {_precise(document.grits_top)}, GriTS-Loc "
+                f"{_precise(document.grits_loc)}, {count(document.tables, 'labelled table')}</li>\n"
+            )
+        yield "</ol>\n"
+
+
+def _evaluations(history: History) -> list[tuple[str, Mapping[str, float]]]:
+    """The test, the last and the best validation, as far as there are any, each with its title."""
+    validations = history.validations
     rows: list[tuple[str, Mapping[str, float]]] = []
-    if content.history.test:
-        rows.append(("test", content.history.test))
+    if history.test:
+        rows.append(("test", history.test))
     if validations:
         rows.append((f"val, epoch {validations[-1].epoch}", validations[-1].metrics))
-    best = best_validation(content.history)
+    best = best_validation(history)
     if best is not None and best is not validations[-1]:
         rows.append((f"val, best: epoch {best.epoch}", best.metrics))
+    return rows
+
+
+def _figures(label: str, columns: Mapping[str, str], rows: Sequence[tuple[str, Mapping[str, float]]]) -> Iterator[str]:
+    """A table of metrics, a row for each evaluation; `columns` are the metrics' names by their titles."""
     if not rows:
         yield "<p>Nothing is measured yet.</p>\n"
         return
-    titles = ["split", "all", "at .5", "at .75", *content.facts.classes]
-    metrics = [*OVERALL, *(f"{label}_mAP" for label in content.facts.classes)]
-    head = "".join(f'<th scope="col">{text(title)}</th>' for title in titles)
-    yield f"{scrolled('Average precision')}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
+    head = "".join(f'<th scope="col">{text(title)}</th>' for title in ("split", *columns))
+    yield f"{scrolled(label)}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>"
     for title, found in rows:
-        cells = "".join(f"<td>{_precise(found.get(metric))}</td>" for metric in metrics)
+        cells = "".join(f"<td>{_precise(found.get(metric))}</td>" for metric in columns.values())
         yield f'<tr><th scope="row">{text(title)}</th>{cells}</tr>\n'
     yield "</tbody></table></div>\n"
 

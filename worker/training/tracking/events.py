@@ -57,11 +57,21 @@ class ValidationRecord(_Record):
     metrics: dict[str, float]
 
 
+class ScoredDocument(CamelModel):
+    """How well the `tables` labelled tables of a document were found; both figures are within 0..1."""
+
+    name: str
+    grits_top: float
+    grits_loc: float
+    tables: int
+
+
 class FinalTestRecord(_Record):
-    """The metrics of the finished model on the test split."""
+    """The metrics of the finished model on the test split, and the documents with the worst grids, the worst first."""
 
     kind: Literal["test"] = "test"
     metrics: dict[str, float]
+    documents: tuple[ScoredDocument, ...] = ()
 
 
 class CheckpointRecord(_Record):

@@ -10,6 +10,7 @@ from training.tracking.events import (
     FinalTestRecord,
     IterationRecord,
     Record,
+    ScoredDocument,
     StartRecord,
     ValidationRecord,
 )
@@ -50,6 +51,7 @@ class History:
     validations: Sequence[ValidationRecord] = ()
     checkpoints: Sequence[CheckpointRecord] = ()
     test: Mapping[str, float] = field(default_factory=dict)
+    documents: Sequence[ScoredDocument] = ()  # those of the test split with the worst grids, the worst first
 
     @property
     def iterations_per_epoch(self) -> int:
@@ -69,6 +71,7 @@ def merge(logs: Iterable[Sequence[Record]]) -> History:
     validations: dict[int, ValidationRecord] = {}
     checkpoints: dict[int, CheckpointRecord] = {}
     test: Mapping[str, float] = {}
+    documents: Sequence[ScoredDocument] = ()
     for number, (start, log) in enumerate(started, 1):
         attempts.append(_attempt(number, start, log, is_last=number == len(started)))
         for record in log:
@@ -79,13 +82,14 @@ def merge(logs: Iterable[Sequence[Record]]) -> History:
             elif isinstance(record, CheckpointRecord):
                 checkpoints[record.iteration] = record
             elif isinstance(record, FinalTestRecord):
-                test = record.metrics
+                test, documents = record.metrics, record.documents
     return History(
         attempts=attempts,
         iterations=[iterations[key] for key in sorted(iterations)],
         validations=[validations[key] for key in sorted(validations)],
         checkpoints=[checkpoints[key] for key in sorted(checkpoints)],
         test=test,
+        documents=documents,
     )
 
 

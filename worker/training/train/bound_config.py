@@ -31,7 +31,7 @@ class Placement:
 
 
 def bind(config: Any, placement: Placement) -> Any:
-    """A copy of the resolved config that runs here, with the classes of `training.train.loop`."""
+    """A copy of the resolved config that runs here, with the classes of `training.train.loop` and TableMetric."""
     config = copy.deepcopy(config)
     config["work_dir"] = str(placement.work_dir)
     config["train_cfg"]["type"] = "ExactEpochLoop"
@@ -49,6 +49,9 @@ def bind(config: Any, placement: Placement) -> Any:
         if split != "train":
             evaluator = config[f"{split}_evaluator"]
             for item in evaluator if isinstance(evaluator, list) else [evaluator]:
+                if _is_plain_coco(item):
+                    item.clear()
+                    item.update(type="TableMetric", ann_file="", grids=split == "test")
                 if "ann_file" in item:
                     item["ann_file"] = inner["ann_file"]
                 if placement.ranks > 1:
@@ -76,6 +79,16 @@ def bind(config: Any, placement: Placement) -> Any:
     hooks.pop("visualization", None)
     config["default_hooks"] = hooks
     return config
+
+
+def _is_plain_coco(evaluator: Mapping[str, Any]) -> bool:
+    """Whether it is mmdet's evaluator of boxes without settings that TableMetric, which measures the same, lacks."""
+    return (
+        evaluator.get("type") == "CocoMetric"
+        and evaluator.get("metric") in ("bbox", ["bbox"])
+        and not evaluator.get("format_only")
+        and evaluator.keys() <= {"type", "ann_file", "metric", "classwise", "format_only", "backend_args"}
+    )
 
 
 def data_workers(*, cpus: int | None = None, shared_memory_bytes: int | None = None) -> int:

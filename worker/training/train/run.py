@@ -16,7 +16,8 @@ from mmdet.utils import register_all_modules
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-import training.train.loop  # noqa: F401  registers its classes with mmengine
+import training.evaluation.metric
+import training.train.loop  # noqa: F401  both register their classes with mmengine
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.model import bundle, config, weights

@@ -7,7 +7,7 @@ from tests.support.train.judged import judged_page
 from tests.support.train.records import end, iteration, start, validation
 from training.reports.training_charts import continuations
 from training.reports.training_report import PageContent, TrainingFacts, best_validation, training_html
-from training.tracking.events import CheckpointRecord, FinalTestRecord, Record
+from training.tracking.events import CheckpointRecord, FinalTestRecord, Record, ScoredDocument
 from training.tracking.history import History, merge
 
 NAUGHTY = '<script>alert("x")</script>'
@@ -51,6 +51,21 @@ def test_precision_is_that_of_the_test_of_the_last_and_of_the_best_validation() 
     assert "test</th><td>0.500</td><td>–</td><td>–</td><td>–</td><td>0.750</td>" in rows
     assert any(row.startswith("val, epoch 2</th><td>0.125</td>") for row in rows)
     assert any(row.startswith("val, best: epoch 1</th><td>0.250</td>") for row in rows)
+
+
+def test_tables_found_and_the_documents_with_the_worst_grids_are_named() -> None:
+    found = {"table_precision_50": 0.75, "table_recall_50": 0.5, "grits_top": 0.875, "grits_loc": 0.625}
+    documents = (
+        ScoredDocument(name=NAUGHTY, grits_top=0.25, grits_loc=0.125, tables=1),
+        ScoredDocument(name="perfect", grits_top=1, grits_loc=1, tables=2),
+    )
+    tested = FinalTestRecord(time="1970-01-01T00:03:00Z", metrics=found, documents=documents)
+    page = html(FIRST, [*SECOND, tested])
+    assert "test</th><td>0.750</td><td>0.500</td><td>–</td><td>–</td><td>0.875</td><td>0.625</td>" in page
+    assert "GriTS-Top 0.250, GriTS-Loc 0.125, 1 labelled table" in page
+    assert "&lt;script&gt;" in page
+    assert "perfect" not in page
+    assert "GriTS" not in html(FIRST, SECOND)
 
 
 def test_attempts_are_told_apart_and_marked_where_they_continued() -> None:

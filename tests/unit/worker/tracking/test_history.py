@@ -10,6 +10,7 @@ from training.tracking.events import (
     CheckpointRecord,
     FinalTestRecord,
     Record,
+    ScoredDocument,
     encode,
     parse,
 )
@@ -32,6 +33,14 @@ def test_a_line_is_json_with_the_names_of_the_contract_and_is_read_back() -> Non
         "gpuMemoryBytes": None,
     }
     assert list(parse(encode(record))) == [iteration(0, 3, None)]
+
+
+def test_the_test_is_read_with_its_documents_and_from_a_log_that_has_none() -> None:
+    document = ScoredDocument(name="a", grits_top=0.5, grits_loc=0.25, tables=3)
+    tested = FinalTestRecord(time=at(0), metrics={"bbox_mAP": 0.3}, documents=(document,))
+    assert json.loads(encode(tested))["documents"] == [{"name": "a", "gritsTop": 0.5, "gritsLoc": 0.25, "tables": 3}]
+    assert list(parse(encode(tested))) == [tested]
+    assert list(parse(b'{"kind": "test", "time": "x", "metrics": {}}\n')) == [FinalTestRecord(time="x", metrics={})]
 
 
 def test_lines_that_are_cut_or_of_another_version_are_passed_over() -> None:
@@ -65,9 +74,11 @@ def test_where_attempts_overlap_the_later_one_counts() -> None:
 
 
 def test_the_test_of_the_last_attempt_counts_and_a_log_without_a_start_does_not() -> None:
-    tested = FinalTestRecord(time=at(3), metrics={"bbox_mAP": 0.3})
+    document = ScoredDocument(name="a", grits_top=0.5, grits_loc=0.25, tables=3)
+    tested = FinalTestRecord(time=at(3), metrics={"bbox_mAP": 0.3}, documents=(document,))
     history = merge([[start(0), tested, end(4, 8, "succeeded")], [iteration(9, 9, 1.0)], []])
     assert history.test == {"bbox_mAP": 0.3}
+    assert history.documents == (document,)
     assert history.iterations == []
     assert [item.result for item in history.attempts] == ["succeeded"]
     assert merge([]).iterations_per_epoch == 1

@@ -16,6 +16,7 @@ from training.train.resolved_config import Choices
 
 FACTS = DatasetFacts(classes=("table", "Cell", "header"), images={"train": 100, "val": 10, "test": 10})
 MEBIBYTE = 1024 * 1024
+COCO_METRIC = {"type": "CocoMetric", "metric": "bbox"}
 
 
 def minimal() -> dict[str, Any]:
@@ -134,6 +135,38 @@ def placement(**changes: Any) -> Placement:
             **changes,
         }
     )
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"classwise": False},
+        {"metric": ["bbox"], "format_only": False, "backend_args": None},
+    ],
+)
+def test_boxes_are_evaluated_by_our_metric_and_grids_at_the_test_alone(given: dict[str, Any]) -> None:
+    source = {**minimal(), **{f"{split}_evaluator": {**COCO_METRIC, **given} for split in ("val", "test")}}
+    resolved = resolved_config.resolve(source, FACTS, Choices())
+    bound = bound_config.bind(resolved, placement())
+    assert bound["val_evaluator"] == {"type": "TableMetric", "ann_file": "/data/val/val.json", "grids": False}
+    assert bound["test_evaluator"] == {"type": "TableMetric", "ann_file": "/data/test/test.json", "grids": True}
+    assert resolved["test_evaluator"]["type"] == "CocoMetric"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"type": "VOCMetric", "metric": "mAP"},
+        {**COCO_METRIC, "metric": ["bbox", "segm"]},
+        {**COCO_METRIC, "iou_thrs": [0.5]},
+        {**COCO_METRIC, "format_only": True, "outfile_prefix": "out"},
+    ],
+)
+def test_another_evaluator_or_one_that_is_asked_for_more_stays(given: dict[str, Any]) -> None:
+    resolved = resolved_config.resolve({**minimal(), "val_evaluator": [given]}, FACTS, Choices())
+    (evaluator,) = bound_config.bind(resolved, placement())["val_evaluator"]
+    assert given.items() <= evaluator.items()
 
 
 def test_a_bound_config_trains_here_with_the_exact_loop() -> None:

@@ -10,11 +10,20 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
+from training.evaluation.metric import TableMetric
 from training.model.metrics import detection_metrics
-from training.tracking.events import FinalTestRecord, IterationRecord, StartRecord, ValidationRecord, now
+from training.tracking.events import (
+    FinalTestRecord,
+    IterationRecord,
+    ScoredDocument,
+    StartRecord,
+    ValidationRecord,
+    now,
+)
 from training.tracking.recorder import Recorder
 from training.train.hooks.readings import learning_rate_of
 
+MAX_DOCUMENTS = 12  # of the worst, in the record of the test
 MAX_ITERATIONS = 2000  # about how many of a training's iterations are recorded, which bounds the size of its log
 
 
@@ -102,7 +111,14 @@ class MetricsHook(Hook):
         )
 
     def after_test_epoch(self, runner: Any, metrics: Mapping[str, Any] | None = None) -> None:
-        self._recorder.write(FinalTestRecord(time=now(), metrics=detection_metrics(metrics or {}, self._classes)))
+        documents = [
+            ScoredDocument(name=score.name, grits_top=score.grits_top, grits_loc=score.grits_loc, tables=score.tables)
+            for evaluator in runner.test_evaluator.metrics
+            if isinstance(evaluator, TableMetric)
+            for score in evaluator.documents.scores[:MAX_DOCUMENTS]
+        ]
+        found = detection_metrics(metrics or {}, self._classes)
+        self._recorder.write(FinalTestRecord(time=now(), metrics=found, documents=tuple(documents)))
 
 
 def _number(value: Any) -> float | None:

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from tests.support.train.records import Kept
+from training.evaluation.documents import DocumentScore, DocumentScores
+from training.evaluation.metric import TableMetric
 from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
-from training.tracking.events import IterationRecord, StartRecord
+from training.tracking.events import FinalTestRecord, IterationRecord, ScoredDocument, StartRecord
 from training.tracking.recorder import Recorder
 from training.tracking.terminal import CLEAR, StatusLine, status_text
-from training.train.hooks.metrics import MAX_ITERATIONS, MetricsHook
+from training.train.hooks.metrics import MAX_DOCUMENTS, MAX_ITERATIONS, MetricsHook
 from training.train.hooks.terminal import TerminalHook
 
 PER_EPOCH = 4
@@ -37,6 +39,7 @@ def runner(*, epochs: int = 5, per_epoch: int = PER_EPOCH, iteration: int = 0) -
         train_dataloader=range(per_epoch),
         optim_wrapper=SimpleNamespace(get_lr=lambda: {"base_lr": [], "lr": [0.02, 0.1], "momentum": [0.9]}),
         logger=logging.getLogger("of-mmengine"),
+        test_evaluator=SimpleNamespace(metrics=[object()]),
     )
 
 
@@ -93,6 +96,20 @@ def test_every_iteration_is_told_of_with_its_parts_and_times() -> None:
     }
     assert tested.kind == "test"
     assert hook.iteration == 8
+
+
+def test_the_test_names_the_documents_with_the_worst_grids() -> None:
+    kept, state = Kept(), runner()
+    evaluator = TableMetric("test.json", grids=True)
+    scores = [DocumentScore(name=f"d{n}", grits_top=n / 20, grits_loc=n / 40, tables=n) for n in range(20)]
+    evaluator.documents = DocumentScores(scores=scores)
+    state.test_evaluator.metrics.append(evaluator)
+    metrics_hook(kept, Clock()).after_test_epoch(state, {"coco/bbox_mAP": 0.5, "coco/grits_top": 0.25})
+    (tested,) = kept.records
+    assert isinstance(tested, FinalTestRecord)
+    assert tested.metrics == {"bbox_mAP": 0.5, "grits_top": 0.25}
+    assert len(tested.documents) == MAX_DOCUMENTS
+    assert tested.documents[1] == ScoredDocument(name="d1", grits_top=0.05, grits_loc=0.025, tables=1)
 
 
 def test_of_a_long_training_every_so_manyth_iteration_is_told_and_the_last_of_an_epoch() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from training.geometry import Box
-from training.infer.table_axis import Interval, Lines, Span, centred, find_lines, guess_spans
+from training.tables.axis import Interval, Lines, Span, centred, find_lines, guess_spans
 
 STRIP_PX = 64
 MOSTLY = 0.5  # a box with more than this fraction in another one is inside it, or its duplicate

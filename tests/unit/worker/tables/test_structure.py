@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training.geometry import Box, union
-from training.infer.table_structure import GridCell, distinct, find_structure, share
+from training.tables.structure import GridCell, distinct, find_structure, share
 
 JITTER_PX = 2.0  # a tenth of the smallest cell
 Place = tuple[int, int, int, int]  # row, column, rowspan, colspan

@@ -1,0 +1,1 @@
+"""Tables from detected boxes: which cells and headers are in which table, and in which rows and columns."""
