@@ -60,8 +60,8 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 	hack/images/build.sh
 
 ##@ Benchmarks
-.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-learn
-bench: bench-preprocess bench-train bench-upload bench-variants bench-learn ## All benchmarks (docs/benchmarks.md)
+.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn
+bench: bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn ## All benchmarks (docs/benchmarks.md)
 
 bench-preprocess: venv ## Preprocess against the bare renderer and a naive script (BENCH=--quick is short, BENCH=--help lists the options)
 	PYTHONPATH=. .venv/bin/python -m hack.bench.preprocess $(BENCH)
@@ -74,6 +74,9 @@ bench-upload: venv ## What the upload of a 500 MB checkpoint costs the training:
 
 bench-variants: venv ## What could make an iteration faster, and whether it does: minutes
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.variants $(BENCH)
+
+bench-dense-pages: venv ## What the labels of a dense page take when they are assigned to anchors: a minute
+	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.dense_pages $(BENCH)
 
 bench-learn: venv ## What the small config learns from the demo's corpus: ten minutes
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.learn $(BENCH)
