@@ -18,12 +18,12 @@ from hack.bench.train import CONFIG, Training, prepare, table
 from hack.s3.server import running_s3_server
 
 VARIANTS = {
-    "channels last": ("custom_hooks.0.channels_last=True",),
-    "a data worker, made anew each epoch": ("train_dataloader.num_workers=1",),
-    "pages that are decoded in no time": ("custom_hooks.0.cached_pages=True",),
+    "channels last": ("--cfg-options", "custom_hooks.0.channels_last=True"),
+    "a data worker, made anew each epoch": ("--cfg-options", "train_dataloader.num_workers=1"),
+    "pages that are decoded in no time": ("--cfg-options", "custom_hooks.0.cached_pages=True"),
 }
 
-ON_A_GPU = {"AMP in bfloat16": ("optim_wrapper.type=AmpOptimWrapper", "optim_wrapper.dtype=bfloat16")}
+ON_A_GPU = {"mixed precision, bfloat16": ("--amp", "bf16"), "mixed precision, float16": ("--amp", "fp16")}
 
 
 def main() -> None:
@@ -38,10 +38,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name, running_s3_server() as server:
         bench = prepare(Path(name), pages=options.pages, epochs=options.epochs, server=server)
         for repetition in range(options.repetitions):
-            for number, (title, settings) in enumerate(variants.items()):
+            for number, (title, arguments) in enumerate(variants.items()):
                 say(f"{title}: {repetition + 1} of {options.repetitions}")
-                more = ("--cfg-options", *settings) if settings else ()
-                runs.setdefault(title, []).append(bench.ours(f"{number}", *more))
+                runs.setdefault(title, []).append(bench.ours(f"{number}", *arguments))
     text = (
         f"{machine_name()}, {CONFIG}, {options.repetitions} repetitions, load average at the end "
         f"{os.getloadavg()[0]:.1f}; `make bench-variants BENCH='{' '.join(sys.argv[1:])}'`.\n\n"
