@@ -1,5 +1,6 @@
 """Several processes that train together: on one node, on two, stopped, killed, and continued by another number."""
 
+import json
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 import torch
 
 from tests.support.made_once import made_once
+from tests.support.train.buffers_record import digest
 from tests.support.train.place import ITERATIONS_PER_EPOCH, Place, differing
 from training.train import command as train
 
@@ -81,7 +83,11 @@ def together(tmp_path_factory: pytest.TempPathFactory, straight: Place) -> Place
     """Two epochs by two processes that nobody interrupts."""
 
     def train_together(root: Path) -> None:
-        finish(start(replace(straight, root=root), *two_ranks()))
+        config = root / "recorded.py"
+        hook = {"type": "BuffersRecord", "folder": str(root / "buffers")}
+        imports = {"imports": ["tests.support.train.buffers_record"]}
+        config.write_text(f"_base_ = [{str(straight.config)!r}]\ncustom_imports = {imports}\ncustom_hooks = [{hook}]\n")
+        finish(start(replace(straight, root=root, config=config), *two_ranks()))
 
     return replace(straight, root=made_once(tmp_path_factory, "together", train_together))
 
@@ -112,6 +118,33 @@ def test_a_stop_ends_all_ranks_at_the_same_iteration_and_they_continue_to_the_ve
     assert place.termination()["exitCode"] == 143
     finish(start(place, "--resume-from", "auto", *two_ranks()))
     assert differing(place.weights(), together.weights()) == []
+
+
+def test_both_ranks_evaluate_the_statistics_that_are_published(together: Place) -> None:
+    folder = together.root / "buffers"
+    seen = {path.name: path.read_text() for path in folder.iterdir()}
+    assert seen["train-0-0"] != seen["train-0-1"]
+    assert seen["val-1-0"] == seen["val-1-1"]
+    assert seen["val-2-0"] == seen["val-2-1"]
+    assert seen["test-2-0"] == seen["test-2-1"] == digest(together.weights())
+    checkpoint = torch.load(together.checkpoints / "epoch_1.pth", weights_only=True)
+    assert seen["val-1-0"] == digest(checkpoint["state_dict"])
+
+
+def test_the_learning_rate_follows_the_number_of_ranks_between_epochs(place: Place, straight: Place) -> None:
+    scaled = ("--cfg-options", "auto_scale_lr.enable=True", "auto_scale_lr.base_batch_size=2")
+    checkpoint = str(straight.checkpoints / "epoch_1.pth")  # of steps of 2 pages, so that scaling changed nothing
+    errors = finish(start(place, "--resume-from", checkpoint, "--processes", "2", *scaled))
+    fresh = replace(place, root=place.root / "fresh")
+    fresh.root.mkdir()
+    finish(start(fresh, "--processes", "2", *scaled))
+    rates = []
+    for at in (place, fresh):
+        lines = (at.root / "work" / "logs" / "metrics.jsonl").read_text().splitlines()
+        found = {record["iteration"]: record for record in map(json.loads, lines) if record["kind"] == "iteration"}
+        rates.append(found[max(found)]["learningRate"])
+    assert rates == pytest.approx([2 * 0.1 * 0.004] * 2)  # the second epoch's
+    assert "the optimizer continues with lr" in errors
 
 
 def test_another_number_of_ranks_continues_between_epochs(place: Place, together: Place) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import shutil
 import signal
 import subprocess
@@ -113,6 +114,29 @@ def test_a_config_without_a_schedule_is_continued(place: Place) -> None:
     assert place.manifest()["epochs"] == 2
     assert train.main(place.arguments("--resume-from", "auto", epochs=3)) == 64
     assert "was trained without param_scheduler" in place.termination()["message"]
+
+
+def test_changed_settings_of_the_optimizer_are_applied_and_another_optimizer_or_schedule_is_refused(
+    straight: Place, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    resume = ("--resume-from", str(straight.checkpoints / "epoch_1.pth"), "--cfg-options")
+    for option, sentence in (
+        ("optim_wrapper.optimizer.type=SGD", "was trained with optimizer AdamW instead of SGD;"),
+        ("param_scheduler.1.gamma=0.5", "was trained with param_scheduler.1.gamma 0.1 instead of 0.5;"),
+    ):
+        assert train.main(place.arguments(*resume, option)) == 64
+        assert sentence in place.termination()["message"]
+    options = ("lr=0.008", "weight_decay=0.25", "betas=(0.5,0.75)")
+    assert train.main(place.arguments(*resume, *(f"optim_wrapper.optimizer.{option}" for option in options))) == 0
+    (line,) = [text for text in caplog.messages if text.startswith("the optimizer continues with")]
+    assert "weight_decay 0.25 instead of 0.0001" in line
+    checkpoint = torch.load(place.checkpoints / "epoch_2.pth", weights_only=True)
+    (group,) = checkpoint["optimizer"]["param_groups"]
+    # The second epoch's learning rate is a tenth of the first's.
+    assert group["lr"] == pytest.approx(0.0008)
+    assert (group["initial_lr"], group["weight_decay"], group["betas"]) == (0.008, 0.25, (0.5, 0.75))
+    assert checkpoint["param_schedulers"][1]["base_values"] == [0.008]
 
 
 def test_a_stop_waits_for_the_step_towards_which_gradients_accumulate(place: Place) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from training.dataset.split import SPLITS
-from training.model.config import innermost_dataset
-from training.process.container import available_cpus
+from training.errors import ConfigError
+from training.model.config import dicts_in, innermost_dataset
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  through which data workers hand over images
+WORKER_BYTES = 128 * 1024 * 1024  # of it, for each data worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,17 @@ class Placement:
 
 
 def bind(config: Any, placement: Placement) -> Any:
-    """A copy of the resolved config that runs here, with the classes of `training.train.loop`."""
+    """A copy of the resolved config that runs here, with the classes of `training.train.loop` and of
+    `training.train.network`. Raises ConfigError if this machine cannot compute in the config's precision.
+    """
     config = copy.deepcopy(config)
+    for part in dicts_in(config["model"]):
+        if part.get("type") == "MaxIoUAssigner":
+            part["type"] = "ChunkedMaxIoUAssigner"
+    if not placement.has_gpu:
+        _bind_precision_to_cpu(config["optim_wrapper"])
+    # Left to `training.train.network.arithmetic`: mmengine fails where an operator has no deterministic variant.
+    config["randomness"]["deterministic"] = False
     config["work_dir"] = str(placement.work_dir)
     config["train_cfg"]["type"] = "ExactEpochLoop"
     config["train_cfg"]["validate_first"] = placement.validate_first
@@ -44,6 +54,7 @@ def bind(config: Any, placement: Placement) -> Any:
         loader["num_workers"] = min(int(loader.get("num_workers", 0)), placement.max_data_workers)
         # ExactEpochLoop needs data workers that end with the epoch.
         loader["persistent_workers"] = False
+        loader["pin_memory"] = placement.has_gpu
         if loader["num_workers"] == 0:
             loader.pop("prefetch_factor", None)
         if split != "train":
@@ -78,15 +89,26 @@ def bind(config: Any, placement: Placement) -> Any:
     return config
 
 
-def data_workers(*, cpus: int | None = None, shared_memory_bytes: int | None = None) -> int:
-    """How many data workers fit on this machine: one core is left to the training, each worker needs 128 MiB of
-    /dev/shm.
+def _bind_precision_to_cpu(optim_wrapper: dict[str, Any]) -> None:
+    if optim_wrapper.get("type") != "AmpOptimWrapper":
+        return
+    if optim_wrapper.pop("dtype", None) != "bfloat16":
+        raise ConfigError("Training in float16 needs a GPU, and none is visible; on a CPU take --amp bf16, or off.")
+    optim_wrapper.pop("loss_scale", None)
+    optim_wrapper["type"] = "CPUBfloat16OptimWrapper"
 
-    A pod without a memory volume at /dev/shm has 64 MiB there, in which data workers crash: it gets none.
+
+def shared_memory_bytes() -> int:
+    """How much of /dev/shm is free."""
+    usage = os.statvfs(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None
+    return usage.f_bavail * usage.f_frsize if usage else 0
+
+
+def data_workers(*, cpus: int, shared_memory_bytes: int, ranks: int = 1, has_gpu: bool = False) -> int:
+    """How many data workers each of the ranks on a node can have: one of a rank's CPUs is left to its training, each
+    worker needs 128 MiB of /dev/shm.
+
+    With a GPU it is at least one: the training often waits for its GPU, and then its CPU is free. A pod without a
+    memory volume at /dev/shm has 64 MiB there, in which data workers crash: it gets none.
     """
-    if cpus is None:
-        cpus = available_cpus()
-    if shared_memory_bytes is None:
-        usage = os.statvfs(SHARED_MEMORY) if SHARED_MEMORY.is_dir() else None
-        shared_memory_bytes = usage.f_bavail * usage.f_frsize if usage else 0
-    return max(0, min(cpus - 1, shared_memory_bytes // (128 * 1024 * 1024)))
+    return min(max(cpus // ranks - 1, int(has_gpu)), shared_memory_bytes // WORKER_BYTES // ranks)

@@ -25,6 +25,7 @@ from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
 from training.progress.termination import failed_message, model_message, node_message, write_termination
 from training.storage.uri import open_parent, open_storage
+from training.train import resolved_config
 from training.train.checkpoints.checkpoint import CheckpointInterval, Retention
 from training.train.distributed.topology import Topology
 from training.train.plan import RESUME_AUTO, STOP_DEADLINE_S, TrainingPlan
@@ -50,6 +51,7 @@ class Options:
     retention: Retention
     processes: int | None
     seed: int
+    amp: str
     config_options: tuple[str, ...]
     verbose: bool
 
@@ -123,6 +125,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of all random numbers (default: 0)")
     parser.add_argument(
+        "--amp",
+        choices=resolved_config.AMP,
+        default="off",
+        help="mixed precision: bf16, or fp16 for GPUs without it (default: %(default)s, which leaves it to the config)",
+    )
+    parser.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="NAME=VALUE", help="override settings of the config"
     )
     parser.add_boolean("--verbose", description="log more, and print a traceback with every failure")
@@ -146,6 +154,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         retention=Retention(last=found.keep_last, best=found.keep_best),
         processes=found.processes,
         seed=found.seed,
+        amp=found.amp,
         config_options=tuple(found.cfg_options),
         verbose=found.verbose,
     )
@@ -181,6 +190,7 @@ def prepare(options: Options) -> TrainingPlan:
         resume_from=options.resume_from,
         epochs=options.epochs,
         seed=options.seed,
+        amp=options.amp,
         demo=options.demo,
         interval=options.interval,
         retention=options.retention,

@@ -26,6 +26,7 @@ class TrainingPlan:
     resume_from: str | None  # path or URI of a checkpoint, or RESUME_AUTO
     epochs: int | None  # None: those of the config
     seed: int
+    amp: str  # one of training.train.resolved_config.AMP
     demo: bool
     interval: CheckpointInterval
     retention: Retention

@@ -4,6 +4,7 @@ It says what is trained and nothing about where. Its text is published beside th
 """
 
 import copy
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,15 @@ from training.dataset.training_set import DatasetFacts
 from training.errors import ConfigError
 from training.model.config import check_classes, dicts_in, innermost_dataset
 
+logger = logging.getLogger(__name__)
 EPOCH_STEPS = (0.80, 0.95)  # the learning rate falls after these fractions of the epochs
 LONGEST_WARMUP = 1 / 3  # at most this fraction of all iterations
+# Mixed precision: settings of AmpOptimWrapper. bfloat16 reaches as far as float32, so that no loss need be scaled.
+AMP: dict[str, dict[str, Any]] = {
+    "off": {},
+    "bf16": {"dtype": "bfloat16", "loss_scale": {"enabled": False}},
+    "fp16": {"dtype": "float16", "loss_scale": "dynamic"},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +32,7 @@ class Choices:
     seed: int = 0
     base_weights: bool = False
     ranks: int = 1
+    amp: str = "off"  # one of AMP; "off" leaves the config's optim_wrapper as it is
 
 
 def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
@@ -44,7 +53,11 @@ def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
     for split, kind in (("val", "ValLoop"), ("test", "TestLoop")):
         config[f"{split}_cfg"] = config.get(f"{split}_cfg") or {"type": kind}
     _set_epochs(config, dataset, choices)
-    config["randomness"] = {"seed": choices.seed, "deterministic": False}
+    deterministic = bool((config.get("randomness") or {}).get("deterministic"))
+    config["randomness"] = {"seed": choices.seed, "deterministic": deterministic}
+    _set_precision(config["optim_wrapper"], choices.amp)
+    if config.get("load_from"):
+        logger.warning("the config's load_from is ignored: base weights come from --load-from alone")
     config["load_from"] = None
     config["resume"] = False
     config["launcher"] = "none"
@@ -81,9 +94,17 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
 
 
 def milestones(epochs: int) -> list[int]:
-    """The epochs after which the learning rate falls: 80 % and 95 % of all, but different ones (for 20: 16, 19)."""
-    first = max(1, round(epochs * EPOCH_STEPS[0]))
-    return [first, max(first + 1, round(epochs * EPOCH_STEPS[1]))]
+    """The epochs after which the learning rate falls: 80 % and 95 % of all (for 20: 16, 19), but never the last."""
+    return sorted({min(round(epochs * step), epochs - 1) for step in EPOCH_STEPS} - {0})
+
+
+def _set_precision(optim_wrapper: dict[str, Any], amp: str) -> None:
+    if amp == "off":
+        return
+    kind = optim_wrapper.get("type", "OptimWrapper")
+    if kind not in ("OptimWrapper", "AmpOptimWrapper"):
+        raise ConfigError(f"--amp {amp} needs an OptimWrapper, and the config has {kind}; leave --amp out.")
+    optim_wrapper.update(type="AmpOptimWrapper", **AMP[amp])
 
 
 def _evaluator(evaluator: Any, annotation_file: str) -> Any:
@@ -97,6 +118,15 @@ def _evaluator(evaluator: Any, annotation_file: str) -> Any:
 
 def _forget_remote_weights(part: dict[str, Any]) -> None:
     """Remove a download of pretrained weights: base weights come from --load-from alone, without Internet access."""
-    init = part.get("init_cfg")
-    if isinstance(init, dict) and init.get("type") == "Pretrained":
-        part["init_cfg"] = None
+    given = part.get("init_cfg")
+    steps = given if isinstance(given, list | tuple) else [given]
+    kept = [step for step in steps if not (isinstance(step, dict) and step.get("type") == "Pretrained")]
+    if len(kept) < len(steps):
+        part["init_cfg"] = kept or None
+    fetches = len(kept) < len(steps)
+    if part.get("pretrained"):  # the same in configs of older versions
+        part["pretrained"], fetches = None, True
+    if fetches:
+        logger.warning(
+            "the pretrained weights of %s are not fetched: base weights come from --load-from alone", part.get("type")
+        )

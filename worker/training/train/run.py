@@ -16,7 +16,8 @@ from mmdet.utils import register_all_modules
 from mmengine.config import DictAction
 from mmengine.runner import Runner
 
-import training.train.loop  # noqa: F401  registers its classes with mmengine
+import training.train.loop
+import training.train.network  # noqa: F401  both register their classes with mmengine
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.model import bundle, config, weights
@@ -34,9 +35,11 @@ from training.train.checkpoints.writer import CheckpointWriter
 from training.train.distributed.collectives import from_main, join, meeting_point
 from training.train.distributed.launch import Followers
 from training.train.distributed.topology import Topology
+from training.train.hooks.buffers import BuffersHook
 from training.train.hooks.checkpoint import CheckpointHook
 from training.train.hooks.divergence import LossHook
 from training.train.hooks.progress import ProgressHook
+from training.train.hooks.resumed_optimizer import ResumedOptimizerHook
 from training.train.hooks.stop import StopHook
 from training.train.observer import Observer
 from training.train.plan import STOP_DEADLINE_S, TrainingPlan
@@ -187,7 +190,9 @@ def _resolve(loaded: Any, plan: TrainingPlan, topology: Topology, *, base_weight
     epochs = plan.epochs
     if plan.demo:
         epochs = min(epochs or 1, 2)
-    choices = resolved_config.Choices(epochs=epochs, seed=plan.seed, base_weights=base_weights, ranks=topology.ranks)
+    choices = resolved_config.Choices(
+        epochs=epochs, seed=plan.seed, base_weights=base_weights, ranks=topology.ranks, amp=plan.amp
+    )
     resolved = resolved_config.resolve(loaded, plan.dataset.facts, choices)
     text = config.text(resolved)
     identity = bundle.Training(
@@ -260,6 +265,8 @@ def _build(
         progress,
         checkpoint,
         StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
+        BuffersHook(),
+        ResumedOptimizerHook(),
         *observer.hooks(
             reporter,
             training_id=start.training_id,

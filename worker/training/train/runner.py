@@ -1,5 +1,6 @@
 """Builds mmengine's Runner, checks that it fits this machine, prepares its start, and writes the trained weights."""
 
+import json
 import logging
 import os
 import shutil
@@ -18,11 +19,13 @@ from mmengine.runner import Runner
 
 from training.errors import ConfigError
 from training.model import weights
-from training.process.container import container_memory
+from training.process.container import available_cpus, container_memory
 from training.train import bound_config
 from training.train.capacity import Need, check_room, optimizer_states
 from training.train.distributed.collectives import from_main
 from training.train.distributed.topology import Topology
+from training.train.network import arithmetic
+from training.train.network.float32 import keep_in_float32
 from training.train.plan import TrainingPlan
 from training.train.resume_position import Settings, resumed_iteration
 from training.train.starting_point import Start
@@ -33,13 +36,14 @@ logger = logging.getLogger(__name__)
 def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topology) -> Runner:
     """The runner of this rank, which will load the start's file itself. Raises ConfigError if it cannot be built."""
     has_gpu = torch.cuda.is_available()
+    arithmetic.set_up(deterministic=resolved["randomness"]["deterministic"], has_gpu=has_gpu)
     bound = bound_config.bind(
         resolved,
         bound_config.Placement(
             work_dir=plan.work_dir,
             image_folders=plan.dataset.image_folders,
             annotation_files=plan.dataset.annotation_files,
-            max_data_workers=bound_config.data_workers() // topology.processes,
+            max_data_workers=_data_workers(resolved, topology, has_gpu=has_gpu),
             validate_first=start.is_resumed and not start.metrics,
             ranks=topology.ranks,
             has_gpu=has_gpu,
@@ -55,9 +59,29 @@ def build_runner(plan: TrainingPlan, resolved: Any, start: Start, topology: Topo
     else:
         logger.warning("no GPU is visible: training on the CPU with %d threads", torch.get_num_threads())
     try:
-        return Runner.from_cfg(bound)
+        runner = Runner.from_cfg(bound)
     except (KeyError, TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"The config {plan.config_file.name} builds no network: {error}") from error
+    keep_in_float32(runner.model)
+    return runner
+
+
+def _data_workers(resolved: Any, topology: Topology, *, has_gpu: bool) -> int:
+    """How many data workers this rank can have; logs how many that leaves of those that the config asks for."""
+    cpus, shared_memory_bytes = available_cpus(), bound_config.shared_memory_bytes()
+    most = bound_config.data_workers(
+        cpus=cpus, shared_memory_bytes=shared_memory_bytes, ranks=topology.processes, has_gpu=has_gpu
+    )
+    wanted = int(resolved["train_dataloader"].get("num_workers", 0))
+    logger.info(
+        "%d data workers a rank; the config asks for %d, and this node has %d ranks, %d CPUs, %d MiB of /dev/shm",
+        min(wanted, most),
+        wanted,
+        topology.processes,
+        cpus,
+        shared_memory_bytes >> 20,
+    )
+    return most
 
 
 def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> None:
@@ -78,12 +102,19 @@ def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> No
 
 
 def settings_of(plan: TrainingPlan, runner: Runner, topology: Topology) -> Settings:
-    """The settings on which the meaning of an iteration number depends."""
+    """The settings on which the state in a checkpoint depends."""
+
+    def plain(name: str) -> Any:
+        return json.loads(json.dumps(runner.cfg.to_dict().get(name), default=str))
+
     return Settings(
         seed=plan.seed,
         demo=plan.demo,
         batch_size=runner.train_dataloader.batch_sampler.batch_size * topology.ranks,
         iterations_per_epoch=len(runner.train_dataloader),
+        epochs=runner.max_epochs,
+        optim_wrapper=plain("optim_wrapper"),
+        param_scheduler=plain("param_scheduler"),
     )
 
 
@@ -115,7 +146,7 @@ def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Setti
     """The iteration, as this runner counts, at which the training resumes from a checkpoint of this content."""
     has_schedule = runner.param_schedulers is not None
     weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
-    return resumed_iteration(content["meta"], settings, epochs=runner.max_epochs, what=what)
+    return resumed_iteration(content["meta"], settings, what=what)
 
 
 def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:

@@ -21,6 +21,7 @@ def test_little_has_to_be_said() -> None:
     assert options.load_from is None
     assert options.resume_from is None
     assert options.seed == 0
+    assert options.amp == "off"
 
 
 def test_every_option_is_heard() -> None:
@@ -28,12 +29,13 @@ def test_every_option_is_heard() -> None:
         [
             *REQUIRED,
             *("--load-from", "s3://b/base.pth", "--resume-from", "auto", "--config", "mine.py", "--num-epoch", "3"),
-            *("--demo", "True", "--checkpoint-output", "s3://b/c", "--seed", "5"),
+            *("--demo", "True", "--checkpoint-output", "s3://b/c", "--seed", "5", "--amp", "bf16"),
             *("--cfg-options", "a.b=1", "c=[1,2]"),
         ]
     )
     assert (options.load_from, options.resume_from, options.config) == ("s3://b/base.pth", "auto", "mine.py")
     assert (options.epochs, options.demo, options.checkpoint_output, options.seed) == (3, True, "s3://b/c", 5)
+    assert options.amp == "bf16"
     assert options.config_options == ("a.b=1", "c=[1,2]")
 
 

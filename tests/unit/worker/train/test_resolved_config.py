@@ -64,9 +64,65 @@ def test_classes_are_evaluated_one_by_one_unless_the_config_says_otherwise(
     assert evaluator["ann_file"] == "val/val.json"
 
 
-def test_nothing_is_fetched_from_the_network() -> None:
-    resolved = resolved_config.resolve(minimal(), FACTS, Choices())
-    assert resolved["model"]["backbone"]["init_cfg"] is None
+PRETRAINED = {"type": "Pretrained", "checkpoint": "torchvision://resnet50"}
+KAIMING = {"type": "Kaiming", "layer": "Conv2d"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({"init_cfg": PRETRAINED}, {"init_cfg": None}),
+        ({"init_cfg": [PRETRAINED]}, {"init_cfg": None}),
+        ({"init_cfg": [KAIMING, PRETRAINED]}, {"init_cfg": [KAIMING]}),
+        ({"pretrained": "torchvision://resnet50"}, {"pretrained": None}),
+    ],
+)
+def test_nothing_is_fetched_from_the_network_and_the_log_says_so(
+    given: dict[str, Any], kept: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    source = {**minimal(), "load_from": "https://models/base.pth"}
+    source["model"]["backbone"] = {"type": "HRNet", **given}
+    resolved = resolved_config.resolve(source, FACTS, Choices())
+    assert resolved["model"]["backbone"] == {"type": "HRNet", **kept}
+    assert resolved["load_from"] is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "the config's load_from is ignored: base weights come from --load-from alone",
+        "the pretrained weights of HRNet are not fetched: base weights come from --load-from alone",
+    ]
+
+
+@pytest.mark.parametrize("given", [{"init_cfg": [KAIMING]}, {"init_cfg": KAIMING}, {"pretrained": None}, {}])
+def test_what_fetches_nothing_stays(given: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    source = minimal()
+    source["model"]["backbone"] = dict(given)
+    assert resolved_config.resolve(source, FACTS, Choices())["model"]["backbone"] == given
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("given", "kept"), [({}, False), ({"randomness": {"deterministic": True}}, True)])
+def test_a_deterministic_training_can_be_asked_for(given: dict[str, Any], kept: bool) -> None:
+    resolved = resolved_config.resolve({**minimal(), **given}, FACTS, Choices(seed=7))
+    assert resolved["randomness"] == {"seed": 7, "deterministic": kept}
+
+
+@pytest.mark.parametrize(
+    ("amp", "wrapper"),
+    [
+        ("off", {"accumulative_counts": 2}),
+        ("bf16", {"type": "AmpOptimWrapper", "dtype": "bfloat16", "loss_scale": {"enabled": False}}),
+        ("fp16", {"type": "AmpOptimWrapper", "dtype": "float16", "loss_scale": "dynamic"}),
+    ],
+)
+def test_mixed_precision_is_a_matter_of_mmengines_own_optim_wrapper(amp: str, wrapper: dict[str, Any]) -> None:
+    source = {**minimal(), "optim_wrapper": {"accumulative_counts": 2}}
+    resolved = resolved_config.resolve(source, FACTS, Choices(amp=amp))
+    assert resolved["optim_wrapper"] == {"accumulative_counts": 2, **wrapper}
+
+
+def test_mixed_precision_is_refused_for_another_optim_wrapper() -> None:
+    source = {**minimal(), "optim_wrapper": {"type": "ApexOptimWrapper"}}
+    with pytest.raises(ConfigError, match="--amp fp16 needs an OptimWrapper, and the config has ApexOptimWrapper"):
+        resolved_config.resolve(source, FACTS, Choices(amp="fp16"))
 
 
 @pytest.mark.parametrize(("base_weights", "norm_eval"), [(True, True), (False, False)])
@@ -76,7 +132,7 @@ def test_statistics_are_kept_only_where_base_weights_bring_them(base_weights: bo
 
 
 @pytest.mark.parametrize(
-    ("epochs", "steps"), [(1, [1, 2]), (2, [2, 3]), (5, [4, 5]), (8, [6, 8]), (20, [16, 19]), (100, [80, 95])]
+    ("epochs", "steps"), [(1, []), (2, [1]), (5, [4]), (8, [6, 7]), (10, [8, 9]), (20, [16, 19]), (100, [80, 95])]
 )
 def test_the_learning_rate_falls_at_80_and_95_percent_of_the_epochs(epochs: int, steps: list[int]) -> None:
     resolved = resolved_config.resolve(minimal(), FACTS, Choices(epochs=epochs))
@@ -155,14 +211,60 @@ def test_a_bound_config_trains_here_with_the_exact_loop() -> None:
     assert bound["default_hooks"]["checkpoint"] is None
 
 
+def test_a_bound_config_assigns_labels_in_chunks_and_the_published_one_is_mmdetections_own() -> None:
+    source = minimal()
+    source["model"]["train_cfg"] = {"rcnn": [{"assigner": {"type": "MaxIoUAssigner", "pos_iou_thr": 0.5}}]}
+    resolved = resolved_config.resolve(source, FACTS, Choices())
+    bound = bound_config.bind(resolved, placement())
+    assert resolved["model"]["train_cfg"] == source["model"]["train_cfg"]
+    assert bound["model"]["train_cfg"]["rcnn"][0]["assigner"] == {"type": "ChunkedMaxIoUAssigner", "pos_iou_thr": 0.5}
+
+
 @pytest.mark.parametrize(
-    ("cpus", "shared_memory_bytes", "workers"),
-    [(1, 1024 * MEBIBYTE, 0), (2, 1024 * MEBIBYTE, 1), (16, 1024 * MEBIBYTE, 8), (16, 64 * MEBIBYTE, 0)],
+    ("amp", "has_gpu", "kind"),
+    [
+        ("bf16", True, "AmpOptimWrapper"),
+        ("fp16", True, "AmpOptimWrapper"),
+        ("bf16", False, "CPUBfloat16OptimWrapper"),
+        ("off", False, None),
+    ],
 )
-def test_data_workers_leave_a_core_free_and_need_shared_memory(
-    cpus: int, shared_memory_bytes: int, workers: int
+def test_mixed_precision_is_bound_to_the_device(amp: str, has_gpu: bool, kind: str | None) -> None:
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(amp=amp))
+    bound = bound_config.bind(resolved, placement(has_gpu=has_gpu))
+    assert bound["optim_wrapper"].get("type") == kind
+    assert bound["train_dataloader"]["pin_memory"] is has_gpu
+
+
+def test_float16_is_refused_on_a_cpu() -> None:
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(amp="fp16"))
+    with pytest.raises(ConfigError, match="float16 needs a GPU, and none is visible; on a CPU take --amp bf16"):
+        bound_config.bind(resolved, placement())
+
+
+@pytest.mark.parametrize(
+    ("cpus", "shared_memory_mebibytes", "ranks", "has_gpu", "workers"),
+    [
+        (1, 1024, 1, False, 0),
+        (2, 1024, 1, False, 1),
+        (16, 1024, 1, False, 8),
+        (16, 64, 1, False, 0),
+        (8, 4096, 2, False, 3),
+        (4, 4096, 4, False, 0),
+        (4, 4096, 4, True, 1),
+        (2, 4096, 4, True, 1),
+        (32, 4096, 4, True, 7),
+        (32, 1024, 4, True, 2),
+        (4, 64, 4, True, 0),
+    ],
+)
+def test_data_workers_leave_each_rank_a_core_and_need_shared_memory(
+    cpus: int, shared_memory_mebibytes: int, ranks: int, has_gpu: bool, workers: int
 ) -> None:
-    assert bound_config.data_workers(cpus=cpus, shared_memory_bytes=shared_memory_bytes) == workers
+    found = bound_config.data_workers(
+        cpus=cpus, shared_memory_bytes=shared_memory_mebibytes * MEBIBYTE, ranks=ranks, has_gpu=has_gpu
+    )
+    assert found == workers
 
 
 def test_a_config_is_found_by_name_with_or_without_its_suffix_or_by_path(tmp_path: Path) -> None:
