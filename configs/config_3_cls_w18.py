@@ -2,7 +2,8 @@
 
 The default of `--config`. An ordinary mmdetection 3.x config; the trainer fills in the rest: where the images lie, the classes, the
 number of epochs, the seed, and the learning-rate steps at 80 % and 95 % of the epochs. Pages are rendered at 120 dpi, about 992 x 1403
-pixels for A4. Nothing is fetched from the network: base weights come from `--load-from` or not at all.
+pixels for A4. Nothing is fetched from the network: base weights come from `--load-from` (docs/base-weights.md) or not at all; then
+`without_base_weights`, at the end, is merged over the rest.
 
 The network is that of mmdetection's hrnet/cascade-rcnn_hrnetv2p-w18-20e (Wang et al., "Deep High-Resolution Representation Learning",
 arXiv:1908.07919; Cai and Vasconcelos, "Cascade R-CNN", arXiv:1906.09756) with anchors for what is long and thin on a page, one box
@@ -56,8 +57,8 @@ model = dict(
     ),
     backbone=dict(
         type="HRNet",
-        # Batches of one page say nothing about statistics, so those of the base weights are kept. Without base weights there are none
-        # to keep: the trainer then turns this off.
+        # Batches of one page say nothing about statistics, so those of the base weights are kept. Where they bring none, the trainer
+        # turns this off.
         norm_eval=True,
         extra=dict(
             stage1=dict(num_modules=1, num_branches=1, block="BOTTLENECK", num_blocks=(4,), num_channels=(64,)),
@@ -190,6 +191,25 @@ param_scheduler = [
     dict(type="LinearLR", start_factor=1.0 / 3, by_epoch=False, begin=0, end=500),
     dict(type="MultiStepLR", by_epoch=True, begin=0, end=20, milestones=[16, 19], gamma=0.1),
 ]
+
+# What learns from random weights, where the above, meant for base weights, learns nothing (He et al., "Rethinking ImageNet
+# Pre-training", arXiv:1811.08883: batch normalization must learn, the warm-up be longer, and the training several times as long; for
+# the last use --num-epoch). It changes no tensor of the network, so that the model can be the base weights of the next training.
+without_base_weights = dict(
+    # A step sees one page a GPU: statistics are averaged over some 50 pages instead of 10, and over the GPUs of a step.
+    model=dict(backbone=dict(norm_eval=False, norm_cfg=dict(type="BN", momentum=0.02))),
+    sync_bn="torch",
+    optim_wrapper=dict(
+        optimizer=dict(_delete_=True, type="AdamW", lr=1e-4, weight_decay=0.05),
+        paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+    ),
+    # AdamW's steps do not grow with the number of images.
+    auto_scale_lr=dict(enable=False),
+    param_scheduler=[
+        dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=1000),
+        dict(type="MultiStepLR", by_epoch=True, begin=0, end=20, milestones=[16, 19], gamma=0.1),
+    ],
+)
 
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

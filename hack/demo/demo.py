@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from hack.demo import result
 from hack.documents import corpus
 from hack.s3.bucket import ensure_bucket
 from training.storage.uri import open_storage
@@ -45,6 +46,11 @@ def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
 
+def is_local() -> bool:
+    """Whether this is the local cluster, whose GPUs are stand-ins without hardware."""
+    return os.environ.get("CLUSTER", "local") == "local"
+
+
 def documents_folder(text: str) -> Path:
     """A folder of the user's own, if it holds what a run reads."""
     folder = Path(text)
@@ -57,7 +63,7 @@ def documents_folder(text: str) -> Path:
 
 
 def trainingrun(source: Path | None) -> dict[str, Any]:
-    """The example, with this S3; for documents of the user's own, with a name and folders of their own."""
+    """The example, with this S3 and device; for documents of the user's own, with a name and folders of their own."""
     run: dict[str, Any] = yaml.safe_load(EXAMPLE.read_text())
     storage, dataset, training = (run["spec"][part] for part in ("storage", "dataset", "training"))
     if source is not None:
@@ -69,6 +75,8 @@ def trainingrun(source: Path | None) -> dict[str, Any]:
     training["modelOutput"] = training["modelOutput"].replace(f"s3://{storage['bucket']}/", f"s3://{bucket}/")
     storage |= {"bucket": bucket, "endpoint": os.environ["AWS_S3_ENDPOINT"]}
     storage["region"] = os.environ.get("AWS_REGION", storage["region"])
+    if is_local():
+        training["device"] = "cpu"
     return run
 
 
@@ -146,21 +154,35 @@ def fetch_report(bucket: str, folder: str, name: str) -> Path:
     return path
 
 
-def print_hints(namespace: str, name: str, bucket: str, report: Path) -> None:
+def show_result(namespace: str, name: str, source: Path | None, dataset_uri: str) -> Path:
+    """Says how good the model is, and lets it find the tables of documents that it has not seen. Returns the folder
+    with their drawn pages.
+    """
+    status = json.loads(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "json"))["status"]
+    model = status["model"]
+    print(result.in_words({metric["name"]: float(metric["value"]) for metric in model.get("metrics", [])}))
+    folder = Path(os.environ["TRAININGRUN_STATE"]) / "demo" / f"{name}-unseen"
+    documents = result.unseen_documents(source, dataset_uri, folder)
+    say(f"training.infer looks for the tables of {result.UNSEEN_DOCUMENTS} documents that the model has not seen")
+    print(f"Unseen documents: {result.predict(documents, model['uri'], folder / 'predicted')}.")
+    return folder / "predicted" / "draw"
+
+
+def print_hints(namespace: str, name: str, bucket: str, report: Path, drawn: Path) -> None:
     """Where to look next; on the user's own cluster nothing needs to be set, and nothing is ours to stop."""
-    local = os.environ.get("CLUSTER", "local") == "local"
     print("Where to look next:")
-    if local:
+    if is_local():
         print(f"""\
   export KUBECONFIG={os.environ["KUBECONFIG"]} PATH=$PATH:{Path(shutil.which("kubectl") or "").parent}
   eval "$(make s3-env)"                                  # any S3 client then reaches s3://{bucket}, past any proxy""")
     print(f"""\
   {report}    # open it in a browser: every page of the dataset with its labels
+  {drawn}/*/*.jpg    # the unseen documents, with the tables that the model found
   kubectl -n {namespace} get trainingruns
   kubectl -n {namespace} describe trainingrun {name}          # conditions and the Events of each step
   kubectl -n {namespace} logs -l training.badgerdoc.dev/run={name} --tail=20
   kubectl -n {namespace} apply -f your-trainingrun.yaml       # start from examples/trainingrun.yaml""")
-    if local:
+    if is_local():
         print("  make cluster-down                                      # stops it all; PURGE=1 also deletes it")
     else:
         print("  helm uninstall trainingrun-operator -n trainingrun-system    # takes the operator away")
@@ -181,6 +203,8 @@ def main() -> None:
     upload(options.source or generated(options.documents), storage["bucket"], dataset["sourceFolder"])
     prepare_namespace(namespace, storage["credentialsSecret"])
 
+    if is_local():
+        say("this cluster's GPUs are stand-ins without hardware: the run says `device: cpu` and trains on the CPU")
     kubectl("-n", namespace, "delete", "trainingrun", name, "--ignore-not-found", "--wait=true", "--cascade=foreground")
     kubectl("apply", "-f", "-", stdin=json.dumps(run))
     say(f"applied TrainingRun {namespace}/{name}; this is `kubectl get trainingruns --watch`:")
@@ -192,7 +216,9 @@ def main() -> None:
         print(kubectl("-n", namespace, "get", "trainingrun", name, "-o", "jsonpath={.status.conditions}"))
         sys.exit(f"error: the run is {phase}; look closer with: kubectl -n {namespace} describe trainingrun {name}")
     report = fetch_report(storage["bucket"], dataset["targetFolder"], name)
-    print_hints(namespace, name, storage["bucket"], report)
+    dataset_uri = f"s3://{storage['bucket']}/{dataset['targetFolder']}"
+    drawn = show_result(namespace, name, options.source, dataset_uri)
+    print_hints(namespace, name, storage["bucket"], report, drawn)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ class Settings:
     # Empty: all namespaces.
     watch_namespaces: tuple[str, ...]
     default_worker_image: str
+    default_preprocess_image: str
     default_image_pull_policy: str
     gateway_url: str
     gateway_port: int
@@ -53,6 +54,7 @@ class Settings:
         return cls(
             watch_namespaces=tuple(name.strip() for name in names if name.strip()),
             default_worker_image=environ.get("DEFAULT_WORKER_IMAGE", ""),
+            default_preprocess_image=environ.get("DEFAULT_PREPROCESS_IMAGE", ""),
             default_image_pull_policy=policy,
             gateway_url=url.rstrip("/"),
             gateway_port=_number(environ, "GATEWAY_PORT", 8443, 1, 65535),
@@ -78,6 +80,7 @@ class Settings:
                 raise SetupError(f"GATEWAY_CA_FILE can't be read: {error}") from error
         return JobDefaults(
             image=self.default_worker_image,
+            preprocess_image=self.default_preprocess_image,
             image_pull_policy=self.default_image_pull_policy,
             gateway_url=self.gateway_url,
             gateway_ca=ca,

@@ -76,6 +76,12 @@ def test_the_run_succeeds_with_all_epochs_and_a_model_in_s3(story: Story) -> Non
     assert condition(story.run, "Failed")["status"] == "False"
 
 
+def test_the_status_says_what_was_trained_on_and_from_which_weights(story: Story) -> None:
+    assert story.run["status"]["gpu"] == "CPU"
+    assert condition(story.run, "BaseWeights")["reason"] == "RandomWeights"
+    assert _event_reasons(story.namespace, "tables").count("RandomWeights") == 1
+
+
 def test_the_model_object_is_the_one_that_its_manifest_and_the_status_name(story: Story) -> None:
     storage = open_storage(f"s3://{BUCKET}/{story.namespace}/tables")
     model = storage.read_bytes("model.pth")

@@ -14,6 +14,7 @@ import pytest
 
 from hack.documents.corpus import draw_corpus
 from tests.support.paths import REPOSITORY
+from training.storage.files import sha256_file
 
 pytestmark = pytest.mark.integration
 
@@ -47,6 +48,9 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Laptop:
         shutil.copy(REPOSITORY / name, source)
     for name in ("operator", "worker", "configs"):
         shutil.copytree(REPOSITORY / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    shipped = source / "worker" / "training" / "model" / "base_weights" / "stand-in.pth"
+    shipped.write_bytes(b"weights")
+    shipped.with_suffix(".json").write_text(json.dumps({"sha256": sha256_file(shipped)}))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     wheels = source / "wheels"
     build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(source)]
@@ -88,6 +92,12 @@ def test_a_failure_has_the_same_exit_code_and_sentence_as_of_the_module(
     errors = [[line for line in run.stderr.splitlines() if line.startswith("error: ")] for run in runs]
     assert [run.returncode for run in runs] == [66, 66]
     assert errors[0] == errors[1] != []
+
+
+def test_base_weights_come_along(laptop: Laptop) -> None:
+    code = "from training.model.base_weights.builtin import located; print(located('builtin://stand-in'))"
+    found = laptop.run("python", "-c", code)
+    assert found.stdout.startswith(str(laptop.programs.parent)), found.stderr
 
 
 def test_the_package_is_the_installed_one(laptop: Laptop) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 from trainingrun_operator.core.conditions.conditions import Summary, clip
 from trainingrun_operator.core.conditions.status_update import FAILURE_BYTES, calculate_status
 from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize
+from trainingrun_operator.core.events import events_of_base_weights, events_of_summary, events_of_warnings
 from trainingrun_operator.core.failures import outcome
-from trainingrun_operator.core.failures.diagnosis import Diagnosis, FinishedAttempt, diagnose
+from trainingrun_operator.core.failures.diagnosis import Diagnosis, diagnose
+from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.failures.retries import RetryDecision, decide_retry, retry_time
 from trainingrun_operator.core.jobs.defaults import worker_image
 from trainingrun_operator.core.jobs.job import build_job
@@ -25,14 +27,20 @@ from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import ConditionType, LastFailure, Phase, Reason, Stage, Status
+from trainingrun_operator.core.resource.status import (
+    MAX_EXCLUDED_NODES,
+    LastFailure,
+    Phase,
+    Reason,
+    Stage,
+    Status,
+)
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
 _RESYNC_WHILE_RUNNING = timedelta(minutes=1)
 _POLL_PREDECESSOR = timedelta(seconds=5)
 _RETRY_REJECTED_JOB = timedelta(seconds=30)
-_REASONS_WITH_EVENT = (Reason.WAITING_FOR_GPU, Reason.WAITING_FOR_NODE, Reason.SUSPENDED)
 
 
 def reconcile(observed: Observed, now: datetime) -> Plan:
@@ -74,7 +82,7 @@ def _accept(observed: Observed, now: datetime) -> Plan:
     run = observed.run
     if run.spec.suspend:
         return _plan(run, calculate_status(run, SUSPENDED, now, stage=Stage.PREPROCESS), requeue_after=RESYNC)
-    image = worker_image(run, observed.defaults)
+    image = worker_image(run, Stage.TRAIN, observed.defaults)
     if not image:
         message = "spec.image is not set and the operator was installed without a default image; set spec.image"
         summary = Summary(phase=Phase.PENDING, reason=Reason.NO_IMAGE, message=message, stalled=True)
@@ -83,7 +91,14 @@ def _accept(observed: Observed, now: datetime) -> Plan:
         return _plan(run, status, events=(event,), requeue_after=RESYNC)
     summary = Summary(phase=Phase.PENDING, reason=Reason.ACCEPTED, message="the run was accepted")
     event = Event(reason="Started", message="the run was accepted; its spec is immutable from now on", key="started")
-    status = calculate_status(run, summary, now, stage=Stage.PREPROCESS, image=image)
+    status = calculate_status(
+        run,
+        summary,
+        now,
+        stage=Stage.PREPROCESS,
+        image=image,
+        preprocess_image=worker_image(run, Stage.PREPROCESS, observed.defaults),
+    )
     return _plan(run, status, events=(event,), requeue_after=timedelta(0))
 
 
@@ -192,19 +207,7 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     summary = summarize(run, stage, job, pods, now)
     status = calculate_status(run, summary, now, stage=stage)
     after = _RESYNC_WHILE_RUNNING if summary.running else RESYNC
-    return _plan(run, status, suspend=suspend, events=_events_of(run, summary, job), requeue_after=after)
-
-
-def _events_of(run: Run, summary: Summary, job: JobView) -> tuple[Event, ...]:
-    """An Event when the run begins to wait for something, or when its worker starts."""
-    old = run.status.condition(ConditionType.SUCCEEDED)
-    has_event = summary.running or summary.stalled or summary.reason in _REASONS_WITH_EVENT
-    if not has_event or (old is not None and old.reason == summary.reason):
-        return ()
-    reason = summary.reason
-    if summary.running:
-        reason = "TrainingStarted" if summary.phase is Phase.TRAINING else "PreprocessStarted"
-    return (Event(reason=reason, message=summary.message, key=f"{reason}-{job.name}", warning=summary.stalled),)
+    return _plan(run, status, suspend=suspend, events=events_of_summary(run, summary, job), requeue_after=after)
 
 
 def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datetime) -> Plan:
@@ -225,12 +228,22 @@ def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int
     run, result, pod = observed.run, finished.termination, finished.pod
     if result is None or result.model is None or pod is None:
         raise ValueError("training succeeds only by a termination message with its model")
-    message = f"the model is at {result.model.uri}"
+    where = f"the model is at {result.model.uri}"
+    # What is wrong with it comes first: a long address would leave no room.
+    message = "; ".join((*(warning.message.rstrip(".") for warning in result.model.warnings), where))
     summary = Summary(phase=Phase.SUCCEEDED, reason=Reason.MODEL_PUBLISHED, message=message, node=pod.node)
-    status = calculate_status(run, summary, now, stage=Stage.DONE, model=result.model, report=result.model.report)
+    status = calculate_status(
+        run,
+        summary,
+        now,
+        stage=Stage.DONE,
+        last_report=result.progress,
+        model=result.model.shown(),
+        report=result.model.report,
+    )
     progress = ProgressUpdate(report=final_report(run, Stage.TRAIN, attempt, result.progress), pod_uid=pod.uid)
-    event = Event(reason="Succeeded", message=message, key="succeeded")
-    return _plan(run, status, progress=progress, events=(event,))
+    events = (*events_of_warnings(result.model), Event(reason="Succeeded", message=where, key="succeeded"))
+    return _plan(run, status, progress=progress, events=events)
 
 
 def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:
@@ -274,6 +287,8 @@ def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int,
             iteration=iteration,
         ),
         next_retry_time=retry_at,
+        excluded_nodes=_excluded_nodes(old, diagnosis),
+        last_report=finished.termination.progress if finished.termination else None,
     )
     message = f"{stage} attempt {attempt} failed: {diagnosis.message}"
     events = [Event(reason=diagnosis.failure_class, message=message, key=f"failed-{stage}-{attempt}", warning=True)]
@@ -286,6 +301,13 @@ def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int,
         events=tuple(events),
         requeue_after=retry_at - now if retry_at else None,
     )
+
+
+def _excluded_nodes(status: Status, diagnosis: Diagnosis) -> tuple[str, ...]:
+    if not diagnosis.excludes_node or not diagnosis.node:
+        return status.excluded_nodes
+    others = (node for node in status.excluded_nodes if node != diagnosis.node)
+    return (*others, diagnosis.node)[-MAX_EXCLUDED_NODES:]
 
 
 def _last_progress(finished: FinishedAttempt) -> ProgressUpdate | None:
@@ -346,6 +368,6 @@ def _plan(
         progress=progress,
         status=status if differs else None,
         # An Event tells of a change; without one there is nothing to tell.
-        events=events if differs else (),
+        events=(*events_of_base_weights(run, status), *events) if differs else (),
         requeue_after=requeue_after,
     )

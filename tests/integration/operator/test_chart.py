@@ -96,17 +96,27 @@ def test_a_digest_takes_the_place_of_the_tag() -> None:
     assert image == f"registry.test/operator@{digest}"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "image"), [((), ""), (("--set", "worker.preprocessImage=r.test/slim:1"), "r.test/slim:1")]
+)
+def test_preprocess_has_an_image_of_its_own_only_where_one_is_named(arguments: tuple[str, ...], image: str) -> None:
+    variables = operator_pod(*arguments)["spec"]["containers"][0]["env"]
+    assert {"name": "DEFAULT_PREPROCESS_IMAGE", "value": image} in variables
+
+
 @pytest.mark.parametrize("number", ["2026", "20261127", "0"])
 def test_names_that_look_like_numbers_are_strings(number: str) -> None:
     names = ("watchNamespace", "gateway.existingSecret", "priorityClassName", "imagePullSecrets[0].name")
-    arguments = [argument for name in (*names, "worker.image") for argument in ("--set", f"{name}={number}")]
+    images = ("worker.image", "worker.preprocessImage")
+    arguments = [argument for name in (*names, *images) for argument in ("--set", f"{name}={number}")]
     rendered = render(*arguments, namespace=number)
     pod = rendered[DEPLOYMENT]["spec"]["template"]["spec"]
     assert {"secretName": number} in [volume.get("secret") for volume in pod["volumes"]]
     assert pod["priorityClassName"] == number
     assert pod["imagePullSecrets"] == [{"name": number}]
     environment = {item["name"]: item.get("value") for item in pod["containers"][0]["env"]}
-    assert (environment["WATCH_NAMESPACE"], environment["DEFAULT_WORKER_IMAGE"]) == (number, number)
+    for variable in ("WATCH_NAMESPACE", "DEFAULT_WORKER_IMAGE", "DEFAULT_PREPROCESS_IMAGE"):
+        assert environment[variable] == number
     assert {item["metadata"]["namespace"] for item in rendered.values() if "namespace" in item["metadata"]} == {number}
 
 

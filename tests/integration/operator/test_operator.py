@@ -8,8 +8,12 @@ import time
 import pytest
 
 from tests.support.cluster.kube import Kube, Object, wait_for
-from tests.support.operator.lifecycle import NOWHERE, Life
+from tests.support.operator.lifecycle import NOWHERE, Life, a_run
 from tests.support.operator.operator_process import OperatorProcess
+from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.jobs.job import build_job
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Stage
 
 pytestmark = pytest.mark.integration
 
@@ -116,6 +120,32 @@ def test_a_failure_that_may_pass_is_retried_in_a_new_job_and_the_old_one_stays(
     assert status["attempts"]["counted"] == 1
     assert status["lastFailure"]["message"] == "S3 answered 503"
     assert len(life.jobs("train")) == 2
+
+
+def test_gpus_that_no_pod_can_use_end_the_run_with_the_third_pod_and_the_workers_sentence(
+    kube: Kube, namespace: str, operator: OperatorProcess
+) -> None:
+    life = Life(kube, namespace)
+    life.passes("preprocess")
+    for _ in range(3):
+        life.exits(life.runs("train"), 69, failed("train", 69, "torch can't use the GPU: the driver is too old"))
+    status = life.reaches("Failed", reason="GPUUnavailable")
+    assert "the driver is too old" in life.condition("Failed")["message"]
+    assert status["attempts"] == {"total": 4, "counted": 0, "disrupted": 3, "preprocess": 1, "train": 3}
+
+
+def test_the_api_server_takes_a_pod_that_keeps_away_from_nodes_and_has_all_of_a_template(
+    kube: Kube, namespace: str
+) -> None:
+    template = {"env": [{"name": "NCCL_DEBUG", "value": "INFO"}], "runtimeClassName": "nvidia"}
+    body = {**a_run("tables", training={"podTemplate": template}), "status": {"excludedNodes": ["node-1", "node-2"]}}
+    body["metadata"] |= {"namespace": namespace, "uid": "1"}
+    job = build_job(Run.parse(body), Stage.TRAIN, 2, JobDefaults(image="worker:1"))
+    stored = kube.create(f"/apis/batch/v1/namespaces/{namespace}/jobs?dryRun=All&fieldValidation=Strict", job)
+    pod = stored["spec"]["template"]["spec"]
+    [term] = pod["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert [field["values"] for field in term["preference"]["matchFields"]] == [["node-1"], ["node-2"]]
+    assert pod["runtimeClassName"] == "nvidia"
 
 
 def test_a_run_fails_when_its_retries_are_used_up(kube: Kube, namespace: str, operator: OperatorProcess) -> None:

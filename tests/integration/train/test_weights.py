@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from training.errors import ConfigError, DataError
+from training.errors import DataError
 from training.model import weights
 
 pytestmark = pytest.mark.integration
@@ -64,25 +64,3 @@ def test_a_file_that_is_no_checkpoint_is_a_data_error(tmp_path: Path, content: b
     (tmp_path / "m.pth").write_bytes(content)
     with pytest.raises(DataError):
         weights.read(tmp_path / "m.pth", what="m.pth")
-
-
-NETWORK = {"backbone.a": torch.zeros(2), "backbone.b": torch.zeros(3), "head.c": torch.zeros(4)}
-
-
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        ({"backbone.a": 2, "head.c": 9}, {"backbone.a"}),
-        ({"a": 2, "b": 3, "classifier": 1}, {"backbone.a", "backbone.b"}),
-        ({"module.backbone.a": 2}, {"backbone.a"}),
-    ],
-    ids=["a detector with other classes", "a classifier for the backbone", "saved from several GPUs"],
-)
-def test_base_weights_fill_what_they_fit(names: dict[str, int], expected: set[str]) -> None:
-    state = weights.state_of({"state_dict": {name: torch.ones(size) for name, size in names.items()}})
-    assert set(weights.base_for(state, NETWORK, what="base")) == expected
-
-
-def test_base_weights_that_fit_nothing_are_refused() -> None:
-    with pytest.raises(ConfigError, match="fits no layer"):
-        weights.base_for({"other": torch.ones(1)}, NETWORK, what="base")

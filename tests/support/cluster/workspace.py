@@ -18,7 +18,7 @@ class Workspace:
     def run(
         self, name: str, *, source: str = "documents", epochs: int = 2, target: str | None = None
     ) -> dict[str, Any]:
-        """A TrainingRun of the tiny config."""
+        """A TrainingRun of the tiny config, on the CPU: the local cluster's GPUs are stand-ins."""
         prefix = self.namespace
         small = {"requests": {"cpu": "200m", "memory": "512Mi"}, "limits": {"memory": "6Gi"}}
         return {
@@ -36,6 +36,7 @@ class Workspace:
                 "dataset": {"sourceFolder": f"{prefix}/{source}", "targetFolder": target or f"{prefix}/dataset"},
                 "training": {
                     "config": "config_3_cls_tiny.py",
+                    "device": "cpu",
                     "epochs": epochs,
                     "modelOutput": f"s3://{BUCKET}/{prefix}/{name}/model.pth",
                     "podTemplate": {"resources": small},

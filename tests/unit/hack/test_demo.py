@@ -13,7 +13,7 @@ from hack.demo.demo import documents_folder, trainingrun
 @pytest.fixture(autouse=True)
 def _s3(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_S3_ENDPOINT", "http://s3.example")
-    for name in ("AWS_REGION", "DEMO_BUCKET"):
+    for name in ("AWS_REGION", "CLUSTER", "DEMO_BUCKET"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -43,3 +43,12 @@ def test_another_bucket_holds_the_documents_and_the_model(monkeypatch: pytest.Mo
     assert spec["storage"]["bucket"] == "mine"
     assert spec["storage"]["endpoint"] == "http://s3.example"
     assert spec["training"]["modelOutput"] == "s3://mine/models/demo/tables.pth"
+
+
+@pytest.mark.parametrize(("cluster", "device"), [(None, "cpu"), ("local", "cpu"), ("current", None)])
+def test_only_the_local_clusters_stand_in_gpus_are_not_trained_on(
+    cluster: str | None, device: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cluster:
+        monkeypatch.setenv("CLUSTER", cluster)
+    assert trainingrun(None)["spec"]["training"].get("device") == device

@@ -40,6 +40,11 @@ def test_a_wrong_value_is_named(name: str, value: str) -> None:
         Settings.read({name: value})
 
 
+def test_the_images_of_both_stages_are_given_to_the_jobs() -> None:
+    defaults = Settings.read({"DEFAULT_WORKER_IMAGE": "worker:1", "DEFAULT_PREPROCESS_IMAGE": "slim:1"}).job_defaults()
+    assert (defaults.image, defaults.preprocess_image) == ("worker:1", "slim:1")
+
+
 def test_the_gateways_ca_is_given_to_the_jobs(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("PEM")
     environ = {"GATEWAY_URL": "https://gateway:8443/", "GATEWAY_CA_FILE": str(tmp_path / "ca.crt")}

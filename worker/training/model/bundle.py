@@ -151,10 +151,12 @@ def publish(
     classes: tuple[str, ...],
     metrics: Mapping[str, Mapping[str, float]],
     epochs: int,
+    base_weights: Mapping[str, Any] | None,
     versions: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, Any]:
-    """Write model and config, read the model back, write the manifest. Returns the manifest.
+    """Write model and config, read the model back, write the manifest. Returns the manifest. `base_weights` are those
+    that the training began with, in the manifest's form; None for random weights.
 
     First an UnfinishedModel manifest replaces any older one: the older one must not seem to belong to the new model,
     and a retry must be able to tell a half-published demo from a real model. The older model's report is deleted, so
@@ -182,6 +184,7 @@ def publish(
         "classes": list(classes),
         "metrics": {split: dict(values) for split, values in metrics.items()},
         "epochs": epochs,
+        "baseWeights": None if base_weights is None else dict(base_weights),
         "datasetDigest": training.dataset_digest,
         "datasetManifest": training.dataset_manifest,
         "configSha256": training.config_sha256,

@@ -14,6 +14,7 @@ from typing import Any
 
 from training.dataset.split import SPLITS
 from training.errors import ConfigError, NotFound, WorkerError
+from training.model import recipe
 from training.storage.uri import open_parent
 
 DEFAULT_CONFIG = "config_3_cls_w18.py"
@@ -55,8 +56,10 @@ def find(name: str, *, download_to: Path, environ: Mapping[str, str] = os.enviro
     raise NotFound(f"--config {name} does not exist.")
 
 
-def load(path: Path, options: Mapping[str, Any] | None = None) -> Any:
-    """Execute the config and apply --cfg-options. Returns an mmengine Config; raises ConfigError."""
+def load(path: Path, options: Mapping[str, Any] | None = None, *, base_weights: bool = False) -> Any:
+    """Execute the config, and merge its recipe for a training with or without base weights and --cfg-options into it
+    (`training.model.recipe`). Returns an mmengine Config; raises ConfigError.
+    """
     from mmengine.config import Config  # noqa: PLC0415  imports torch
 
     try:
@@ -65,11 +68,7 @@ def load(path: Path, options: Mapping[str, Any] | None = None) -> Any:
         raise
     except Exception as error:  # the file's code may raise anything
         raise ConfigError(f"The config {path.name} cannot be read: {type(error).__name__}: {error}") from error
-    if options:
-        try:
-            config.merge_from_dict(dict(options))
-        except Exception as error:
-            raise ConfigError(f"--cfg-options do not fit the config {path.name}: {error}") from error
+    recipe.merge(config, options or {}, base_weights=base_weights, name=path.name)
     missing = [
         name
         for name in ("model", "train_dataloader", "val_dataloader", "test_dataloader", "train_cfg", "optim_wrapper")

@@ -75,21 +75,6 @@ def fitting(weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Ten
     return {name: value for name, value in weights.items() if name in network and network[name].shape == value.shape}
 
 
-def base_for(
-    weights: Mapping[str, torch.Tensor], network: Mapping[str, torch.Tensor], *, what: str
-) -> dict[str, torch.Tensor]:
-    """The base weights that the network can use: those of a detector, or those of a classifier for its backbone.
-
-    Raises ConfigError if none fit.
-    """
-    found = fitting(weights, network) or fitting(
-        {f"backbone.{name}": value for name, value in weights.items()}, network
-    )
-    if not found:
-        raise ConfigError(f"{what} fits no layer of the config's network; use the config that it was trained with.")
-    return found
-
-
 def check_resumable(
     content: Mapping[str, Any], network: Mapping[str, torch.Tensor], *, has_schedule: bool, what: str
 ) -> None:

@@ -72,6 +72,8 @@ def bind(config: Any, placement: Placement) -> Any:
         "inner": train.get("batch_sampler"),
         "drop_last": bool(train.pop("drop_last", False)),
     }
+    if not placement.has_gpu:
+        config.pop("sync_bn", None)  # torch has it on GPUs alone
     if placement.ranks > 1:
         config["launcher"] = "pytorch"
         if not placement.has_gpu:

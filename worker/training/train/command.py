@@ -15,6 +15,7 @@ from typing import Any
 from training.dataset.training_set import open_training_set
 from training.errors import ConfigError, Failure, Interrupted, NotFound
 from training.model import bundle, config
+from training.model.base_weights import builtin
 from training.options import OptionParser, positive_integer, positive_number, whole_number
 from training.process.exit import run_command
 from training.process.logs import start_logging
@@ -64,7 +65,9 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("dataset", help="the ttv folder that preprocess made: a path or s3://bucket/…/ttv")
     parser.add_argument("working_dir", type=Path, help="folder for logs, checkpoints and downloads")
     parser.add_argument(
-        "--load-from", metavar="MODEL", help="base weights: a path or s3:// (default: random initial weights)"
+        "--load-from",
+        metavar="MODEL",
+        help="base weights: a path, s3://, or builtin://name for those that ship (default: random initial weights)",
     )
     parser.add_argument(
         "--resume-from",
@@ -170,7 +173,7 @@ def prepare(options: Options) -> TrainingPlan:
     config_file = config.find(options.config, download_to=options.work_dir / "config")
     for name, uri in (("--load-from", options.load_from), ("--resume-from", options.resume_from)):
         if uri and uri != RESUME_AUTO:
-            storage, key = open_parent(uri)
+            storage, key = open_parent(builtin.located(uri))
             if storage.stat(key) is None:
                 raise NotFound(f"{name} {uri} does not exist.")
     bundle.check_destination(place, demo=options.demo)

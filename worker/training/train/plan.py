@@ -22,7 +22,7 @@ class TrainingPlan:
     config_options: tuple[str, ...]  # each name=value
     destination: Destination
     checkpoints: Storage
-    load_from: str | None  # path or URI of base weights
+    load_from: str | None  # path or URI of base weights, or builtin://name
     resume_from: str | None  # path or URI of a checkpoint, or RESUME_AUTO
     epochs: int | None  # None: those of the config
     seed: int

@@ -30,7 +30,7 @@ class Choices:
 
     epochs: int | None = None  # None: those of the config
     seed: int = 0
-    base_weights: bool = False
+    norm_statistics: bool = False  # whether base weights bring those of batch normalization
     ranks: int = 1
     amp: str = "off"  # one of AMP; "off" leaves the config's optim_wrapper as it is
 
@@ -64,8 +64,8 @@ def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
     config["default_scope"] = config.get("default_scope") or "mmdet"
     for part in dicts_in(config["model"]):
         _forget_remote_weights(part)
-        if not choices.base_weights and part.get("norm_eval"):
-            # norm_eval freezes the statistics of batch normalization: without base weights they must be learned.
+        if not choices.norm_statistics and part.get("norm_eval"):
+            # norm_eval freezes the statistics of batch normalization: where none were loaded they must be learned.
             part["norm_eval"] = False
     return config
 

@@ -21,6 +21,7 @@ import training.train.network  # noqa: F401  both register their classes with mm
 from training.dataset.layout import MANIFEST_NAME
 from training.errors import ConfigError, Failure, Transient, WorkerError
 from training.model import bundle, config, weights
+from training.model.base_weights.record import in_report
 from training.model.metrics import detection_metrics
 from training.process.backoff import PATIENT
 from training.process.signals import StopRequest
@@ -159,21 +160,24 @@ def _train(
 ) -> dict[str, Any]:
     """Resolve the config, build, fit and publish. Runs in all ranks; only the main one publishes."""
     _set_up_torch()
-    loaded = config.load(plan.config_file, parse_config_options(plan.config_options))
-    resolved = _resolve(loaded, plan, topology, base_weights=plan.load_from is not None)
+    has_base = plan.load_from is not None
+    resolved = _resolve(plan, topology, base_weights=has_base, norm_statistics=has_base)
     published = _find_published(plan, resolved)
     if published is not None:
         _report_end(reporter, published)
         return published
-    start, content = find_start(plan, topology)
-    if start.base_weights != (plan.load_from is not None):
-        resolved = _resolve(loaded, plan, topology, base_weights=start.base_weights)
+    start, content = find_start(plan, resolved.config, topology)
+    reporter.update(baseWeights=in_report(start.base_weights))
+    if (start.base_weights is not None, start.has_norm_statistics) != (has_base, has_base):
+        resolved = _resolve(
+            plan, topology, base_weights=start.base_weights is not None, norm_statistics=start.has_norm_statistics
+        )
 
     built = _build(plan, resolved, start, content, reporter=reporter, stop=stop, topology=topology, observer=observer)
     fitted = _fit(plan, built, stop=stop, topology=topology)
     if not topology.is_main:
         return {}
-    manifest = _publish(plan, resolved, fitted)
+    manifest = _publish(plan, resolved, start, fitted)
     observer.published(manifest["uri"])
     _report_end(reporter, manifest)
     return manifest
@@ -186,12 +190,13 @@ def _set_up_torch() -> None:
     weights.allow_mmengine_checkpoints()
 
 
-def _resolve(loaded: Any, plan: TrainingPlan, topology: Topology, *, base_weights: bool) -> ResolvedTraining:
+def _resolve(plan: TrainingPlan, topology: Topology, *, base_weights: bool, norm_statistics: bool) -> ResolvedTraining:
+    loaded = config.load(plan.config_file, parse_config_options(plan.config_options), base_weights=base_weights)
     epochs = plan.epochs
     if plan.demo:
         epochs = min(epochs or 1, 2)
     choices = resolved_config.Choices(
-        epochs=epochs, seed=plan.seed, base_weights=base_weights, ranks=topology.ranks, amp=plan.amp
+        epochs=epochs, seed=plan.seed, norm_statistics=norm_statistics, ranks=topology.ranks, amp=plan.amp
     )
     resolved = resolved_config.resolve(loaded, plan.dataset.facts, choices)
     text = config.text(resolved)
@@ -257,7 +262,10 @@ def _build(
         writer,
         interval=plan.interval,
         classes=classes,
-        training={"base_weights": start.base_weights, "settings": settings.in_checkpoint()},
+        training={
+            "base_weights": start.base_weights.in_checkpoint() if start.base_weights else None,
+            "settings": settings.in_checkpoint(),
+        },
     )
     progress = ProgressHook(reporter, classes=classes, metrics=start.metrics, images_per_step=settings.batch_size)
     for hook in (
@@ -294,7 +302,7 @@ def _fit(plan: TrainingPlan, built: BuiltTraining, *, stop: StopRequest, topolog
     return FittedModel(file=file, metrics={"val": built.progress.metrics, "test": test}, epochs=runner.epoch)
 
 
-def _publish(plan: TrainingPlan, resolved: ResolvedTraining, fitted: FittedModel) -> dict[str, Any]:
+def _publish(plan: TrainingPlan, resolved: ResolvedTraining, start: Start, fitted: FittedModel) -> dict[str, Any]:
     """Publish the model and return its manifest. Retries for END_PATIENCE_S: hours of training are at stake."""
     give_up_s = time.monotonic() + END_PATIENCE_S
     for failures in itertools.count(1):
@@ -308,6 +316,7 @@ def _publish(plan: TrainingPlan, resolved: ResolvedTraining, fitted: FittedModel
                 classes=plan.dataset.facts.classes,
                 metrics=fitted.metrics,
                 epochs=fitted.epochs,
+                base_weights=start.base_weights.in_manifest() if start.base_weights else None,
                 versions=versions(),
                 scratch=plan.scratch,
             )

@@ -19,6 +19,7 @@ from mmengine.runner import Runner
 
 from training.errors import ConfigError
 from training.model import weights
+from training.model.base_weights.fit import fit
 from training.process.container import available_cpus, container_memory
 from training.train import bound_config
 from training.train.capacity import Need, check_room, optimizer_states
@@ -130,7 +131,7 @@ def prepare_start(
     """Set the runner's first iteration, or reduce the base weights to those that fit. `content` is the content of the
     start's file; only the leader of a node has it.
 
-    Raises ConfigError if the training cannot resume from the checkpoint, or if base weights fit no layer.
+    Raises ConfigError if the training cannot resume from the checkpoint.
     """
     if start.is_resumed:
         runner.train_loop.first_iteration = from_main(
@@ -138,7 +139,7 @@ def prepare_start(
         )
     elif start.file:
         if topology.is_leader:
-            _write_base_weights(scratch / start.file, content, runner, what=start.what)
+            _write_base_weights(scratch / start.file, content, runner)
         barrier()
 
 
@@ -149,12 +150,10 @@ def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Setti
     return resumed_iteration(content["meta"], settings, what=what)
 
 
-def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, *, what: str) -> None:
+def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner) -> None:
     """Replace the file by one that holds only the weights that fit the network."""
-    network = _network(runner).state_dict()
-    base = weights.base_for(weights.state_of(content), network, what=what)
-    torch.save({"state_dict": base}, path)
-    logger.info("%s fills %d of %d tensors of the network", what, len(base), len(network))
+    found = fit(weights.state_of(content), _network(runner).state_dict())
+    torch.save({"state_dict": found.tensors}, path)
 
 
 def write_weights(plan: TrainingPlan, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:

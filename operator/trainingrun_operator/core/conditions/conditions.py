@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
     Attempts,
+    BaseWeights,
     Condition,
     ConditionStatus,
     ConditionType,
@@ -56,13 +57,15 @@ def build_conditions(
     stage: Stage,
     attempts: Attempts,
     dataset: PublishedDataset | None,
+    base_weights: BaseWeights | None,
     model: PublishedModel | None,
 ) -> tuple[Condition, ...]:
     """All conditions of a run. One whose status stays keeps its transition time."""
     states = {
         ConditionType.SUCCEEDED: _succeeded(summary),
         ConditionType.DATASET_READY: _dataset_ready(dataset),
-        ConditionType.TRAINED: _trained(model),
+        ConditionType.BASE_WEIGHTS: _base_weights(run, base_weights),
+        ConditionType.TRAINED: _trained(summary, model),
         ConditionType.SUSPENDED: _suspended(summary),
         ConditionType.STALLED: _stalled(summary),
         ConditionType.REPORTING: _reporting(run, summary, stage, attempts.of(stage), now),
@@ -86,10 +89,22 @@ def _dataset_ready(dataset: PublishedDataset | None) -> _State:
     return ConditionStatus.TRUE, Reason.DATASET_PUBLISHED, f"{counts}{how}: {dataset.manifest}"
 
 
-def _trained(model: PublishedModel | None) -> _State:
+def _base_weights(run: Run, said: BaseWeights | None) -> _State:
+    """What a worker once said holds while the next one has not spoken."""
+    known = run.status.condition(ConditionType.BASE_WEIGHTS)
+    if said is not None:
+        status = ConditionStatus.TRUE if said.loaded else ConditionStatus.FALSE
+        return status, Reason.WEIGHTS_LOADED if said.loaded else Reason.RANDOM_WEIGHTS, said.message
+    if known is not None:
+        return known.status, known.reason, known.message
+    return ConditionStatus.UNKNOWN, Reason.NOT_YET, "training has not said yet which weights it starts from"
+
+
+def _trained(summary: Summary, model: PublishedModel | None) -> _State:
     if model is None:
         return ConditionStatus.FALSE, Reason.NOT_YET, "no model has been published"
-    return ConditionStatus.TRUE, Reason.MODEL_PUBLISHED, f"the model is at {model.uri}"
+    # A run with a model has succeeded: its summary tells of the model.
+    return ConditionStatus.TRUE, Reason.MODEL_PUBLISHED, summary.message
 
 
 def _suspended(summary: Summary) -> _State:

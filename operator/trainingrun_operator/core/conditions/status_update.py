@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
+from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
     Attempts,
@@ -25,10 +26,13 @@ def calculate_status(
     *,
     stage: Stage,
     image: str | None = None,
+    preprocess_image: str | None = None,
     attempts: Attempts | None = None,
     new_job: str | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
+    excluded_nodes: tuple[str, ...] | None = None,
+    last_report: Report | None = None,
     dataset: PublishedDataset | None = None,
     model: PublishedModel | None = None,
     report: str | None = None,
@@ -38,10 +42,13 @@ def calculate_status(
     Args:
         stage: the stage that the run is in after the decision.
         image: the workers' image, given when the run starts.
+        preprocess_image: the image of preprocess, given when the run starts.
         attempts: the counters, where one changes.
         new_job: the Job of an attempt that begins.
         failure: what an attempt failed of.
         next_retry_time: when the attempt after that failure begins.
+        excluded_nodes: the nodes that the next pods avoid, where that changes.
+        last_report: of a pod that has ended, which the status may not have yet.
         dataset: given when preprocess is done.
         model: given when training is done.
         report: the training's page for people, given with the model.
@@ -50,12 +57,17 @@ def calculate_status(
     now = now.replace(microsecond=0)
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
+    heard = [each for each in (last_report, old.progress) if each is not None]
+    device = next((each.device for each in heard if each.device), None)
+    # What training asks for, until it says what it runs on.
+    gpu = old.gpu or f"{run.spec.training.gpus_per_node} x {run.spec.gpu.resource_name}"
     return Status(
         observed_generation=run.generation,
         phase=summary.phase,
         stage=stage,
         image=old.image or image,
-        gpu=f"{run.spec.training.gpus_per_node} x {run.spec.gpu.resource_name}",
+        preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
+        gpu=str(device) if device else gpu,
         # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
         node=None if new_job or dataset else summary.node or old.node,
         job=None if dataset else new_job or old.job,
@@ -66,6 +78,7 @@ def calculate_status(
             stage=stage,
             attempts=attempts,
             dataset=dataset or old.dataset,
+            base_weights=next((each.base_weights for each in heard if each.base_weights), None),
             model=model or old.model,
         ),
         start_time=old.start_time or (now if image else None),
@@ -75,6 +88,7 @@ def calculate_status(
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
+        excluded_nodes=old.excluded_nodes if excluded_nodes is None else excluded_nodes,
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,

@@ -45,8 +45,8 @@ def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
     if pod is None or pod.terminal or pod.deleting:
         if _makes_no_pod(job, pods, now):
             message = (
-                f"Job {job.name} has made no pod for minutes, as when a quota, the service account or Pod Security "
-                f"forbids it: kubectl describe job/{job.name}"
+                f"Job {job.name} has made no pod for minutes, as when a quota or Pod Security forbids it, or the "
+                f"service account, RuntimeClass or PriorityClass is missing: kubectl describe job/{job.name}"
             )
             return Summary(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
         message = f"{stage} waits for its Job to create a pod"

@@ -8,16 +8,18 @@ drain and eviction all end in exit 137.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
-from trainingrun_operator.core.observed import JobView, PodView
-from trainingrun_operator.core.progress.termination import TerminationMessage, read_termination_message
+from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.resource.status import Stage
 
-PERMANENT_EXIT_CODES = (64, 65, 66, 77, 86)
+PERMANENT_EXIT_CODES = (64, 65, 66, 77)
+# NCCL aborts its process: 128 + SIGABRT. That signal does not end the first process of a container: glibc then makes a
+# fault of it, 128 + SIGSEGV.
+_ABORTED, _ABORTED_AS_FIRST_PROCESS = 134, 139
+# Reasons of a container whose command never ran.
+_NOT_STARTED = ("StartError", "ContainerCannotRun")
 
 
 class FailureClass(enum.StrEnum):
@@ -28,9 +30,13 @@ class FailureClass(enum.StrEnum):
     NODE_LOST = "NodeLost"
     INTERRUPTED = "Interrupted"
     ADMISSION_ERROR = "AdmissionError"
+    START_ERROR = "StartError"
+    GPU_UNAVAILABLE = "GPUUnavailable"
+    GPU_FAULT = "GPUFault"
     OOM_KILLED = "OOMKilled"
     STORAGE_EXCEEDED = "StorageExceeded"
     CUDA_OOM = "CudaOOM"
+    LOST_CONTACT = "LostContact"
     TRANSIENT = "Transient"
     CONFIG_ERROR = "ConfigError"
     DATA_ERROR = "DataError"
@@ -50,47 +56,6 @@ class Action(enum.Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinishedAttempt:
-    """All that is observed of a finished attempt. A missing Job or pod was looked for live and is gone."""
-
-    stage: Stage
-    job: JobView | None
-    pod: PodView | None
-    termination: TerminationMessage | None = None
-
-    @classmethod
-    def of(cls, stage: Stage, job: JobView | None, pod: PodView | None) -> FinishedAttempt:
-        """Reads the pod's termination message."""
-        message = read_termination_message(pod.terminated_message) if pod else None
-        return cls(stage=stage, job=job, pod=pod, termination=message)
-
-    @property
-    def exit_code(self) -> int | None:
-        if self.pod and self.pod.exit_code is not None:
-            return self.pod.exit_code
-        # The Job keeps the code in its condition when the pod is gone already.
-        match = re.search(r"failed with exit code (\d+) matching FailJob", self.job.failed_message if self.job else "")
-        return int(match[1]) if match else None
-
-    @property
-    def finished_at(self) -> datetime | None:
-        """When the pod's container ended, or else the Job."""
-        return (self.pod and self.pod.finished_at) or (self.job and self.job.finished_at) or None
-
-    @property
-    def disruption(self) -> str:
-        return self.pod.disruption if self.pod else ""
-
-    @property
-    def pod_reason(self) -> str:
-        return self.pod.reason if self.pod else ""
-
-    @property
-    def pod_message(self) -> str:
-        return self.pod.message if self.pod else ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Rule:
     """One row: how a class is recognised, whether it counts against retry.limit, what is done, with which message."""
 
@@ -103,6 +68,8 @@ class Rule:
     at_most: int | None = None
     # The worker's same message twice in a row: a third attempt would end with it, too.
     stops_when_repeated: bool = False
+    # The run's next pods avoid the node.
+    excludes_node: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +81,7 @@ class Diagnosis:
     action: Action
     at_most: int | None
     stops_when_repeated: bool
+    excludes_node: bool
     reason: str
     message: str
     exit_code: int | None
@@ -122,6 +90,17 @@ class Diagnosis:
 
 def _exits(code: int) -> Callable[[FinishedAttempt], bool]:
     return lambda attempt: attempt.exit_code == code
+
+
+def _fails_transiently_of(failure_class: FailureClass) -> Callable[[FinishedAttempt], bool]:
+    return lambda attempt: attempt.exit_code == 75 and attempt.worker_reason == failure_class
+
+
+def lost_contact(attempt: FinishedAttempt) -> bool:
+    """Whether the processes of a training could not reach one another, most likely because another of them failed."""
+    several_nodes = attempt.job is not None and attempt.job.shards > 1
+    aborted = attempt.exit_code == _ABORTED or (several_nodes and attempt.exit_code == _ABORTED_AS_FIRST_PROCESS)
+    return _fails_transiently_of(FailureClass.LOST_CONTACT)(attempt) or (attempt.stage is Stage.TRAIN and aborted)
 
 
 def _worker_message(otherwise: str) -> Callable[[FinishedAttempt], str]:
@@ -232,6 +211,15 @@ RULES: tuple[Rule, ...] = (
         message=_cluster_message("the node refused the pod"),
         counted=False,
         at_most=3,
+        excludes_node=True,
+    ),
+    Rule(
+        failure_class=FailureClass.START_ERROR,
+        matches=lambda attempt: bool(attempt.pod and attempt.pod.terminated_reason in _NOT_STARTED),
+        message=_worker_message("the node could not start the container"),
+        counted=False,
+        at_most=2,
+        excludes_node=True,
     ),
     Rule(
         failure_class=FailureClass.CONFIG_ERROR,
@@ -258,12 +246,33 @@ RULES: tuple[Rule, ...] = (
         action=Action.FAIL,
     ),
     Rule(
+        failure_class=FailureClass.GPU_UNAVAILABLE,
+        matches=_exits(69),
+        message=_worker_message("the worker can't use the GPUs that it was given (exit code 69)"),
+        counted=False,
+        at_most=2,
+        excludes_node=True,
+    ),
+    Rule(
         failure_class=FailureClass.CUDA_OOM,
         matches=_exits(86),
         message=_worker_message(
             "the GPU's memory was not enough (exit code 86): take a smaller config or a larger GPU"
         ),
-        action=Action.FAIL,
+        at_most=1,
+    ),
+    Rule(
+        failure_class=FailureClass.GPU_FAULT,
+        matches=_fails_transiently_of(FailureClass.GPU_FAULT),
+        message=_worker_message("a GPU failed (exit code 75)"),
+        counted=False,
+        at_most=2,
+        excludes_node=True,
+    ),
+    Rule(
+        failure_class=FailureClass.LOST_CONTACT,
+        matches=lost_contact,
+        message=_worker_message("the training processes lost contact (exit code {code})"),
     ),
     Rule(
         failure_class=FailureClass.TRANSIENT,
@@ -308,7 +317,8 @@ def diagnose(attempt: FinishedAttempt) -> Diagnosis:
         action=rule.action,
         at_most=rule.at_most,
         stops_when_repeated=rule.stops_when_repeated and has_message,
-        reason=(attempt.termination.reason if attempt.termination else "") or rule.failure_class,
+        excludes_node=rule.excludes_node,
+        reason=attempt.worker_reason or rule.failure_class,
         message=rule.message(attempt),
         exit_code=attempt.exit_code,
         node=attempt.pod.node if attempt.pod else None,

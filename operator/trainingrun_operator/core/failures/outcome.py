@@ -10,12 +10,11 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from trainingrun_operator.core.failures.diagnosis import FinishedAttempt
+from trainingrun_operator.core.failures.diagnosis import lost_contact
+from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.observed import JobView, PodView
-from trainingrun_operator.core.progress.termination import read_termination_message
 from trainingrun_operator.core.resource.status import Stage
 
-LOST_CONTACT = "LostContact"  # the worker's reason where another node failed
 # FailJob names the pod that met its rule; all others of the Job were stopped for its sake.
 _NAMED = re.compile(r"for pod [^/\s]+/(\S+) failed with exit code \d+ matching FailJob")
 
@@ -84,9 +83,8 @@ def _first_failed_node(job: JobView, ended: Sequence[PodView]) -> PodView | None
         return next((pod for pod in ended if pod.name == named[1]), None)
 
     def order(pod: PodView) -> tuple[bool, bool, bool, datetime]:
-        message = read_termination_message(pod.terminated_message)
-        lost_contact = message is not None and message.reason == LOST_CONTACT
-        return not pod.disruption, pod.deleting, lost_contact, pod.finished_at or pod.created_at
+        followed = lost_contact(FinishedAttempt.of(Stage.TRAIN, job, pod))
+        return not pod.disruption, pod.deleting, followed, pod.finished_at or pod.created_at
 
     return min((pod for pod in ended if pod.exit_code != 0), key=order, default=None)
 

@@ -40,6 +40,13 @@ def train_command(run: Run, resume_from: str) -> list[str]:
     command += [f"s3://{run.spec.storage.bucket}/{run.spec.dataset.target_folder}/ttv", "/work/train"]
     config = f"{CONFIG_DIR}/{training.config_map.key}" if training.config_map else training.config
     command += ["--config", config, "--num-epoch", str(training.epochs)]
+    command += ["--device", training.device]
+    if training.device == "cuda":
+        # The worker refuses to begin with fewer: a GPU that can't be used is not missed in silence.
+        command += ["--processes", str(training.gpus_per_node)]
+    if training.amp != "none":
+        command += ["--amp", training.amp]
+    command += ["--publish", training.publish]
     command += ["--model_output", training.model_output, "--demo", str(training.demo)]
     if training.load_from:
         command += ["--load-from", training.load_from]

@@ -6,6 +6,7 @@ docs/architecture.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from trainingrun_operator.core.jobs.commands import (
@@ -89,11 +90,24 @@ def build_pod_spec(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, 
         pod["serviceAccountName"] = spec.service_account_name
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [secret.to_json() for secret in spec.image_pull_secrets]
+    if template.runtime_class_name:
+        pod["runtimeClassName"] = template.runtime_class_name
+    if template.priority_class_name:
+        pod["priorityClassName"] = template.priority_class_name
     if template.node_selector:
         pod["nodeSelector"] = dict(template.node_selector)
+    if run.status.excluded_nodes:
+        pod["affinity"] = {"nodeAffinity": _away_from(run.status.excluded_nodes)}
     if tolerations:
         pod["tolerations"] = tolerations
     return pod
+
+
+def _away_from(nodes: Sequence[str]) -> dict[str, Any]:
+    """Another node, if there is one: where all are excluded, a pod that must not run on them would wait for ever."""
+    # By name, since the label kubernetes.io/hostname may hold another one. A field takes one value at a time.
+    fields = [{"key": "metadata.name", "operator": "NotIn", "values": [node]} for node in nodes]
+    return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchFields": fields}}]}
 
 
 def _container(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, command: list[str]) -> dict[str, Any]:
@@ -107,7 +121,7 @@ def _container(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, comm
         resources.setdefault("limits", {})[run.spec.gpu.resource_name] = str(run.spec.training.gpus_per_node)
     return {
         "name": WORKER_CONTAINER,
-        "image": worker_image(run, defaults),
+        "image": worker_image(run, stage, defaults),
         "imagePullPolicy": run.spec.image_pull_policy or defaults.image_pull_policy,
         "command": command,
         "workingDir": "/work",
@@ -164,7 +178,7 @@ def _environment(run: Run, stage: Stage, attempt: int, defaults: JobDefaults) ->
         "TRAINING_RUN_NAME": run.name,
         "TRAINING_RUN_UID": run.uid,
         "TRAINING_ATTEMPT": str(attempt),
-        "TRAINING_IMAGE": worker_image(run, defaults),
+        "TRAINING_IMAGE": worker_image(run, stage, defaults),
         "TRAINING_TERMINATION_LOG": "/dev/termination-log",
     }
     if stage is Stage.TRAIN and run.spec.training.nodes > 1:
@@ -179,6 +193,8 @@ def _environment(run: Run, stage: Stage, attempt: int, defaults: JobDefaults) ->
     variables: list[dict[str, Any]] = [
         {"name": name, "value": literal(value)} for name, value in values.items() if value
     ]
+    # Of two variables of one name the last one counts.
+    variables[:0] = [{"name": each.name, "value": literal(each.value)} for each in run.pod_template(stage).env]
     if storage.credentials_secret:
         for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             reference: dict[str, Any] = {"name": storage.credentials_secret, "key": key}

@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import Metric, ResumePoint, Stage
+from trainingrun_operator.core.resource.status import BaseWeights, Device, Metric, ResumePoint, Stage
 
 STAGE_ORDER = (Stage.PREPROCESS, Stage.TRAIN)
 MAX_SHARDS = 64
@@ -55,6 +55,9 @@ class Report(Model):
     throughput: str | None = Field(None, max_length=MAX_THROUGHPUT)
     metrics: tuple[Metric, ...] = Field((), max_length=16)
     resume_points: tuple[ResumePoint, ...] = Field((), max_length=32)
+    # Of a training, from its first report on.
+    device: Device | None = None
+    base_weights: BaseWeights | None = None
     # Of a pod that does a share of the stage: the other figures are of that share alone.
     shard: Shard | None = None
     final: bool = False

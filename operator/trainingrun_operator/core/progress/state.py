@@ -97,6 +97,8 @@ def advance(state: ProgressState, report: Report, pod_uid: str | None, now: date
             eta=None if eta_seconds is None else format_duration(eta_seconds),
             throughput=report.throughput,
             metrics=report.metrics,
+            device=report.device,
+            base_weights=report.base_weights,
             last_update_time=now.replace(microsecond=0),
         ),
         resume_points=points,

@@ -14,12 +14,42 @@ from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.status import PublishedDataset, PublishedModel, Stage
 
+# Of the metrics on the test split, those that the status shows; the model's manifest has them all.
+SHOWN_METRICS = ("bbox_mAP", "bbox_mAP_50", "table_mAP_50", "table_precision_50", "table_recall_50", "grits_top")
+
+
+class ModelWarning(Model):
+    """What the user of a published model should know: it detects nothing, an earlier epoch was better."""
+
+    reason: str = Field(pattern="^[A-Za-z]+$", max_length=64)
+    message: str = Field(min_length=1)
+
 
 class TrainedModel(PublishedModel):
     """`model` of a train termination message."""
 
     # The training's page for people. Where it could not be written, the model is there all the same.
     report: str | None = Field(None, min_length=1, max_length=700)
+    # They are told of, and hold no success up: what can't be read is left out.
+    warnings: tuple[ModelWarning, ...] = ()
+
+    @field_validator("warnings", mode="before")
+    @classmethod
+    def _drop_unreadable_warnings(cls, value: Any) -> list[ModelWarning]:
+        return [warning for each in value[:4] if (warning := _read_warning(each))] if isinstance(value, list) else []
+
+    def shown(self) -> PublishedModel:
+        """What the status says of it."""
+        by_name = {metric.name: metric for metric in self.metrics}
+        metrics = tuple(by_name[name] for name in SHOWN_METRICS if name in by_name)
+        return PublishedModel(**{**dict(self), "metrics": metrics})
+
+
+def _read_warning(value: Any) -> ModelWarning | None:
+    try:
+        return ModelWarning.model_validate(value)
+    except ValidationError:
+        return None
 
 
 class TerminationMessage(Model):

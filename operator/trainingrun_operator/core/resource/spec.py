@@ -57,8 +57,16 @@ class Resources(Model):
     limits: dict[str, str | int] = Field({})
 
 
+class Variable(Model):
+    name: str
+    value: str = ""
+
+
 class PodTemplate(Model):
     resources: Resources = Resources()
+    env: tuple[Variable, ...] = ()
+    runtime_class_name: str | None = None
+    priority_class_name: str | None = None
     node_selector: dict[str, str] = Field({})
     tolerations: tuple[dict[str, Any], ...] = ()
     labels: dict[str, str] = Field({})
@@ -66,6 +74,7 @@ class PodTemplate(Model):
 
 
 class Preprocess(Model):
+    image: str | None = None
     pod_template: PodTemplate = PodTemplate()
 
 
@@ -82,6 +91,9 @@ class Training(Model):
     load_from: str | None = None
     resume_from: str = "auto"
     epochs: int = 20
+    device: str = "cuda"
+    amp: str = "none"
+    publish: str = "last"
     demo: bool = False
     seed: int | None = None
     nodes: int = 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from trainingrun_operator.core.resource.base import Model, Time
 
+# The newest ones are kept.
+MAX_EXCLUDED_NODES = 4
 # The progress field manager's; the operator's own never sends these, since an apply takes over what it sends.
 PROGRESS_FIELDS = ("progress", "resumePoints", "bestCheckpoint")
 
@@ -44,6 +46,7 @@ class ConditionType(enum.StrEnum):
 
     SUCCEEDED = "Succeeded"
     DATASET_READY = "DatasetReady"
+    BASE_WEIGHTS = "BaseWeights"
     TRAINED = "Trained"
     SUSPENDED = "Suspended"
     STALLED = "Stalled"
@@ -82,6 +85,8 @@ class Reason(enum.StrEnum):
     POD_NOT_CREATED = "PodNotCreated"
     DATASET_PUBLISHED = "DatasetPublished"
     MODEL_PUBLISHED = "ModelPublished"
+    WEIGHTS_LOADED = "Loaded"
+    RANDOM_WEIGHTS = "RandomWeights"
     NOT_YET = "NotYet"
     PROGRESSING = "Progressing"
     FINISHED = "Finished"
@@ -157,7 +162,8 @@ class PublishedDataset(Model):
     """`dataset` of a preprocess termination message, and of the status."""
 
     digest: str = Field(min_length=1, max_length=80)
-    manifest: str = Field(min_length=1, max_length=700)
+    # The spec's bucket and folder have no room for more.
+    manifest: str = Field(min_length=1, max_length=400)
     # A page for people to look the dataset over before they trust a model that was trained on it.
     report: str | None = Field(None, min_length=1, max_length=700)
     cache_hit: bool = False
@@ -174,10 +180,13 @@ class Metric(Model):
 class PublishedModel(Model):
     """The model that training published."""
 
-    uri: str = Field(min_length=1, max_length=700)
+    # As long as spec.training.modelOutput may be.
+    uri: str = Field(min_length=1, max_length=512)
     sha256: str = Field(min_length=1, max_length=80)
     size_bytes: Count
-    manifest: str = Field(min_length=1, max_length=720)
+    manifest: str = Field(min_length=1, max_length=540)
+    # Of the published weights.
+    epoch: Count | None = None
     metrics: tuple[Metric, ...] = Field((), max_length=16)
 
 
@@ -190,6 +199,31 @@ class ResumePoint(Model):
     sha256: str | None = Field(None, max_length=64)
     time: Time | None = None
     metric: str | None = Field(None, max_length=32)
+
+
+def _cut(most: int) -> AfterValidator:
+    """Words of others, as far as the status has room for them."""
+    return AfterValidator(lambda text: text[:most])
+
+
+class Device(Model):
+    """What a training runs on: so many GPUs over all nodes, or the CPU."""
+
+    name: Annotated[str, Field(min_length=1), _cut(64)]
+    count: int = Field(ge=1, le=4096)
+    # Of one GPU.
+    memory_bytes: Count | None = None
+
+    def __str__(self) -> str:
+        """For people, like `2 x NVIDIA L4`."""
+        return self.name if self.name == "CPU" else f"{self.count} x {self.name}"
+
+
+class BaseWeights(Model):
+    """Whether a training began with weights that had learned something, in the worker's words."""
+
+    loaded: bool
+    message: Annotated[str, _cut(256)]
 
 
 class Progress(Model):
@@ -208,6 +242,8 @@ class Progress(Model):
     eta: str | None = None
     throughput: str | None = None
     metrics: tuple[Metric, ...] = ()
+    device: Device | None = None
+    base_weights: BaseWeights | None = None
     last_update_time: Time | None = None
 
 
@@ -216,6 +252,8 @@ class Status(Model):
     phase: Phase | None = None
     stage: Stage | None = None
     image: str | None = None
+    # Of the preprocess Job, where it has another one.
+    preprocess_image: str | None = None
     gpu: str | None = None
     node: str | None = None
     job: str | None = None
@@ -225,6 +263,8 @@ class Status(Model):
     attempts: Attempts = Attempts()
     last_failure: LastFailure | None = None
     next_retry_time: Time | None = None
+    # Nodes that failed the run, newest last: its next pods avoid them.
+    excluded_nodes: tuple[str, ...] = Field((), max_length=MAX_EXCLUDED_NODES)
     dataset: PublishedDataset | None = None
     progress: Progress | None = None
     resume_points: tuple[ResumePoint, ...] = ()

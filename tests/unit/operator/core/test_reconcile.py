@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -291,18 +290,6 @@ def test_a_run_without_any_image_waits_for_one_and_says_so() -> None:
     assert len(world.created) == 1
 
 
-def test_a_run_keeps_the_image_that_it_started_with() -> None:
-    world = World()
-    world.visits()
-    world.defaults = replace(DEFAULTS, image="registry.example/worker:2")
-    world.worker_runs()
-    world.worker_publishes()
-    world.visits()
-    containers = [job["spec"]["template"]["spec"]["containers"][0] for job in world.jobs.values()]
-    assert [container["image"] for container in containers] == [DEFAULTS.image, DEFAULTS.image]
-    assert world.status.image == DEFAULTS.image
-
-
 def test_a_job_that_cannot_even_be_built_fails_the_run_and_says_why() -> None:
     world = World(preprocess={"podTemplate": {"resources": {"limits": {"memory": "lots"}}}})
     world.visits()
@@ -314,26 +301,6 @@ def test_a_run_that_is_being_deleted_is_left_alone() -> None:
     world = World()
     world.run["metadata"]["deletionTimestamp"] = START.isoformat()
     assert world.visits_once() == Plan()
-
-
-def test_reports_that_stop_are_noticed_without_stopping_anything() -> None:
-    world = World()
-    world.reaches_training()
-    world.worker_runs()
-    world.visits()
-    assert world.condition(ConditionType.REPORTING).status is ConditionStatus.UNKNOWN
-    world.run["status"]["progress"] = {
-        "stage": "train",
-        "attempt": 1,
-        "sequence": 1,
-        "lastUpdateTime": world.now.isoformat(),
-    }
-    world.visits()
-    assert world.condition(ConditionType.REPORTING).status is ConditionStatus.TRUE
-    world.waits(301)
-    world.visits()
-    assert world.condition(ConditionType.REPORTING).status is ConditionStatus.FALSE
-    assert world.status.phase is Phase.TRAINING
 
 
 def test_the_figures_of_preprocess_do_not_stand_over_the_training() -> None:

@@ -69,6 +69,18 @@ def test_what_one_node_failed_of_is_what_the_run_failed_of(world: World, culprit
     assert world.reason == "Killed"
 
 
+@pytest.mark.parametrize("culprit", [0, 1])
+def test_the_node_whose_gpu_failed_is_avoided_and_not_the_one_that_lost_contact(world: World, culprit: int) -> None:
+    world.shard(culprit)["spec"]["nodeName"] = "with-a-bad-gpu"
+    world.pod_ends(139, "", pod=world.shard(1 - culprit))  # NCCL's abort
+    world.waits(1)
+    world.pod_ends(75, failed(75, "a GPU has fallen off the bus", "GPUFault"), pod=world.shard(culprit))
+    world.job_ends("Failed", "MaxFailedIndexesExceeded", "", failedIndexes="0-1")
+    world.visits()
+    assert world.reason == "GPUFault"
+    assert world.status.excluded_nodes == ("with-a-bad-gpu",)
+
+
 def test_a_disrupted_node_is_not_counted_although_the_others_fail_of_it(world: World) -> None:
     world.pod_ends(137, "", pod=world.shard(1), DisruptionTarget="PreemptionByScheduler")
     world.pod_ends(75, failed(75, "the training processes lost contact", "LostContact"), pod=world.shard(0))

@@ -15,7 +15,7 @@ from trainingrun_operator.core.reconcile import reconcile, relevant_jobs
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
 
-CODES = st.sampled_from([1, 64, 65, 66, 75, 77, 86, 137, 139, 143])
+CODES = st.sampled_from([1, 64, 65, 66, 69, 75, 77, 86, 134, 137, 139, 143])
 
 
 class Life(RuleBasedStateMachine):

@@ -17,6 +17,7 @@ from training.storage.files import sha256_bytes
 
 RUN = run_identity.RunIdentity(namespace="ns", name="run", uid="u1", image="worker:1")
 CONFIG = "model = dict()\n"
+BASE_WEIGHTS = {"uri": "s3://b/base.pth", "filled": 9, "of": 10}
 TRAINING = bundle.Training(
     dataset_digest="sha256:d",
     dataset_manifest="ttv/manifest.json",
@@ -42,6 +43,7 @@ def publish(storage: MemoryStorage, scratch: Path, *, training: bundle.Training 
         classes=("table",),
         metrics={"test": {"bbox_mAP": 0.5}},
         epochs=2,
+        base_weights=BASE_WEIGHTS,
         versions={"torch": "2"},
         scratch=scratch,
     )
@@ -58,6 +60,7 @@ def test_the_manifest_is_written_last_and_an_older_one_replaced_first(tmp_path: 
     ]
     assert json.loads(storage.objects["m.pth.manifest.json"]) == manifest
     assert manifest["sha256"] == sha256_bytes(b"tensors")
+    assert manifest["baseWeights"] == BASE_WEIGHTS
 
 
 def test_a_model_that_is_not_stored_as_written_gets_an_unfinished_manifest_only(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def published(tmp_path: Path) -> MemoryStorage:
         classes=CLASSES,
         metrics={},
         epochs=1,
+        base_weights=None,
         versions={},
         scratch=tmp_path,
     )

@@ -125,10 +125,10 @@ def test_mixed_precision_is_refused_for_another_optim_wrapper() -> None:
         resolved_config.resolve(source, FACTS, Choices(amp="fp16"))
 
 
-@pytest.mark.parametrize(("base_weights", "norm_eval"), [(True, True), (False, False)])
-def test_statistics_are_kept_only_where_base_weights_bring_them(base_weights: bool, norm_eval: bool) -> None:
-    resolved = resolved_config.resolve(minimal(), FACTS, Choices(base_weights=base_weights))
-    assert resolved["model"]["backbone"]["norm_eval"] is norm_eval
+@pytest.mark.parametrize("norm_statistics", [True, False])
+def test_statistics_are_kept_only_where_base_weights_bring_them(norm_statistics: bool) -> None:
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(norm_statistics=norm_statistics))
+    assert resolved["model"]["backbone"]["norm_eval"] is norm_statistics
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,12 @@ def test_a_bound_config_assigns_labels_in_chunks_and_the_published_one_is_mmdete
     bound = bound_config.bind(resolved, placement())
     assert resolved["model"]["train_cfg"] == source["model"]["train_cfg"]
     assert bound["model"]["train_cfg"]["rcnn"][0]["assigner"] == {"type": "ChunkedMaxIoUAssigner", "pos_iou_thr": 0.5}
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_batch_normalization_over_ranks_needs_gpus(has_gpu: bool) -> None:
+    resolved = resolved_config.resolve({**minimal(), "sync_bn": "torch"}, FACTS, Choices())
+    assert ("sync_bn" in bound_config.bind(resolved, placement(has_gpu=has_gpu))) is has_gpu
 
 
 @pytest.mark.parametrize(

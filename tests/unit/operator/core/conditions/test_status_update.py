@@ -12,12 +12,13 @@ from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.state import ProgressState, advance
+from trainingrun_operator.core.progress.termination import SHOWN_METRICS, TrainedModel
 from trainingrun_operator.core.resource.status import (
+    MAX_EXCLUDED_NODES,
     Attempts,
     LastFailure,
     Phase,
     PublishedDataset,
-    PublishedModel,
     Stage,
     Status,
 )
@@ -30,8 +31,11 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
     world.visits()
     uri = "s3://" + "u" * 695
     metrics = [{"name": f"{n:02}" + "m" * 62, "value": "9" * 32} for n in range(16)]
+    shown = [*({**metric, "name": name} for metric, name in zip(metrics, SHOWN_METRICS, strict=False)), *metrics[6:]]
     points = [{"epoch": n, "uri": f"{uri[:-2]}{n:02}", "sha256": "a" * 64, "metric": "1" * 32} for n in range(5)]
     body: dict[str, Any] = {"attempt": 1, "sequence": 1, "stage": "train", "metrics": metrics, "resumePoints": points}
+    body["device"] = {"name": "d" * 65, "count": 4096, "memoryBytes": 2**53}
+    body["baseWeights"] = {"loaded": False, "message": "m" * 1000}
     assert len(json.dumps(body)) < 8192, "as much as the gateway takes"
     state = advance(ProgressState(), Report.model_validate_json(json.dumps(body)), "p" * 36, START)
     world.run["status"].update(state.to_json())
@@ -45,8 +49,10 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         time=START,
     )
     annotations = {f"{n:02}" + "c" * 30: 10**9 for n in range(8)}
-    dataset = {**DATASET, "manifest": uri, "report": uri, "annotations": annotations}
-    world.run["status"].update({"image": "i" * 512, "job": "j" * 63, "dataset": dataset})
+    dataset = {**DATASET, "manifest": uri[:400], "report": uri, "annotations": annotations}
+    images = {"image": "i" * 512, "preprocessImage": "p" * 512}
+    world.run["status"].update({**images, "job": "j" * 63, "dataset": dataset})
+    model = {**MODEL, "uri": uri[:512], "manifest": uri[:540], "metrics": shown, "epoch": 9}
     summary = Summary(phase=Phase.FAILED, reason="R" * 64, message=LONG, node="n" * 253, stalled=True)
     status = calculate_status(
         world.observed().run,
@@ -55,7 +61,8 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         stage=Stage.TRAIN,
         attempts=Attempts(total=9, counted=9),
         failure=failure,
-        model=PublishedModel.model_validate({**MODEL, "uri": uri, "manifest": uri, "metrics": metrics}),
+        excluded_nodes=tuple(f"{n:02}" + "n" * 251 for n in range(MAX_EXCLUDED_NODES)),
+        model=TrainedModel.model_validate(model).shown(),
         report=uri,
     )
     assert [name for name in Status.model_fields if not getattr(status, name)] == ["next_retry_time"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tests.support.operator.world import START, World, termination
-from trainingrun_operator.core.failures.diagnosis import Action, Diagnosis, FailureClass, FinishedAttempt, diagnose
+from trainingrun_operator.core.failures.diagnosis import Action, Diagnosis, FailureClass, diagnose
+from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.failures.retries import decide_retry, retry_time
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.status import LastFailure, Phase, Stage
@@ -37,6 +38,13 @@ def policy_failure(code: int) -> JobView:
     return JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True, failed_message=message)
 
 
+def failed(code: int, reason: str, says: str = "the worker's own words") -> PodView:
+    message = termination("train", "failed", exitCode=code, reason=reason, message=says)
+    return pod(exit_code=code, terminated_message=message)
+
+
+NO_COMMAND = 'runc create failed: exec: "python3": executable file not found in $PATH'
+SEVERAL_NODES = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True, shards=2)
 TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: no such class\n"
 ROWS = [
     Row("Preempted", pod(exit_code=137, disruption="PreemptionByScheduler"), counted=False),
@@ -65,8 +73,21 @@ ROWS = [
     Row("AdmissionError", pod(reason="Evicted", message="The node had condition: [DiskPressure]. "), counted=False),
     Row("OOMKilled", pod(exit_code=137, terminated_reason="OOMKilled", memory_limit="4Gi"), says="memory limit of 4Gi"),
     Row("OOMKilled", pod(exit_code=0, terminated_reason="OOMKilled"), says="no limit was asked for", job=COMPLETE_JOB),
-    Row("CudaOOM", pod(exit_code=86), action=Action.FAIL, says="smaller config or a larger GPU"),
+    Row(
+        "StartError",
+        pod(exit_code=128, terminated_reason="StartError", terminated_message=NO_COMMAND),
+        False,
+        says="$PATH",
+    ),
+    Row("StartError", pod(exit_code=127, terminated_reason="ContainerCannotRun"), False, says="could not start"),
+    Row("GPUUnavailable", pod(exit_code=69), counted=False, says="can't use the GPUs"),
+    Row("CudaOOM", pod(exit_code=86), says="smaller config or a larger GPU"),
+    Row("GPUFault", failed(75, "GPUFault"), counted=False, says="own words"),
+    Row("LostContact", failed(75, "LostContact"), says="own words"),
+    Row("LostContact", pod(exit_code=134), says="lost contact (exit code 134)"),
+    Row("LostContact", pod(exit_code=139), job=SEVERAL_NODES),
     Row("Transient", pod(exit_code=75)),
+    Row("Transient", failed(75, "Transient"), says="own words"),
     Row("ConfigError", pod(exit_code=64), action=Action.FAIL),
     Row("DataError", pod(exit_code=65), action=Action.FAIL),
     Row("NotFound", pod(exit_code=66), action=Action.FAIL),
@@ -81,6 +102,7 @@ ROWS = [
     Row("UserError", pod(exit_code=127), says="code 127"),
     Row("UserError", pod(exit_code=139)),
 ]
+FAILURES_OF_A_NODE = ("AdmissionError", "StartError", "GPUUnavailable", "GPUFault")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.failure_class}-{row.pod and row.pod.exit_code}")
@@ -92,13 +114,19 @@ def test_a_failure_is_told_by_its_job_and_its_pod(row: Row) -> None:
         row.action,
     )
     assert row.says in diagnosis.message
+    assert diagnosis.excludes_node == (row.failure_class in FAILURES_OF_A_NODE)
 
 
 def test_every_class_has_a_row() -> None:
     assert {row.failure_class for row in ROWS} == set(FailureClass)
 
 
-@pytest.mark.parametrize("code", [64, 65, 66, 75, 77, 86, 1, 143])
+def test_a_preprocess_that_is_aborted_has_lost_contact_with_nobody() -> None:
+    diagnosis = diagnose(FinishedAttempt.of(Stage.PREPROCESS, FAILED_JOB, pod(exit_code=134)))
+    assert diagnosis.failure_class is FailureClass.USER_ERROR
+
+
+@pytest.mark.parametrize("code", [64, 65, 66, 69, 75, 77, 86, 1, 143])
 def test_the_workers_own_sentence_is_the_message(code: int) -> None:
     message = termination("train", "failed", exitCode=code, reason="Mine", message="page 3 of a.pdf is broken")
     diagnosis = diagnose(FinishedAttempt.of(Stage.TRAIN, FAILED_JOB, pod(exit_code=code, terminated_message=message)))
@@ -204,6 +232,85 @@ def test_a_node_that_refuses_the_pod_three_times_is_tried_a_fourth_time_and_not_
     assert len(world.created) == 4
 
 
+def fails_of_its_node(world: World, node: str, code: int = 69, reason: str = "GPUUnavailable") -> None:
+    world.visits()
+    world.worker_runs(node=node)
+    words = f"torch can't use the GPU of {node}: the driver is too old"
+    world.worker_exits(code, message=termination("train", "failed", exitCode=code, reason=reason, message=words))
+    world.visits()
+
+
+def avoided(world: World) -> list[str]:
+    affinity = world.job["spec"]["template"]["spec"].get("affinity")
+    if affinity is None:
+        return []
+    [term] = affinity["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["weight"] == 100
+    fields = term["preference"]["matchFields"]
+    assert {(field["key"], field["operator"], len(field["values"])) for field in fields} == {
+        ("metadata.name", "NotIn", 1)
+    }
+    return [field["values"][0] for field in fields]
+
+
+@pytest.mark.parametrize(("code", "reason"), [(69, "GPUUnavailable"), (75, "GPUFault")])
+def test_a_gpu_that_fails_is_looked_for_on_two_other_nodes_and_no_more(code: int, reason: str) -> None:
+    world = World(retry={"limit": 0})
+    world.reaches_training()
+    for nth, node in enumerate(("node-a", "node-b", "node-c")):
+        fails_of_its_node(world, node, code, reason)
+        assert avoided(world) == ["node-a", "node-b"][:nth]
+        assert f"the GPU of {node}: the driver is too old" in world.message, "a person sees it at once"
+        assert world.reason == reason
+        if nth < 2:
+            assert world.status.phase is Phase.RETRYING
+            world.waits_for_the_retry()
+    assert world.status.phase is Phase.FAILED
+    assert world.status.attempts.train == 3
+    assert (world.status.attempts.counted, world.status.attempts.disrupted) == (0, 3)
+    assert world.status.excluded_nodes == ("node-a", "node-b", "node-c")
+
+
+def test_a_run_whose_only_node_has_no_usable_gpu_ends_too() -> None:
+    world = World()
+    world.reaches_training()
+    for _ in range(3):
+        fails_of_its_node(world, "node-a")
+        if world.status.phase is Phase.RETRYING:
+            world.waits_for_the_retry()
+    assert (world.status.phase, world.reason) == (Phase.FAILED, "GPUUnavailable")
+    assert "3 times in a row" in world.message
+    assert world.status.excluded_nodes == ("node-a",)
+
+
+def test_the_newest_of_many_failed_nodes_are_avoided() -> None:
+    world = World()
+    world.reaches_training()
+    for number in range(6):
+        fails_of_its_node(world, f"node-{number}", 75, "GPUFault")
+        point = {"epoch": 0, "iteration": 10 + number, "uri": "s3://tables/iteration.pth"}
+        world.run["status"]["resumePoints"] = [point]
+        world.waits_for_the_retry()
+    world.visits()
+    assert avoided(world) == [f"node-{number}" for number in range(2, 6)]
+
+
+def test_a_training_that_runs_out_of_gpu_memory_is_tried_once_more() -> None:
+    world = World()
+    world.reaches_training()
+    for phase in (Phase.RETRYING, Phase.FAILED):
+        world.visits()
+        world.worker_runs()
+        world.worker_exits(86, says="the GPU ran out of memory: use a larger one")
+        world.visits()
+        assert world.status.phase is phase
+        if phase is Phase.RETRYING:
+            world.waits_for_the_retry()
+    assert world.reason == "CudaOOM"
+    assert "use a larger one" in world.message
+    assert world.status.attempts.counted == 2
+
+
 def test_the_same_words_of_the_worker_twice_end_the_run() -> None:
     world = World()
     for _ in range(2):
@@ -248,6 +355,7 @@ def test_failures_in_a_row_are_counted_by_class_and_stage() -> None:
         action=Action.RETRY,
         at_most=None,
         stops_when_repeated=False,
+        excludes_node=False,
         reason="",
         message="",
         exit_code=75,

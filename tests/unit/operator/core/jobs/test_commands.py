@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.operator.world import a_run
-from trainingrun_operator.core.jobs.commands import checkpoint_prefix
+from trainingrun_operator.core.jobs.commands import checkpoint_prefix, train_command
 from trainingrun_operator.core.resource.run import Run
 
 
@@ -20,3 +20,19 @@ def test_checkpoints_go_beside_the_model_in_a_folder_of_the_run(output: str, pre
     body = a_run(training={"modelOutput": output})
     body["metadata"]["uid"] = "UID"
     assert checkpoint_prefix(Run.parse(body)) == prefix
+
+
+@pytest.mark.parametrize(
+    ("training", "there", "absent"),
+    [
+        ({"gpusPerNode": 4}, "--device cuda --processes 4 --publish last", ("--amp",)),
+        ({"gpusPerNode": 4, "device": "cpu"}, "--device cpu --publish last", ("--processes", "--amp")),
+        ({"amp": "bf16", "publish": "best"}, "--device cuda --processes 1 --amp bf16 --publish best", ()),
+    ],
+)
+def test_a_training_is_told_which_device_it_must_have(
+    training: dict[str, object], there: str, absent: tuple[str, ...]
+) -> None:
+    command = train_command(Run.parse(a_run(training=training)), "auto")
+    assert f" {there} " in " ".join(command)
+    assert not set(absent) & set(command)

@@ -29,6 +29,10 @@ from trainingrun_operator.core.resource.status import Stage
         {"metrics": [{"name": "", "value": "1"}]},
         {"resumePoints": [{"epoch": 1}]},
         {"resumePoints": [{"epoch": 1, "uri": "s" * 701}]},
+        {"device": {"name": "", "count": 1}},
+        {"device": {"name": "NVIDIA L4", "count": 0}},
+        {"device": "NVIDIA L4"},
+        {"baseWeights": {"loaded": True}},
     ],
 )
 def test_what_is_not_as_agreed_is_refused(fields: dict[str, Any]) -> None:

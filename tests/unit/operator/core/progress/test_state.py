@@ -26,6 +26,18 @@ def test_a_report_becomes_strings_for_people_and_numbers_for_programs() -> None:
     assert progress.last_update_time == START
 
 
+def test_what_a_training_runs_on_and_starts_from_is_kept_as_far_as_there_is_room() -> None:
+    progress = state(
+        device={"name": "G" * 100, "count": 2, "memoryBytes": 23_609_475_072},
+        baseWeights={"loaded": False, "message": "m" * 1000},
+    ).progress
+    assert progress is not None
+    assert progress.device is not None
+    assert progress.base_weights is not None
+    assert (len(progress.device.name), len(progress.base_weights.message)) == (64, 256)
+    assert progress.device.memory_bytes == 23_609_475_072
+
+
 @pytest.mark.parametrize(
     ("changes", "pod", "newest", "taken"),
     [

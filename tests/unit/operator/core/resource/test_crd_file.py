@@ -8,9 +8,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from tests.support.operator.world import SPEC
+from tests.support.operator.world import DEFAULTS, SPEC, a_run
 from tests.support.paths import CRD
+from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.resource import spec, status
+from trainingrun_operator.core.resource.run import Run
 
 Schema = dict[str, Any]
 
@@ -91,6 +93,8 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (spec.Dataset, ("spec", "dataset")),
         (spec.Split, ("spec", "dataset", "split")),
         (spec.Training, ("spec", "training")),
+        (spec.Preprocess, ("spec", "preprocess")),
+        (spec.Variable, ("spec", "training", "podTemplate", "env")),
         (spec.PodTemplate, ("spec", "training", "podTemplate")),
         (spec.PodTemplate, ("spec", "preprocess", "podTemplate")),
         (spec.ConfigMapKey, ("spec", "training", "configMap")),
@@ -104,11 +108,32 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (status.PublishedDataset, ("status", "dataset")),
         (status.PublishedModel, ("status", "model")),
         (status.Progress, ("status", "progress")),
+        (status.Device, ("status", "progress", "device")),
+        (status.BaseWeights, ("status", "progress", "baseWeights")),
         (status.ResumePoint, ("status", "resumePoints")),
         (status.ResumePoint, ("status", "bestCheckpoint")),
     ]
     for model, path in pairs:
         assert fields(model) == properties(*path), path
+
+
+def test_both_stages_have_the_same_pod_template() -> None:
+    spec_of = schema()["properties"]["spec"]["properties"]
+    preprocess, training = (spec_of[stage]["properties"]["podTemplate"] for stage in ("preprocess", "training"))
+    assert preprocess == training
+
+
+def test_a_variable_that_the_operator_sets_is_refused_by_name() -> None:
+    spec_of = schema()["properties"]["spec"]["properties"]
+    [rule] = spec_of["training"]["properties"]["podTemplate"]["properties"]["env"]["x-kubernetes-validations"]
+    everything = a_run(storage={"region": "eu", "sse": {"type": "aws:kms", "kmsKeyId": "k"}}, training={"nodes": 2})
+    job = build_job(Run.parse(everything), status.Stage.TRAIN, 1, DEFAULTS)
+    names = {entry["name"] for entry in job["spec"]["template"]["spec"]["containers"][0]["env"]}
+    assert {name for name in names if f"'{name}'" not in rule["rule"] and not name.startswith("TRAINING_")} == set()
+
+
+def test_the_status_has_room_for_as_many_excluded_nodes_as_are_kept() -> None:
+    assert schema()["properties"]["status"]["properties"]["excludedNodes"]["maxItems"] == status.MAX_EXCLUDED_NODES
 
 
 def test_the_phases_and_stages_are_those_of_the_crd() -> None:
