@@ -146,6 +146,11 @@ def test_the_warm_up_takes_a_third_of_a_short_training_at_most(epochs: int, warm
     assert resolved["param_scheduler"][0]["end"] == warm_up
 
 
+def test_the_warm_up_of_the_shortest_training_ends_too() -> None:
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(epochs=1, ranks=25))
+    assert resolved["param_scheduler"][0]["end"] == 2
+
+
 def with_coco_head(source: dict[str, Any]) -> None:
     source["model"]["roi_head"]["bbox_head"][0]["num_classes"] = 80
 
