@@ -16,6 +16,7 @@ from training.model.config import check_classes, dicts_in, innermost_dataset
 logger = logging.getLogger(__name__)
 EPOCH_STEPS = (0.80, 0.95)  # the learning rate falls after these fractions of the epochs
 LONGEST_WARMUP = 1 / 3  # at most this fraction of all iterations
+SHORTEST_WARMUP = 2  # iterations; one of a single iteration never ends: LinearLR leaves the rate at its start
 # Mixed precision: settings of AmpOptimWrapper. bfloat16 reaches as far as float32, so that no loss need be scaled.
 AMP: dict[str, dict[str, Any]] = {
     "off": {},
@@ -90,7 +91,8 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
             scheduler["milestones"] = milestones(epochs)
             scheduler["end"] = epochs
         elif not scheduler.get("by_epoch", True) and scheduler.get("type") == "LinearLR":
-            scheduler["end"] = max(1, min(int(scheduler.get("end", 1)), int(iterations * LONGEST_WARMUP)))
+            end = min(int(scheduler.get("end", SHORTEST_WARMUP)), int(iterations * LONGEST_WARMUP))
+            scheduler["end"] = max(SHORTEST_WARMUP, end)
 
 
 def milestones(epochs: int) -> list[int]:

@@ -147,6 +147,11 @@ def test_the_warm_up_takes_a_third_of_a_short_training_at_most(epochs: int, warm
     assert resolved["param_scheduler"][0]["end"] == warm_up
 
 
+def test_the_warm_up_of_the_shortest_training_ends_too() -> None:
+    resolved = resolved_config.resolve(minimal(), FACTS, Choices(epochs=1, ranks=25))
+    assert resolved["param_scheduler"][0]["end"] == 2
+
+
 def with_coco_head(source: dict[str, Any]) -> None:
     source["model"]["roi_head"]["bbox_head"][0]["num_classes"] = 80
 
@@ -242,6 +247,15 @@ def test_a_bound_config_trains_here_with_the_exact_loop() -> None:
     assert bound["train_dataloader"]["num_workers"] == 1
     assert bound["val_evaluator"]["ann_file"] == "/data/val/val.json"
     assert bound["default_hooks"]["checkpoint"] is None
+
+
+def test_a_bound_config_assigns_labels_in_chunks_and_the_published_one_is_mmdetections_own() -> None:
+    source = minimal()
+    source["model"]["train_cfg"] = {"rcnn": [{"assigner": {"type": "MaxIoUAssigner", "pos_iou_thr": 0.5}}]}
+    resolved = resolved_config.resolve(source, FACTS, Choices())
+    bound = bound_config.bind(resolved, placement())
+    assert resolved["model"]["train_cfg"] == source["model"]["train_cfg"]
+    assert bound["model"]["train_cfg"]["rcnn"][0]["assigner"] == {"type": "ChunkedMaxIoUAssigner", "pos_iou_thr": 0.5}
 
 
 @pytest.mark.parametrize("has_gpu", [True, False])
