@@ -124,13 +124,17 @@ model = dict(
     ),
 )
 
+# A page has one table and hundreds of cells: each stage of the cascade learns from as many boxes of each category, as far as there are
+# some (docs/training.md).
+balance_categories = True
+
 # Short side, long side at most. RandomChoiceResize keeps the ratio.
 short_sides = [(short, 1333) for short in range(480, 801, 32)]
 
+# Pages are not mirrored: text never is.
 train_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations", with_bbox=True),
-    dict(type="RandomFlip", prob=0.5),
     dict(
         type="RandomChoice",
         transforms=[

@@ -37,9 +37,7 @@ def bind(config: Any, placement: Placement) -> Any:
     precision.
     """
     config = copy.deepcopy(config)
-    for part in dicts_in(config["model"]):
-        if part.get("type") == "MaxIoUAssigner":
-            part["type"] = "ChunkedMaxIoUAssigner"
+    _bind_network(config["model"], balance_categories=bool(config.get("balance_categories")))
     if not placement.has_gpu:
         _bind_precision_to_cpu(config["optim_wrapper"])
     # Left to `training.train.network.arithmetic`: mmengine fails where an operator has no deterministic variant.
@@ -61,14 +59,7 @@ def bind(config: Any, placement: Placement) -> Any:
         if split != "train":
             evaluator = config[f"{split}_evaluator"]
             for item in evaluator if isinstance(evaluator, list) else [evaluator]:
-                if _is_plain_coco(item):
-                    item.clear()
-                    item.update(type="TableMetric", ann_file="", grids=split == "test")
-                if "ann_file" in item:
-                    item["ann_file"] = inner["ann_file"]
-                if placement.ranks > 1:
-                    # "gpu" gathers results by messages, on CPUs too; "cpu" would need a folder that all nodes share.
-                    item["collect_device"] = "gpu"
+                _bind_evaluator(item, inner["ann_file"], grids=split == "test", ranks=placement.ranks)
     train = config["train_dataloader"]
     train["dataset"] = {"type": "SeededDataset", "dataset": train["dataset"]}
     train["batch_sampler"] = {
@@ -103,6 +94,28 @@ def _is_plain_coco(evaluator: Mapping[str, Any]) -> bool:
         and not evaluator.get("format_only")
         and evaluator.keys() <= {"type", "ann_file", "metric", "classwise", "format_only", "backend_args"}
     )
+
+
+def _bind_network(model: dict[str, Any], *, balance_categories: bool) -> None:
+    """Replace parts of mmdetection's by those of `training.train.network`."""
+    for part in dicts_in(model):
+        if part.get("type") == "MaxIoUAssigner":
+            part["type"] = "ChunkedMaxIoUAssigner"
+    stages = (model.get("train_cfg") or {}).get("rcnn") or []
+    for stage in stages if isinstance(stages, list) else [stages]:
+        if balance_categories and stage.get("sampler", {}).get("type") == "RandomSampler":
+            stage["sampler"]["type"] = "CategoryBalancedSampler"
+
+
+def _bind_evaluator(evaluator: dict[str, Any], annotation_file: str, *, grids: bool, ranks: int) -> None:
+    if _is_plain_coco(evaluator):
+        evaluator.clear()
+        evaluator.update(type="TableMetric", ann_file="", grids=grids)
+    if "ann_file" in evaluator:
+        evaluator["ann_file"] = annotation_file
+    if ranks > 1:
+        # "gpu" gathers results by messages, on CPUs too; "cpu" would need a folder that all nodes share.
+        evaluator["collect_device"] = "gpu"
 
 
 def _bind_precision_to_cpu(optim_wrapper: dict[str, Any]) -> None:

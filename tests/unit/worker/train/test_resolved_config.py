@@ -264,13 +264,20 @@ def test_batch_normalization_over_ranks_needs_gpus(has_gpu: bool) -> None:
     assert ("sync_bn" in bound_config.bind(resolved, placement(has_gpu=has_gpu))) is has_gpu
 
 
-def test_a_bound_config_assigns_labels_in_chunks_and_the_published_one_is_mmdetections_own() -> None:
-    source = minimal()
-    source["model"]["train_cfg"] = {"rcnn": [{"assigner": {"type": "MaxIoUAssigner", "pos_iou_thr": 0.5}}]}
-    resolved = resolved_config.resolve(source, FACTS, Choices())
-    bound = bound_config.bind(resolved, placement())
-    assert resolved["model"]["train_cfg"] == source["model"]["train_cfg"]
-    assert bound["model"]["train_cfg"]["rcnn"][0]["assigner"] == {"type": "ChunkedMaxIoUAssigner", "pos_iou_thr": 0.5}
+@pytest.mark.parametrize(("balanced", "sampler"), [(True, "CategoryBalancedSampler"), (False, "RandomSampler")])
+@pytest.mark.parametrize("is_cascade", [True, False])
+def test_boxes_are_balanced_between_categories_where_the_config_asks_for_it(
+    balanced: bool, sampler: str, is_cascade: bool
+) -> None:
+    source = {**minimal(), "balance_categories": balanced}
+    stage = {"sampler": {"type": "RandomSampler", "num": 512}}
+    source["model"]["train_cfg"] = {
+        "rpn": {"sampler": {"type": "RandomSampler"}},
+        "rcnn": [stage] if is_cascade else stage,
+    }
+    bound = bound_config.bind(resolved_config.resolve(source, FACTS, Choices()), placement())["model"]["train_cfg"]
+    assert bound["rpn"]["sampler"]["type"] == "RandomSampler"
+    assert (bound["rcnn"][0] if is_cascade else bound["rcnn"])["sampler"] == {"type": sampler, "num": 512}
 
 
 @pytest.mark.parametrize(

@@ -6,3 +6,4 @@ published config names mmdetection's own.
 
 from training.train.network.assigner import ChunkedMaxIoUAssigner as ChunkedMaxIoUAssigner
 from training.train.network.optim_wrapper import CPUBfloat16OptimWrapper as CPUBfloat16OptimWrapper
+from training.train.network.sampler import CategoryBalancedSampler as CategoryBalancedSampler
