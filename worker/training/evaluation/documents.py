@@ -23,9 +23,9 @@ from training.model.matching import ious
 from training.tables.assembly import assemble_tables
 from training.tables.structure import find_structure
 
-# A page of 300 cells takes half a second, so that a split takes half a minute at most.
-MAX_CELLS = 20_000
-MAX_CELLS_ON_PAGE = 1_000
+# A page of 300 cells takes a third of a second, so that a split takes half a minute at most.
+MAX_BOXES = 20_000
+MAX_BOXES_ON_PAGE = 1_000
 MAX_PAIRS = 2_000_000  # of a place of one table with a place of another: 0.5 s, 200 MiB
 
 
@@ -59,7 +59,7 @@ class DocumentScores:
 
 
 def score_documents(split: EvaluatedSplit) -> DocumentScores:
-    """Scores the split's documents, as many as MAX_CELLS allows, chosen by their names' hashes. The result is empty if
+    """Scores the split's documents, as many as MAX_BOXES allows, chosen by their names' hashes. The result is empty if
     the split has no class of tables or of cells.
     """
     if not {CATEGORIES[TABLE], CATEGORIES[CELL]} <= set(split.classes):
@@ -97,11 +97,11 @@ class _Sums(NamedTuple):
 
 def _choose(documents: Mapping[str, Sequence[int]], split: EvaluatedSplit) -> list[str]:
     chosen: list[str] = []
-    cells = 0
+    boxes = 0
     for name in sorted(documents, key=lambda name: hashlib.sha256(name.encode(errors="surrogatepass")).digest()):
         sizes = [len(split.pages[image].classes) for image in documents[name]]
-        if max(sizes) <= MAX_CELLS_ON_PAGE and cells + sum(sizes) <= MAX_CELLS:
-            cells += sum(sizes)
+        if max(sizes) <= MAX_BOXES_ON_PAGE and boxes + sum(sizes) <= MAX_BOXES:
+            boxes += sum(sizes)
             chosen.append(name)
     return chosen
 
@@ -110,7 +110,7 @@ def _compare_page(page: PageTruth, detections: Detections, classes: Sequence[str
     """None if the page's tables are too large to be compared."""
     labelled = _tables(page, _as_detections(page), classes)
     rows = detections[detections[:, SCORE] >= WORKING_SCORE]
-    found = _tables(page, rows[np.argsort(-rows[:, SCORE], kind="stable")][:MAX_CELLS_ON_PAGE], classes)
+    found = _tables(page, rows[np.argsort(-rows[:, SCORE], kind="stable")][:MAX_BOXES_ON_PAGE], classes)
     top = loc = 0.0
     for one, other in _corresponding([box for box, _ in labelled], [box for box, _ in found]):
         true_grid, found_grid = labelled[one][1], found[other][1]

@@ -66,9 +66,9 @@ def test_a_row_that_is_not_detected_costs_its_places() -> None:
 def test_too_many_and_too_large_documents_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     pages = {image: true_page(*ABOVE, name=f"d{image}_0.jpg") for image in range(1, 6)}
     split = split_of(pages, {image: perfect(*ABOVE) for image in pages})
-    monkeypatch.setattr(documents, "MAX_CELLS", 2 * len(ABOVE))
+    monkeypatch.setattr(documents, "MAX_BOXES", 2 * len(ABOVE))
     assert (len(score_documents(split).scores), score_documents(split).left_out) == (2, 3)
-    monkeypatch.setattr(documents, "MAX_CELLS_ON_PAGE", len(ABOVE) - 1)
+    monkeypatch.setattr(documents, "MAX_BOXES_ON_PAGE", len(ABOVE) - 1)
     assert score_documents(split) == DocumentScores(scores=[], left_out=5)
     monkeypatch.undo()
     monkeypatch.setattr(documents, "MAX_PAIRS", 12 * 12 - 1)
