@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.errors import ConfigError, DataError, NotFound, Transient, WorkerError
+from training.errors import ConfigError, DataError, NotFound, WorkerError
 from training.process.run_identity import RunIdentity
 from training.storage.base import Storage
 from training.storage.files import sha256_bytes, sha256_file
 from training.storage.uri import open_parent, open_storage
+from training.storage.verified import upload_verified
 
 logger = logging.getLogger(__name__)
 DEFAULT_NAME = "model.pth"
@@ -154,7 +155,7 @@ def publish(
     versions: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, Any]:
-    """Write model and config, read the model back, write the manifest. Returns the manifest.
+    """Write model and config, verify the stored model, write the manifest. Returns the manifest.
 
     First an UnfinishedModel manifest replaces any older one: the older one must not seem to belong to the new model,
     and a retry must be able to tell a half-published demo from a real model. The older model's report is deleted, so
@@ -168,11 +169,8 @@ def publish(
     _write_manifest(place, {"version": 1, "kind": UNFINISHED_KIND, "demo": training.demo})
     if place.storage.stat(place.report_key) is not None:
         place.storage.delete(place.report_key)
-    place.storage.upload_file(weights, place.key)
+    sha256 = upload_verified(place.storage, weights, place.key, scratch=scratch)
     place.storage.write_bytes(place.config_key, config_text.encode())
-    sha256 = sha256_file(weights)
-    if _stored_sha256(place, scratch) != sha256:
-        raise Transient(f"{place.uri} was not stored as it was written; the run is tried again.")
     manifest = {
         "version": 1,
         "kind": KIND,

@@ -11,10 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.errors import DataError, NotFound, Transient, WorkerError
+from training.errors import DataError, NotFound, WorkerError
 from training.model.metrics import MAIN_METRIC
-from training.storage.base import Storage, StoredObject
+from training.storage.base import Storage, StoredObject, Wanted, always
 from training.storage.files import sha256_file
+from training.storage.verified import upload_verified
 from training.train.checkpoints.checkpoint import CHECKPOINT_MANIFEST, Checkpoint, Retention, parse_manifest
 
 KEPT_BY_DEFAULT = Retention()
@@ -61,27 +62,23 @@ class CheckpointStore:
     def uri(self, checkpoint: Checkpoint) -> str:
         return self.storage.uri(checkpoint.key)
 
-    def commit(self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool) -> Checkpoint:
-        """Store the file at `path`, read it back, write its manifest. Raises Transient if the stored file differs."""
+    def commit(
+        self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool, wanted: Wanted = always
+    ) -> Checkpoint:
+        """Store the file at `path`, verify it, write its manifest. Raises Transient if the stored file differs, GivenUp
+        as `upload_verified` does.
+        """
         name = f"epoch_{epoch}" if epoch_ended else f"iteration_{iteration}"
         checkpoint = Checkpoint(
             key=f"{name}.pth",
             epoch=epoch,
             iteration=iteration,
-            sha256=sha256_file(path),
+            sha256=upload_verified(self.storage, path, f"{name}.pth", scratch=self.scratch, wanted=wanted),
             size_bytes=path.stat().st_size,
             dataset_digest=self._dataset_digest,
             training_id=self.training_id,
             time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        self.storage.upload_file(path, checkpoint.key)
-        copy = self.scratch / f"{name}.readback"
-        try:
-            fetch_verified(self.storage, checkpoint, copy)
-        except (DataError, NotFound) as error:
-            raise Transient(f"The checkpoint was not stored as it was written: {error}") from error
-        finally:
-            copy.unlink(missing_ok=True)
         self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
         return checkpoint
 
