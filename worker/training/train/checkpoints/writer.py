@@ -122,19 +122,20 @@ class CheckpointWriter:
             unrecorded = self._unrecorded()
             self._busy = True
             self._given_up = given_up = threading.Event()
+        has_changed = False
         try:
             if saved is not None:
-                self._retry(
+                has_changed = self._retry(
                     lambda: self._commit(saved, given_up), what=f"the checkpoint of iteration {saved.iteration}"
                 )
                 saved.path.unlink(missing_ok=True)
             elif unrecorded is not None:
                 checkpoint, metrics = unrecorded
-                self._retry(
+                has_changed = self._retry(
                     lambda: self._store.record_metrics(checkpoint, metrics),
                     what=f"the manifest of iteration {checkpoint.iteration} with its metrics",
                 )
-            kept = self._store.prune(self.last) if self.last else []
+            kept = self._store.prune(self.last) if has_changed and self.last else []
             if kept:
                 # Before `wait` returns, so that the final report names the right checkpoints.
                 self._on_change(kept)
@@ -172,15 +173,17 @@ class CheckpointWriter:
             raise GivenUp("it was still on its way when the training stopped")
         return task.result()
 
-    def _retry(self, write: Callable[[], Checkpoint], *, what: str) -> None:
-        """Retry `write`, whose result becomes `last`, until it succeeds or a newer checkpoint waits."""
+    def _retry(self, write: Callable[[], Checkpoint], *, what: str) -> bool:
+        """Retry `write`, whose result becomes `last`, until it succeeds or a newer checkpoint waits. Returns whether it
+        succeeded.
+        """
         failures = 0
         while True:
             try:
                 written = write()
             except GivenUp as error:
                 logger.warning("%s is given up for a newer one: %s", what, error)
-                return
+                return False
             except WorkerError as error:
                 failures += 1
                 self._failure = error
@@ -189,8 +192,8 @@ class CheckpointWriter:
             else:
                 with self._wake:
                     self.last, self._failure = written, None
-                return
+                return True
             with self._wake:
                 if self._wake.wait_for(lambda: self._waiting, delay_s):
                     logger.warning("%s is given up for a newer checkpoint", what)
-                    return
+                    return False
