@@ -274,6 +274,7 @@ def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int,
             iteration=iteration,
         ),
         next_retry_time=retry_at,
+        report=finished.termination.report if finished.termination else None,
     )
     message = f"{stage} attempt {attempt} failed: {diagnosis.message}"
     events = [Event(reason=diagnosis.failure_class, message=message, key=f"failed-{stage}-{attempt}", warning=True)]

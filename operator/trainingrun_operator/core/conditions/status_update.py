@@ -44,7 +44,7 @@ def calculate_status(
         next_retry_time: when the attempt after that failure begins.
         dataset: given when preprocess is done.
         model: given when training is done.
-        report: the training's page for people, given with the model.
+        report: the training's page for people, given with the model or with the failure.
     """
     old = run.status
     now = now.replace(microsecond=0)

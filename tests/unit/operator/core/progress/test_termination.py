@@ -38,3 +38,10 @@ def test_a_model_comes_with_or_without_a_report(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize("report", ["", "s" * 701, 3])
 def test_a_report_that_the_status_could_not_hold_is_refused(report: object) -> None:
     assert read_termination_message(termination("train", model={**MODEL, "report": report})) is None
+
+
+def test_a_failure_comes_with_or_without_a_report() -> None:
+    for fields in ({}, {"report": "s3://b/report.html"}):
+        message = read_termination_message(termination("train", "failed", exitCode=1, reason="UserError", **fields))
+        assert message is not None
+        assert message.report == fields.get("report")
