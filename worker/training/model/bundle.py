@@ -8,7 +8,7 @@ demo's.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,14 @@ class VerifiedModel:
     config_sha256: str
     classes: tuple[str, ...]
     demo: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelWarning:
+    """What people should know about a published model: a CamelCase word, and a sentence with advice."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,11 +159,17 @@ def publish(
     run: RunIdentity,
     classes: tuple[str, ...],
     metrics: Mapping[str, Mapping[str, float]],
+    epoch: int,
     epochs: int,
+    publishes: str,
+    warnings: Sequence[ModelWarning],
     versions: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, Any]:
     """Write model and config, verify the stored model, write the manifest. Returns the manifest.
+
+    `epoch`: after how many of the training's `epochs` it had these weights; `publishes`: whether they are the last or
+    the best ones. `metrics` are those of the weights, by split.
 
     First an UnfinishedModel manifest replaces any older one: the older one must not seem to belong to the new model,
     and a retry must be able to tell a half-published demo from a real model. The older model's report is deleted, so
@@ -179,7 +193,10 @@ def publish(
         "sizeBytes": weights.stat().st_size,
         "classes": list(classes),
         "metrics": {split: dict(values) for split, values in metrics.items()},
+        "epoch": epoch,
         "epochs": epochs,
+        "publish": publishes,
+        "warnings": [{"reason": warning.reason, "message": warning.message} for warning in warnings],
         "datasetDigest": training.dataset_digest,
         "datasetManifest": training.dataset_manifest,
         "configSha256": training.config_sha256,

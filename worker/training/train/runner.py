@@ -1,7 +1,6 @@
-"""Builds mmengine's Runner, checks that it fits this machine, prepares its start, and writes the trained weights."""
+"""Builds mmengine's Runner, checks that it fits this machine, and prepares its start."""
 
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,30 +121,8 @@ def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner, 
     """Replace the file by one that holds only the weights that fit the network."""
     network = _network(runner).state_dict()
     base = weights.base_for(weights.state_of(content), network, what=what)
-    torch.save({"state_dict": base}, path)
+    weights.save({"state_dict": base}, path)
     logger.info("%s fills %d of %d tensors of the network", what, len(base), len(network))
-
-
-def write_weights(plan: TrainingPlan, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
-    """Write the model's file, in the main rank only, and return its path. The file holds tensors and plain data, which
-    torch's safe loader and mmdet's init_detector can read.
-
-    As in a checkpoint, hooks may replace the weights: EMAHook puts in their moving average. Every rank loads these
-    weights into its network, so that the test evaluates what is published.
-    """
-    path = plan.scratch / "model.pth"
-    network = _network(runner)
-    checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
-    runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint["state_dict"].items()}
-    network.load_state_dict(state)
-    if not topology.is_main:
-        return path
-    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": plan.seed}
-    torch.save({"meta": meta, "state_dict": state}, path)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return path
 
 
 def versions() -> dict[str, str]:

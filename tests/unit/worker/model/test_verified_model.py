@@ -36,7 +36,10 @@ def published(tmp_path: Path) -> MemoryStorage:
         run=run_identity.RunIdentity(),
         classes=CLASSES,
         metrics={},
+        epoch=1,
         epochs=1,
+        publishes="last",
+        warnings=(),
         versions={},
         scratch=tmp_path,
     )

@@ -21,6 +21,7 @@ def test_little_has_to_be_said() -> None:
     assert options.load_from is None
     assert options.resume_from is None
     assert options.seed == 0
+    assert options.publish == "last"
 
 
 def test_every_option_is_heard() -> None:
@@ -29,12 +30,13 @@ def test_every_option_is_heard() -> None:
             *REQUIRED,
             *("--load-from", "s3://b/base.pth", "--resume-from", "auto", "--config", "mine.py", "--num-epoch", "3"),
             *("--demo", "True", "--checkpoint-output", "s3://b/c", "--seed", "5"),
-            *("--cfg-options", "a.b=1", "c=[1,2]"),
+            *("--publish", "best", "--cfg-options", "a.b=1", "c=[1,2]"),
         ]
     )
     assert (options.load_from, options.resume_from, options.config) == ("s3://b/base.pth", "auto", "mine.py")
     assert (options.epochs, options.demo, options.checkpoint_output, options.seed) == (3, True, "s3://b/c", 5)
     assert options.config_options == ("a.b=1", "c=[1,2]")
+    assert options.publish == "best"
 
 
 @pytest.mark.parametrize("demo", [("--demo",), ("--demo", "true"), ("--demo=True",)])
@@ -57,6 +59,8 @@ def test_an_option_left_empty_counts_as_not_given() -> None:
         ((*REQUIRED, "--demo", "perhaps"), "boolean"),
         ((*REQUIRED, "--seed", "-1"), "--seed -1"),
         ((*REQUIRED, "--cfg-options", "x"), "name=value"),
+        ((*REQUIRED, "--publish", "newest"), "--publish"),
+        ((*REQUIRED, "--publish", "best", "--keep-best", "0"), "--publish best needs --keep-best of at least 1"),
         ((*REQUIRED, "--epochs", "3"), "--epochs"),
     ],
 )

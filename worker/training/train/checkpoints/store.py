@@ -5,7 +5,7 @@ stored .pth was verified. A checkpoint without a manifest, or one that differs f
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -96,10 +96,17 @@ class CheckpointStore:
         folder may have more. Checkpoints of another dataset are skipped too: their epochs are not epochs of this
         dataset, so that the training starts afresh.
         """
-        for checkpoint in self._newest_first():
+        found = self._newest_first()
+        for checkpoint in found:
             if checkpoint.dataset_digest != self._dataset_digest:
                 logger.warning("%s is of another dataset and is passed over", self.uri(checkpoint))
-                continue
+        return self.fetch_first(item for item in found if item.dataset_digest == self._dataset_digest)
+
+    def fetch_first(self, checkpoints: Iterable[Checkpoint]) -> tuple[Checkpoint, Path] | None:
+        """The first of the checkpoints that verifies, and its copy in the scratch folder; None if none does. Those
+        before it are passed over with a warning.
+        """
+        for checkpoint in checkpoints:
             path = self.scratch / checkpoint.key
             try:
                 fetch_verified(self.storage, checkpoint, path)
@@ -108,6 +115,10 @@ class CheckpointStore:
                 continue
             return checkpoint, path
         return None
+
+    def kept(self) -> list[Checkpoint]:
+        """The committed checkpoints of this training, the newest first. Raises the storage's errors."""
+        return [item for item in self._newest_first() if item.training_id == self.training_id]
 
     def _newest_first(self) -> list[Checkpoint]:
         try:
@@ -142,11 +153,7 @@ class CheckpointStore:
         read, and a deleted one forgotten.
         """
         try:
-            own = [
-                item
-                for item in self._newest_first()
-                if item.training_id == self.training_id and item.iteration <= newest.iteration
-            ]
+            own = [item for item in self.kept() if item.iteration <= newest.iteration]
             kept = self._keep.choose(own)
             for checkpoint in own:
                 if checkpoint not in kept:
