@@ -289,6 +289,7 @@ def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int,
         next_retry_time=retry_at,
         excluded_nodes=_excluded_nodes(old, diagnosis),
         last_report=finished.termination.progress if finished.termination else None,
+        report=finished.termination.report if finished.termination else None,
     )
     message = f"{stage} attempt {attempt} failed: {diagnosis.message}"
     events = [Event(reason=diagnosis.failure_class, message=message, key=f"failed-{stage}-{attempt}", warning=True)]

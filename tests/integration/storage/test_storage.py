@@ -16,11 +16,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from hack.s3.server import READER_KEY, READER_SECRET, S3Server, worker_environment
+from tests.support.storage.faulty_s3 import PASS, faulty_s3
 from tests.support.train.drawn_dataset import write_dataset
 from training.errors import ConfigError, Forbidden, NotFound, Transient
+from training.storage.base import GivenUp
 from training.storage.files import sha256_file
 from training.storage.s3 import MULTIPART_THRESHOLD_BYTES
 from training.storage.uri import open_parent, open_storage
+from training.storage.verified import upload_verified
 
 pytestmark = pytest.mark.integration
 
@@ -68,6 +71,56 @@ def test_a_large_file_goes_up_and_down_in_parts_and_comes_back_the_same(bucket: 
     assert sorted(found.name for found in tmp_path.iterdir()) == ["back", "large"]
 
 
+@pytest.mark.parametrize("size", [0, 10, 2 * MULTIPART_THRESHOLD_BYTES + 3])
+def test_a_server_that_compares_checksums_spares_the_reading_back(
+    bucket: str, s3_environment: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(size))
+    with faulty_s3(s3_environment.endpoint) as proxy:
+        monkeypatch.setenv("AWS_S3_ENDPOINT", proxy.endpoint)
+        storage = open_storage(f"s3://{bucket}/some folder")
+        assert upload_verified(storage, path, "file", scratch=tmp_path) == sha256_file(path)
+        assert "GET" not in {method for method, _ in proxy.seen}
+        assert [found.key for found in storage.list_objects()] == ["file"]
+    stored = s3_environment.client().get_object(Bucket=bucket, Key="some folder/file")["Body"].read()
+    assert stored == path.read_bytes()
+
+
+def test_what_a_server_that_tells_no_checksums_stored_is_read_back(
+    bucket: str, s3_environment: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"weights")
+    with faulty_s3(s3_environment.endpoint) as proxy:
+        proxy.dropped_header = "x-amz-checksum-sha256"
+        monkeypatch.setenv("AWS_S3_ENDPOINT", proxy.endpoint)
+        upload_verified(open_storage(f"s3://{bucket}"), path, "file", scratch=tmp_path)
+        assert ("GET", f"/{bucket}/file") in proxy.seen
+
+
+def test_an_upload_that_is_given_up_ends_and_leaves_no_object(
+    bucket: str, s3_environment: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(2 * MULTIPART_THRESHOLD_BYTES))
+    arrived = threading.Event()
+
+    def refuse_the_parts(method: str, _path: str) -> int | str:
+        if method == "PUT":
+            arrived.set()
+        return 503 if method == "PUT" else PASS
+
+    with faulty_s3(s3_environment.endpoint) as proxy:
+        monkeypatch.setenv("AWS_S3_ENDPOINT", proxy.endpoint)
+        storage = open_storage(f"s3://{bucket}")
+        assert storage.upload_checked(path, "whole")
+        proxy.fault = refuse_the_parts
+        with pytest.raises(GivenUp):
+            storage.upload_checked(path, "given-up", wanted=lambda: not arrived.is_set())
+        assert [found.key for found in storage.list_objects()] == ["whole"]
+
+
 @pytest.mark.parametrize("size", [10, MULTIPART_THRESHOLD_BYTES + 1])
 def test_every_write_is_encrypted_as_asked(
     bucket: str, s3_environment: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int
@@ -78,8 +131,9 @@ def test_every_write_is_encrypted_as_asked(
     storage = open_storage(f"s3://{bucket}/encrypted")
     storage.upload_file(path, "file")
     storage.write_bytes("bytes", b"12345")
+    assert storage.upload_checked(path, "checked")
     client = s3_environment.client()
-    for key in ("encrypted/file", "encrypted/bytes"):
+    for key in ("encrypted/file", "encrypted/bytes", "encrypted/checked"):
         assert client.head_object(Bucket=bucket, Key=key)["ServerSideEncryption"] == "AES256"
     storage.download_file("file", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == bytes(size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 from hack.s3.server import S3Server, worker_environment
 from tests.support.storage.faulty_s3 import BREAK, PASS, Fault, FaultyS3, faulty_s3
 from tests.support.train.place import ITERATIONS_PER_EPOCH, Place, differing
+from tests.support.train.sigterm import sigterm_in_iteration
 from training.storage.base import Storage
 from training.storage.uri import open_storage
 from training.train import command as train
@@ -81,6 +83,7 @@ def test_an_upload_that_breaks_off_is_tried_again_and_nothing_is_committed_befor
     assert remote.train() == 0
     assert len(broken) == 6  # two checkpoints and the model
     assert remote.weights_differ_from(straight) == []
+    assert not [path for method, path in remote.proxy.seen if method == "GET" and path.endswith(".pth")], "read back"
     puts = [path.rpartition("/")[2] for method, path in remote.proxy.seen if method == "PUT"]
     assert puts.index("epoch_1.json") > max(index for index, name in enumerate(puts) if name == "epoch_1.pth")
 
@@ -100,6 +103,25 @@ def test_a_model_is_published_although_the_store_is_away_when_the_training_ends(
     assert remote.train() == 0
     assert "the model is not published yet" in caplog.text
     assert remote.weights_differ_from(straight) == []
+
+
+def test_a_stop_gives_up_an_older_checkpoint_that_hangs_and_commits_the_newest(remote: Remote) -> None:
+    over = threading.Event()
+
+    def hang_for_the_first(method: str, path: str) -> int | str:
+        if method == "PUT" and path.endswith("epoch_1.pth"):
+            over.wait()
+            return BREAK
+        return PASS
+
+    remote.proxy.fault = hang_for_the_first
+    try:
+        with sigterm_in_iteration(2 * ITERATIONS_PER_EPOCH - 1):
+            assert remote.train() == 143
+    finally:
+        over.set()
+    assert f"iteration_{2 * ITERATIONS_PER_EPOCH - 1}.pth continues it" in remote.place.termination()["message"]
+    assert [key for key in remote.stored() if key.endswith((".pth", ".json")) and "epoch" in key] == []
 
 
 def test_a_checkpoint_with_one_changed_byte_in_s3_is_neither_resumed_from_nor_published(

@@ -16,6 +16,7 @@ import torch
 
 from tests.support.made_once import made_once
 from tests.support.train.buffers_record import digest
+from tests.support.train.overflow import overflowing_config
 from tests.support.train.place import ITERATIONS_PER_EPOCH, Place, differing
 from training.train import command as train
 
@@ -193,6 +194,14 @@ def test_a_leader_that_is_killed_takes_its_ranks_along(place: Place) -> None:
     process.kill()
     process.communicate(timeout=DEADLINE_S)  # until nobody holds the other end of the pipe
     assert not is_running(rank)
+
+
+def test_weights_that_overflow_end_all_ranks_before_they_are_stored(place: Place) -> None:
+    path = overflowing_config(place, iteration=ITERATIONS_PER_EPOCH)
+    errors = finish(start(place, "--config", str(path), *two_ranks()), code=1)
+    assert f"were NaN or infinite after iteration {ITERATIONS_PER_EPOCH}, with a finite loss" in errors
+    assert "there is no checkpoint yet" in place.termination()["message"]
+    assert list(place.checkpoints.glob("*.pth")) == []
 
 
 def test_what_a_rank_fails_of_is_what_the_command_says(place: Place) -> None:

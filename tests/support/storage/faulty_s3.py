@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 PASS, BREAK = "pass", "break"
+NOT_FORWARDED = ("transfer-encoding", "connection", "content-length", "date", "server")
 Fault = Callable[[str, str], int | str]  # method and path -> PASS, BREAK, or the HTTP status to answer with
 
 
@@ -21,6 +22,7 @@ class FaultyS3:
         self.fault: Fault = lambda _method, _path: PASS
         self.seen: list[tuple[str, str]] = []
         self.failed = 0
+        self.dropped_header = ""  # of the answers, in lower case
         self.endpoint = ""
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -52,7 +54,7 @@ class FaultyS3:
                 content = answer.read()
                 self.send_response(answer.status)
                 for name, value in answer.getheaders():
-                    if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
+                    if name.lower() not in (*NOT_FORWARDED, proxy.dropped_header):
                         self.send_header(name, value)
                 length = answer.getheader("Content-Length") if self.command == "HEAD" else str(len(content))
                 self.send_header("Content-Length", length or "0")

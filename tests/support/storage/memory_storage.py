@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.errors import NotFound
-from training.storage.base import StoredObject
+from training.storage.base import StoredObject, Wanted, always
 
 
 class MemoryStorage:
@@ -30,7 +30,7 @@ class MemoryStorage:
             raise NotFound(f"{key} does not exist.")
         return self.objects[key]
 
-    def download_file(self, key: str, path: Path) -> None:
+    def download_file(self, key: str, path: Path, *, wanted: Wanted = always) -> None:  # noqa: ARG002
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(self.read_bytes(key))
 
@@ -40,6 +40,10 @@ class MemoryStorage:
 
     def upload_file(self, path: Path, key: str) -> None:
         self.write_bytes(key, path.read_bytes())
+
+    def upload_checked(self, path: Path, key: str, *, wanted: Wanted = always) -> bool:  # noqa: ARG002
+        self.upload_file(path, key)
+        return False
 
     def copy(self, key: str, target_key: str) -> None:
         self.write_bytes(target_key, self.read_bytes(key))

@@ -8,16 +8,17 @@ demo's.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.errors import ConfigError, DataError, NotFound, Transient, WorkerError
+from training.errors import ConfigError, DataError, NotFound, WorkerError
 from training.process.run_identity import RunIdentity
 from training.storage.base import Storage
 from training.storage.files import sha256_bytes, sha256_file
 from training.storage.uri import open_parent, open_storage
+from training.storage.verified import upload_verified
 
 logger = logging.getLogger(__name__)
 DEFAULT_NAME = "model.pth"
@@ -60,6 +61,14 @@ class VerifiedModel:
     config_sha256: str
     classes: tuple[str, ...]
     demo: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelWarning:
+    """What people should know about a published model: a CamelCase word, and a sentence with advice."""
+
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,14 +159,20 @@ def publish(
     run: RunIdentity,
     classes: tuple[str, ...],
     metrics: Mapping[str, Mapping[str, float]],
+    epoch: int,
     epochs: int,
+    publishes: str,
+    warnings: Sequence[ModelWarning],
     base_weights: Mapping[str, Any] | None,
     device: Mapping[str, Any],
     versions: Mapping[str, str],
     scratch: Path,
 ) -> dict[str, Any]:
-    """Write model and config, read the model back, write the manifest. Returns the manifest. `base_weights` are those
-    that the training began with, in the manifest's form; None for random weights.
+    """Write model and config, verify the stored model, write the manifest. Returns the manifest.
+
+    `epoch`: after how many of the training's `epochs` it had these weights; `publishes`: whether they are the last or
+    the best ones. `metrics` are those of the weights, by split. `base_weights` are those that the training began with,
+    in the manifest's form; None for random weights.
 
     First an UnfinishedModel manifest replaces any older one: the older one must not seem to belong to the new model,
     and a retry must be able to tell a half-published demo from a real model. The older model's report is deleted, so
@@ -171,11 +186,8 @@ def publish(
     _write_manifest(place, {"version": 1, "kind": UNFINISHED_KIND, "demo": training.demo})
     if place.storage.stat(place.report_key) is not None:
         place.storage.delete(place.report_key)
-    place.storage.upload_file(weights, place.key)
+    sha256 = upload_verified(place.storage, weights, place.key, scratch=scratch)
     place.storage.write_bytes(place.config_key, config_text.encode())
-    sha256 = sha256_file(weights)
-    if _stored_sha256(place, scratch) != sha256:
-        raise Transient(f"{place.uri} was not stored as it was written; the run is tried again.")
     manifest = {
         "version": 1,
         "kind": KIND,
@@ -184,8 +196,11 @@ def publish(
         "sizeBytes": weights.stat().st_size,
         "classes": list(classes),
         "metrics": {split: dict(values) for split, values in metrics.items()},
+        "epoch": epoch,
         "epochs": epochs,
         "baseWeights": None if base_weights is None else dict(base_weights),
+        "publish": publishes,
+        "warnings": [{"reason": warning.reason, "message": warning.message} for warning in warnings],
         "datasetDigest": training.dataset_digest,
         "datasetManifest": training.dataset_manifest,
         "configSha256": training.config_sha256,

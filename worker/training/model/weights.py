@@ -1,5 +1,8 @@
-"""Reads torch's weights and checkpoint files without executing code in them, and checks that they fit a network."""
+"""Reads torch's weights and checkpoint files without executing code in them, checks that they fit a network, and
+writes such files.
+"""
 
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +13,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 
 from training.errors import ConfigError, DataError, WorkerError
+from training.storage.files import local_errors
 
 _HISTORY_METHODS = ("min", "max", "mean", "current", "statistics")
 
@@ -57,6 +61,19 @@ def read(path: Path, *, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f"{what} holds no weights but a {type(content).__name__}.")
     return content
+
+
+def save(content: Mapping[str, Any], path: Path) -> None:
+    """Write a torch file to the disk. Raises Transient if the disk is full or fails, Forbidden if it is read-only."""
+    with local_errors(path), path.open("wb") as file:
+        try:
+            torch.save(dict(content), file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch's own error tells only of a wrong position in the file
+                raise error.__context__ from error
+            raise
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def state_of(content: Mapping[str, Any]) -> dict[str, torch.Tensor]:

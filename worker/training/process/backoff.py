@@ -1,7 +1,17 @@
 """Exponential backoff with jitter: how long to wait before a retry."""
 
+import itertools
+import logging
 import random
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
+
+from training.errors import Transient
+
+logger = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,3 +27,19 @@ class Backoff:
 
 
 PATIENT = Backoff()
+
+
+def retry_until(give_up_s: float, work: Callable[[], _Result], *, trouble: str, backoff: Backoff = PATIENT) -> _Result:
+    """The result of `work`, which is repeated after each Transient error until the time `give_up_s` of the monotonic
+    clock, and then raises it. Each time `trouble` is logged.
+    """
+    for failures in itertools.count(1):
+        try:
+            return work()
+        except Transient as error:
+            delay_s = backoff.delay_s(failures)
+            if time.monotonic() + delay_s > give_up_s:
+                raise
+            logger.warning("%s, next try in %.0f s: %s", trouble, delay_s, error)
+            time.sleep(delay_s)
+    raise AssertionError("unreachable")

@@ -59,16 +59,20 @@ def model_message(
     size_bytes: int,
     manifest: str,
     report: str | None,
+    epoch: int,
     metrics: Mapping[str, float],
+    warnings: Sequence[Mapping[str, str]],
     progress: JsonObject,
 ) -> JsonObject:
-    """A model was trained and published. `metrics` are those of the test split; `report` is the URI of the training's
-    report, None if there is none. A URI longer than MAX_URI_BYTES is left out.
+    """A model was trained and published. `epoch` is that of its weights, `metrics` are those of the test split, each
+    warning has a `reason` and a `message`. `report` is the URI of the training's report, None if there is none. A URI
+    longer than MAX_URI_BYTES is left out.
     """
     model: JsonObject = {"uri": uri, "sha256": sha256, "sizeBytes": size_bytes, "manifest": manifest}
-    if report is not None and len(report.encode()) <= MAX_URI_BYTES:
-        model["report"] = report
+    model |= _report(report)
+    model["epoch"] = epoch
     model["metrics"] = metric_list(metrics)
+    model["warnings"] = [dict(warning) for warning in warnings]
     return {**_message(STAGE_TRAIN, "succeeded"), "progress": progress, "model": model}
 
 
@@ -77,15 +81,24 @@ def node_message(*, index: int, of: int) -> JsonObject:
     return {**_message(STAGE_TRAIN, "succeeded"), "node": {"index": index, "of": of}}
 
 
-def failed_message(stage: str, failure: Failure, *, progress: JsonObject | None = None) -> JsonObject:
-    """A stage failed."""
+def failed_message(
+    stage: str, failure: Failure, *, progress: JsonObject | None = None, report: str | None = None
+) -> JsonObject:
+    """A stage failed. `report` is the URI of the report of what was done until then, None if there is none; one longer
+    than MAX_URI_BYTES is left out.
+    """
     message: JsonObject = {
         **_message(stage, "failed"),
         "exitCode": failure.exit_code,
         "reason": failure.reason,
         "message": failure.message,
+        **_report(report),
     }
     return message if progress is None else {**message, "progress": progress}
+
+
+def _report(uri: str | None) -> JsonObject:
+    return {"report": uri} if uri is not None and len(uri.encode()) <= MAX_URI_BYTES else {}
 
 
 def _message(stage: str, result: str) -> JsonObject:
@@ -112,8 +125,8 @@ def write_termination(message: Mapping[str, Any], *, environ: Mapping[str, str] 
 def fit_termination(message: Mapping[str, Any], *, most_bytes: int = MAX_TERMINATION_BYTES) -> bytes:
     """The message as JSON of at most `most_bytes` bytes.
 
-    The least important is dropped first: the ends of long texts, older resume points, metrics, the whole progress, the
-    report's URI.
+    The least important is dropped first: the ends of long texts, older resume points, metrics, the whole progress,
+    warnings, the report's URI.
     """
     fitted: JsonObject = json.loads(encode(_without_nan(dict(message))))
     steps: tuple[Callable[[JsonObject], None], ...] = (
@@ -122,7 +135,9 @@ def fit_termination(message: Mapping[str, Any], *, most_bytes: int = MAX_TERMINA
         partial(_drop, path=("progress", "metrics")),
         partial(_drop, path=("model", "metrics")),
         partial(_drop, path=("progress",)),
+        partial(_drop, path=("model", "warnings")),
         partial(_drop, path=("model", "report")),
+        partial(_drop, path=("report",)),
         partial(_cut_texts, most_bytes=300),
         partial(_cut_texts, most_bytes=60),
         partial(_keep_only, names=("version", "stage", "result", "exitCode", "reason", "message")),

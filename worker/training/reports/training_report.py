@@ -29,13 +29,14 @@ class TrainingFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class PageContent:
-    """All that the page shows. `model` is the URI of the published model; `pictures` are JPEGs of the worst pages of
-    `split`, which is empty if no split was evaluated.
+    """All that the page shows. `model` is the URI of the published model, `warnings` are sentences about it; `pictures`
+    are JPEGs of the worst pages of `split`, which is empty if no split was evaluated.
     """
 
     facts: TrainingFacts
     history: History
     model: str | None = None
+    warnings: Sequence[str] = ()
     split: str = ""
     pictures: Sequence[tuple[JudgedPage, bytes]] = ()
 
@@ -67,6 +68,8 @@ def _top(content: PageContent) -> Iterator[str]:
     history = content.history
     yield f"<h1>{name(content.facts.name)}</h1>\n"
     yield f'<p class="state">{_state(content)}</p>\n'
+    for warning in content.warnings:
+        yield f'<p class="state"><span class="odd">Look:</span> {text(warning)}</p>\n'
     places = [("course", "how it went"), ("attempts", "attempts"), ("precision", "precision")]
     if content.split:
         places.append(("worst", "worst pages"))

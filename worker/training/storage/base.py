@@ -1,11 +1,22 @@
 """The Storage interface: objects by key below one root. `training.storage.uri` opens a storage."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from training.errors import ConfigError
+from training.errors import ConfigError, Transient
+
+Wanted = Callable[[], bool]  # whether the result of a transfer is still wanted; called from several threads
+
+
+def always() -> bool:
+    """The answer about a transfer that is never given up."""
+    return True
+
+
+class GivenUp(Transient):
+    """A transfer was given up because its result is no longer wanted."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +43,24 @@ class Storage(Protocol):
     def read_bytes(self, key: str) -> bytes:
         """The content of a small object."""
 
-    def download_file(self, key: str, path: Path) -> None:
-        """Writes the object to `path` and makes its folder. The file appears complete or not at all."""
+    def download_file(self, key: str, path: Path, *, wanted: Wanted = always) -> None:
+        """Writes the object to `path` and makes its folder. The file appears complete or not at all. Raises GivenUp
+        when more of a remote object arrives after `wanted` has become false.
+        """
 
     def write_bytes(self, key: str, data: bytes) -> None:
         """Creates or replaces an object; readers see the old or the new one, never a part."""
 
     def upload_file(self, path: Path, key: str) -> None:
         """Creates or replaces an object from a file, in parts where it is large."""
+
+    def upload_checked(self, path: Path, key: str, *, wanted: Wanted = always) -> bool:
+        """Creates or replaces an object from a file that must not be lost.
+
+        True if the storage itself has compared the stored object with the file's checksum. If False, only reading the
+        object back tells whether it was stored as it is. Raises GivenUp when more of the file should be sent after
+        `wanted` has become false. A local storage copies the file in any case.
+        """
 
     def copy(self, key: str, target_key: str) -> None:
         """Creates or replaces an object from another one of this storage, without downloading it."""

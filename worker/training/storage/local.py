@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from training.storage.base import Storage, StoredObject, check_key
+from training.storage.base import Storage, StoredObject, Wanted, always, check_key
 from training.storage.files import PARTIAL_SUFFIX, atomic_path, local_errors, sha256_bytes, sha256_file
 
 
@@ -59,7 +59,7 @@ class LocalStorage:
         with local_errors(path):
             return path.read_bytes()
 
-    def download_file(self, key: str, path: Path) -> None:
+    def download_file(self, key: str, path: Path, *, wanted: Wanted = always) -> None:  # noqa: ARG002
         source = self._path(key)
         with local_errors(source), atomic_path(path) as temporary:
             shutil.copyfile(source, temporary)
@@ -73,6 +73,10 @@ class LocalStorage:
         target = self._path(key)
         with local_errors(target), atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
+
+    def upload_checked(self, path: Path, key: str, *, wanted: Wanted = always) -> bool:  # noqa: ARG002
+        self.upload_file(path, key)
+        return False
 
     def copy(self, key: str, target_key: str) -> None:
         self.upload_file(self._path(key), target_key)

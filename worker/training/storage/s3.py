@@ -23,10 +23,11 @@ from s3transfer.exceptions import RetriesExceededError as TransferRetriesExceede
 from s3transfer.exceptions import S3DownloadFailedError, S3UploadFailedError
 
 from training.errors import ConfigError, Transient
-from training.storage.base import StoredObject, check_key
+from training.storage.base import GivenUp, StoredObject, Wanted, always, check_key
 from training.storage.content_type import content_type
 from training.storage.files import atomic_path, local_errors
 from training.storage.s3_errors import Place, typed_error
+from training.storage.s3_parts import compares_checksums, upload_in_parts
 
 MEBIBYTE = 1024 * 1024
 MULTIPART_THRESHOLD_BYTES = 16 * MEBIBYTE
@@ -126,6 +127,7 @@ class S3Storage:
         )
         # One large file at a time bounds memory; its parts use several threads already.
         self._large_file = threading.Lock()
+        self._compares_checksums: bool | None = None  # None: not known yet
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles without the client: a copy in another process makes its own."""
@@ -172,8 +174,12 @@ class S3Storage:
 
         return self._call("read", key, get, attempts=BODY_ATTEMPTS)
 
-    def download_file(self, key: str, path: Path) -> None:
+    def download_file(self, key: str, path: Path, *, wanted: Wanted = always) -> None:
         name = self._name(key)
+
+        def arrived(_bytes: int) -> None:
+            if not wanted():
+                raise GivenUp(f"The download of {self.uri(key)} was given up.")
 
         def get() -> None:
             with local_errors(path), atomic_path(path) as temporary:
@@ -181,10 +187,11 @@ class S3Storage:
                 with closing(response["Body"]) as body, temporary.open("wb") as file:
                     if response["ContentLength"] <= MULTIPART_THRESHOLD_BYTES:
                         for chunk in body.iter_chunks(MEBIBYTE):
+                            arrived(len(chunk))
                             file.write(chunk)
                         return
                 with self._large_file, temporary.open("wb") as file:
-                    self._client.download_fileobj(self.bucket, name, file, Config=self._transfer)
+                    self._client.download_fileobj(self.bucket, name, file, Config=self._transfer, Callback=arrived)
 
         self._call("read", key, get, attempts=BODY_ATTEMPTS)
 
@@ -200,12 +207,49 @@ class S3Storage:
                 # One PUT: the transfer manager costs more than the request for small files.
                 self.write_bytes(key, path.read_bytes())
                 return
+        with self._large_file:
+            self._upload_large(path, key, wanted=always)
+
+    def upload_checked(self, path: Path, key: str, *, wanted: Wanted = always) -> bool:
+        if self._compares_checksums is None:
+            probe = self._probe()
+            target = {"Bucket": self.bucket, "Key": self._name(probe)}
+            compares = partial(compares_checksums, self._client, target, self._written_with(probe))
+            self._compares_checksums = self._call("write", probe, compares)
+        if not self._compares_checksums:
+            # Without the lock, which an upload that was given up may hold until its connection ends.
+            self._upload_large(path, key, wanted=wanted)
+            return False
+        target = {"Bucket": self.bucket, "Key": self._name(key)}
+
+        def put() -> str:
+            with local_errors(path):
+                return upload_in_parts(
+                    self._client,
+                    path,
+                    target,
+                    self._written_with(key),
+                    part_bytes=MULTIPART_THRESHOLD_BYTES,
+                    wanted=wanted,
+                )
+
+        checksum = self._call("write", key, put)
+        answer = self._call("read", key, partial(self._client.head_object, **target, ChecksumMode="ENABLED"))
+        return bool(answer.get("ChecksumSHA256") == checksum)
+
+    def _upload_large(self, path: Path, key: str, *, wanted: Wanted) -> None:
         name = self._name(key)
 
+        def sent(_bytes: int) -> None:
+            if not wanted():
+                raise GivenUp(f"The upload of {self.uri(key)} was given up.")
+
         def put() -> None:
-            with local_errors(path), self._large_file, path.open("rb") as file:
+            with local_errors(path), path.open("rb") as file:
                 extra = self._written_with(key)
-                self._client.upload_fileobj(file, self.bucket, name, ExtraArgs=extra, Config=self._transfer)
+                self._client.upload_fileobj(
+                    file, self.bucket, name, ExtraArgs=extra, Config=self._transfer, Callback=sent
+                )
 
         self._call("write", key, put)
 
@@ -223,13 +267,17 @@ class S3Storage:
         self._call("delete", key, partial(self._client.delete_object, Bucket=self.bucket, Key=name))
 
     def check_writable(self) -> None:
-        probe = f".write-probe-{secrets.token_hex(8)}"
+        probe = self._probe()
         self.write_bytes(probe, b"")
         self.delete(probe)
 
     def _written_with(self, key: str) -> dict[str, str]:
         """The content type and encryption of a write. A copy keeps the content type of its source."""
         return {"ContentType": content_type(key), **self._settings.encryption}
+
+    def _probe(self) -> str:
+        """The key of an object that only tries something out."""
+        return f".write-probe-{secrets.token_hex(8)}"
 
     def _name(self, key: str) -> str:
         check_key(key)

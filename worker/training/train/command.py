@@ -30,6 +30,7 @@ from training.progress.termination import failed_message, model_message, node_me
 from training.storage.uri import open_parent, open_storage
 from training.train import resolved_config
 from training.train.checkpoints.checkpoint import CheckpointInterval, Retention
+from training.train.checkpoints.choice import BEST, LAST, Publish
 from training.train.distributed.topology import Topology
 from training.train.plan import RESUME_AUTO, STOP_DEADLINE_S, TrainingPlan
 
@@ -53,6 +54,7 @@ class Options:
     interval: CheckpointInterval
     retention: Retention
     device: str  # one of DEVICES
+    publish: Publish
     processes: int | None
     seed: int
     amp: str
@@ -125,6 +127,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
     )
     parser.add_argument("--device", default="auto", choices=DEVICES, help=f"{DEVICE_HELP} (default: %(default)s)")
     parser.add_argument(
+        "--publish",
+        choices=(LAST, BEST),
+        default=LAST,
+        help="publish the last weights, or those of the best kept checkpoint by bbox_mAP on val (default: %(default)s)",
+    )
+    parser.add_argument(
         "--processes",
         type=positive_integer,
         metavar="N",
@@ -144,6 +152,8 @@ def parse_options(arguments: Sequence[str]) -> Options:
     found = parser.parse_args(list(arguments))
     if not 0 <= found.seed < 2**32:
         raise ConfigError(f"--seed {found.seed} is not within 0..4294967295.")
+    if found.publish == BEST and found.keep_best < 1:
+        raise ConfigError("--publish best needs --keep-best of at least 1: no best checkpoint would be kept.")
     for option in found.cfg_options:
         if "=" not in option:
             raise ConfigError(f"--cfg-options {option} is not of the form name=value.")
@@ -160,6 +170,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         interval=CheckpointInterval(epochs=found.checkpoint_every_epochs, minutes=found.checkpoint_every_minutes),
         retention=Retention(last=found.keep_last, best=found.keep_best),
         device=found.device,
+        publish=found.publish,
         processes=found.processes,
         seed=found.seed,
         amp=found.amp,
@@ -213,6 +224,7 @@ def prepare(options: Options, device: Device) -> TrainingPlan:
         demo=options.demo,
         interval=options.interval,
         retention=options.retention,
+        publish=options.publish,
         run=RunIdentity.from_env(),
     )
 
@@ -224,7 +236,9 @@ def _success_message(manifest: Mapping[str, Any], place: bundle.Destination, *, 
         size_bytes=manifest["sizeBytes"],
         manifest=place.storage.uri(place.manifest_key),
         report=bundle.find_report(place),
+        epoch=manifest["epoch"],
         metrics=manifest["metrics"].get("test", {}),
+        warnings=manifest["warnings"],
         progress=progress,
     )
 
@@ -287,9 +301,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def on_failure(failure: Failure) -> None:
         if reporter is not None:
             reporter.close()
-        write_termination(
-            failed_message(STAGE_TRAIN, failure, progress=reporter.state() if reporter is not None else {})
-        )
+        progress = reporter.state() if reporter is not None else {}
+        write_termination(failed_message(STAGE_TRAIN, failure, progress=progress, report=progress.get("report")))
 
     with StopRequest(deadline_s=STOP_DEADLINE_S, on_failure=on_failure) as stop:
         return run_command(command, is_verbose=lambda: verbose, on_failure=on_failure)

@@ -14,6 +14,7 @@ from typing import Any, Self
 from mmengine.hooks import Hook
 
 from training.errors import Interrupted, describe_failure
+from training.model.bundle import ModelWarning
 from training.model.worst_pages import JudgedPage
 from training.process.run_identity import attempt_from_env
 from training.progress.reporter import ProgressReporter
@@ -50,11 +51,13 @@ class Observer:
         self._archive: MetricsArchive | None = None
         self._metrics: MetricsHook | None = None
         self._line: StatusLine | None = None
+        self._reporter: ProgressReporter | None = None
         self._facts = TrainingFacts(name=_name(plan), classes=plan.dataset.facts.classes, settings={})
         self._training_id = ""
         self._committed: set[str] = set()
         self._pages: tuple[str, Sequence[JudgedPage]] = ("", ())
         self._model: str | None = None
+        self._warnings: Sequence[str] = ()
 
     def hooks(
         self,
@@ -69,6 +72,7 @@ class Observer:
         pages = WorstPagesHook(self._plan.dataset.annotation_files, self._remember_pages)
         if not self._is_main:
             return [pages]
+        self._reporter = reporter
         self._training_id = training_id
         attempt = attempt_from_env()
         settings = _settings(self._plan, training_id, images_per_step, versions)
@@ -106,8 +110,9 @@ class Observer:
                 )
             )
 
-    def published(self, uri: str) -> None:
+    def published(self, uri: str, warnings: Sequence[ModelWarning]) -> None:
         """The model was published at `uri`: from now on the report is also stored beside it."""
+        self._warnings = [warning.message for warning in warnings]
         self._model = uri
 
     def __enter__(self) -> Self:
@@ -158,6 +163,7 @@ class Observer:
             facts=self._facts,
             history=history,
             model=self._model,
+            warnings=self._warnings,
             split=split,
             pictures=[
                 (page, draw_judged(self._plan.dataset.image_folders[split] / page.file_name, page)) for page in pages
@@ -165,6 +171,8 @@ class Observer:
         )
         page = "".join(training_html(content)).encode("utf-8", errors="backslashreplace")
         self._plan.checkpoints.write_bytes(REPORT_NAME, page)
+        if self._reporter is not None:
+            self._reporter.update(report=self._plan.checkpoints.uri(REPORT_NAME))
         if self._model is not None:
             destination = self._plan.destination
             destination.storage.write_bytes(destination.report_key, page)
@@ -211,6 +219,7 @@ def _settings(
         "device": str(plan.device),
         "images per step": images_per_step,
         "seed": plan.seed,
+        "publishes": f"the {plan.publish} weights",
         "demo": "yes" if plan.demo else None,
         "checkpoints": plan.checkpoints.uri(),
         "training": training_id,

@@ -9,6 +9,7 @@ from training.model.bundle import Destination
 from training.process.run_identity import RunIdentity
 from training.storage.base import Storage
 from training.train.checkpoints.checkpoint import CheckpointInterval, Retention
+from training.train.checkpoints.choice import Publish
 
 RESUME_AUTO = "auto"
 
@@ -32,6 +33,7 @@ class TrainingPlan:
     demo: bool
     interval: CheckpointInterval
     retention: Retention
+    publish: Publish
     run: RunIdentity
 
     @property

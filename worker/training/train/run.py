@@ -1,7 +1,6 @@
 """Runs a training, from the checked plan to a published model. Importing this takes seconds, since it imports torch."""
 
 import argparse
-import itertools
 import logging
 import os
 import shutil
@@ -20,11 +19,11 @@ import training.evaluation.metric
 import training.train.loop
 import training.train.network  # noqa: F401  all three register their classes with mmengine
 from training.dataset.layout import MANIFEST_NAME
-from training.errors import ConfigError, Failure, Transient, WorkerError
+from training.errors import ConfigError, Failure, WorkerError
 from training.model import bundle, config, weights
 from training.model.base_weights.record import in_report
 from training.model.metrics import detection_metrics
-from training.process.backoff import PATIENT
+from training.process.backoff import retry_until
 from training.process.signals import StopRequest
 from training.progress.report import STAGE_TRAIN, metric_list
 from training.progress.reporter import ProgressReporter
@@ -32,6 +31,7 @@ from training.progress.senders import NullSender
 from training.storage.files import sha256_bytes
 from training.train import resolved_config
 from training.train.checkpoints.checkpoint import Checkpoint
+from training.train.checkpoints.choice import ValidatedWeights
 from training.train.checkpoints.store import CheckpointStore, resume_point
 from training.train.checkpoints.writer import CheckpointWriter
 from training.train.distributed.collectives import from_main, join, meeting_point
@@ -39,20 +39,15 @@ from training.train.distributed.launch import Followers
 from training.train.distributed.topology import Topology
 from training.train.hooks.buffers import BuffersHook
 from training.train.hooks.checkpoint import CheckpointHook
-from training.train.hooks.divergence import LossHook
+from training.train.hooks.divergence import LastGood, LossHook
 from training.train.hooks.progress import ProgressHook
 from training.train.hooks.resumed_optimizer import ResumedOptimizerHook
 from training.train.hooks.stop import StopHook
 from training.train.observer import Observer
 from training.train.plan import STOP_DEADLINE_S, TrainingPlan
-from training.train.runner import (
-    build_runner,
-    check_capacity,
-    prepare_start,
-    settings_of,
-    versions,
-    write_weights,
-)
+from training.train.result.published_weights import find_published_weights
+from training.train.result.weights_file import settle_weights, write_weights
+from training.train.runner import build_runner, check_capacity, prepare_start, settings_of, versions
 from training.train.starting_point import Start, find_start
 
 logger = logging.getLogger(__name__)
@@ -81,15 +76,20 @@ class BuiltTraining:
     checkpoints: CheckpointStore
     writer: CheckpointWriter
     progress: ProgressHook
+    last_good: LastGood
 
 
 @dataclass(frozen=True, kw_only=True)
 class FittedModel:
-    """A trained model and its metrics by split. `file` exists in the main rank only."""
+    """A trained model and its metrics by split. Its weights are those after `epoch` of the training's `epochs`. `file`
+    exists in the main rank only.
+    """
 
     file: Path
     metrics: Mapping[str, Mapping[str, float]]
+    epoch: int
     epochs: int
+    warnings: Sequence[bundle.ModelWarning]
 
 
 def train(
@@ -173,11 +173,11 @@ def _train(
         )
 
     built = _build(plan, resolved, start, content, reporter=reporter, stop=stop, topology=topology, observer=observer)
-    fitted = _fit(plan, built, stop=stop, topology=topology)
+    fitted = _fit(plan, built, start, stop=stop, topology=topology)
     if not topology.is_main:
         return {}
     manifest = _publish(plan, resolved, start, fitted)
-    observer.published(manifest["uri"])
+    observer.published(manifest["uri"], fitted.warnings)
     _report_end(reporter, manifest)
     return manifest
 
@@ -256,6 +256,10 @@ def _build(
     writer = CheckpointWriter(checkpoints, last=start.own, on_change=on_change)
     if start.own and topology.is_main:
         tell_resume_points(reporter, checkpoints, [start.own])
+
+    def last_good() -> str | None:
+        return _last_good(writer, checkpoints) or start.resumed_from
+
     checkpoint = CheckpointHook(
         checkpoints,
         writer,
@@ -265,11 +269,12 @@ def _build(
             "base_weights": start.base_weights.in_checkpoint() if start.base_weights else None,
             "settings": settings.in_checkpoint(),
         },
+        last_good=last_good,
     )
     reporter.update(device=plan.device.in_report())
     progress = ProgressHook(reporter, classes=classes, metrics=start.metrics, images_per_step=settings.batch_size)
     for hook in (
-        LossHook(lambda: _last_good(writer, checkpoints) or start.resumed_from),
+        LossHook(last_good),
         progress,
         checkpoint,
         StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
@@ -284,53 +289,67 @@ def _build(
         ),
     ):
         runner.register_hook(hook)
-    return BuiltTraining(runner=runner, checkpoints=checkpoints, writer=writer, progress=progress)
+    return BuiltTraining(runner=runner, checkpoints=checkpoints, writer=writer, progress=progress, last_good=last_good)
 
 
-def _fit(plan: TrainingPlan, built: BuiltTraining, *, stop: StopRequest, topology: Topology) -> FittedModel:
+def _fit(
+    plan: TrainingPlan, built: BuiltTraining, start: Start, *, stop: StopRequest, topology: Topology
+) -> FittedModel:
     runner, classes = built.runner, plan.dataset.facts.classes
     stop.defer()
     try:
         runner.train()
     except Exception:
-        _last_good(built.writer, built.checkpoints)
+        built.last_good()
         raise
     stop.resume()
+    give_up_s = time.monotonic() + END_PATIENCE_S
     built.writer.wait(END_PATIENCE_S)
-    file = write_weights(plan, runner, classes, topology)
+    last = ValidatedWeights(epoch=runner.epoch, metrics=built.progress.metrics)
+    published = find_published_weights(
+        plan.publish, built.checkpoints, last, base_weights=bool(start.base_weights), give_up_s=give_up_s
+    )
+    settle_weights(runner, published.state, built.last_good)
+    epoch, metrics = published.validated.epoch, published.validated.metrics
+    file = write_weights(plan, runner, classes, topology, epoch=epoch)
     test = detection_metrics(runner.test(), classes)
-    return FittedModel(file=file, metrics={"val": built.progress.metrics, "test": test}, epochs=runner.epoch)
+    return FittedModel(
+        file=file,
+        metrics={"val": metrics, "test": test},
+        epoch=epoch,
+        epochs=runner.epoch,
+        warnings=published.warnings,
+    )
 
 
 def _publish(plan: TrainingPlan, resolved: ResolvedTraining, start: Start, fitted: FittedModel) -> dict[str, Any]:
-    """Publish the model and return its manifest. Retries for END_PATIENCE_S: hours of training are at stake."""
+    """Publish the model and return its manifest."""
+
+    def publish() -> dict[str, Any]:
+        return bundle.publish(
+            plan.destination,
+            fitted.file,
+            config_text=resolved.text,
+            training=resolved.identity,
+            run=plan.run,
+            classes=plan.dataset.facts.classes,
+            metrics=fitted.metrics,
+            epoch=fitted.epoch,
+            epochs=fitted.epochs,
+            publishes=plan.publish,
+            warnings=fitted.warnings,
+            base_weights=start.base_weights.in_manifest() if start.base_weights else None,
+            device=plan.device.in_report(),
+            versions=versions(),
+            scratch=plan.scratch,
+        )
+
     give_up_s = time.monotonic() + END_PATIENCE_S
-    for failures in itertools.count(1):
-        try:
-            manifest = bundle.publish(
-                plan.destination,
-                fitted.file,
-                config_text=resolved.text,
-                training=resolved.identity,
-                run=plan.run,
-                classes=plan.dataset.facts.classes,
-                metrics=fitted.metrics,
-                epochs=fitted.epochs,
-                base_weights=start.base_weights.in_manifest() if start.base_weights else None,
-                device=plan.device.in_report(),
-                versions=versions(),
-                scratch=plan.scratch,
-            )
-        except Transient as error:
-            delay_s = PATIENT.delay_s(failures)
-            if time.monotonic() + delay_s > give_up_s:
-                raise
-            logger.warning("the model is not published yet, next try in %.0f s: %s", delay_s, error)
-            time.sleep(delay_s)
-        else:
-            logger.info("published %s, test %s", plan.destination.uri, fitted.metrics["test"])
-            return manifest
-    raise AssertionError("unreachable")
+    manifest = retry_until(give_up_s, publish, trouble="the model is not published yet")
+    logger.info("published %s, test %s", plan.destination.uri, fitted.metrics["test"])
+    for warning in fitted.warnings:
+        logger.warning("%s", warning.message)
+    return manifest
 
 
 def _last_good(writer: CheckpointWriter, store: CheckpointStore) -> str | None:

@@ -1,8 +1,7 @@
-"""Builds mmengine's Runner, checks that it fits this machine, prepares its start, and writes the trained weights."""
+"""Builds mmengine's Runner, checks that it fits this machine, and prepares its start."""
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,29 +149,7 @@ def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Setti
 def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner) -> None:
     """Replace the file by one that holds only the weights that fit the network."""
     found = fit(weights.state_of(content), _network(runner).state_dict())
-    torch.save({"state_dict": found.tensors}, path)
-
-
-def write_weights(plan: TrainingPlan, runner: Runner, classes: tuple[str, ...], topology: Topology) -> Path:
-    """Write the model's file, in the main rank only, and return its path. The file holds tensors and plain data, which
-    torch's safe loader and mmdet's init_detector can read.
-
-    As in a checkpoint, hooks may replace the weights: EMAHook puts in their moving average. Every rank loads these
-    weights into its network, so that the test evaluates what is published.
-    """
-    path = plan.scratch / "model.pth"
-    network = _network(runner)
-    checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
-    runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint["state_dict"].items()}
-    network.load_state_dict(state)
-    if not topology.is_main:
-        return path
-    meta = {"dataset_meta": {"classes": list(classes)}, "epoch": runner.epoch, "seed": plan.seed}
-    torch.save({"meta": meta, "state_dict": state}, path)
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return path
+    weights.save({"state_dict": found.tensors}, path)
 
 
 def versions() -> dict[str, str]:

@@ -51,7 +51,7 @@ def calculate_status(
         last_report: of a pod that has ended, which the status may not have yet.
         dataset: given when preprocess is done.
         model: given when training is done.
-        report: the training's page for people, given with the model.
+        report: the training's page for people, given with the model or with the failure.
     """
     old = run.status
     now = now.replace(microsecond=0)

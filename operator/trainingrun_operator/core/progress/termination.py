@@ -64,6 +64,8 @@ class TerminationMessage(Model):
     exit_code: int | None = None
     reason: str = Field("", max_length=64)
     message: str = ""
+    # The page about what a training that failed did until then.
+    report: str | None = Field(None, min_length=1, max_length=700)
 
     @field_validator("progress", mode="before")
     @classmethod

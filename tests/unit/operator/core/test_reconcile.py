@@ -290,6 +290,17 @@ def test_a_run_without_any_image_waits_for_one_and_says_so() -> None:
     assert len(world.created) == 1
 
 
+def test_a_training_that_failed_shows_its_report() -> None:
+    world = World()
+    world.reaches_training()
+    world.visits()
+    world.worker_runs()
+    report = "s3://b/checkpoints/report.html"
+    world.worker_exits(65, message=termination("train", "failed", exitCode=65, message="No table.", report=report))
+    world.visits()
+    assert world.status.report == report
+
+
 def test_a_job_that_cannot_even_be_built_fails_the_run_and_says_why() -> None:
     world = World(preprocess={"podTemplate": {"resources": {"limits": {"memory": "lots"}}}})
     world.visits()

@@ -42,9 +42,12 @@ def publish(storage: MemoryStorage, scratch: Path, *, training: bundle.Training 
         run=RUN,
         classes=("table",),
         metrics={"test": {"bbox_mAP": 0.5}},
+        epoch=1,
         epochs=2,
         base_weights=BASE_WEIGHTS,
         device={"name": "NVIDIA L4", "count": 2, "memoryBytes": 23609475072},
+        publishes="best",
+        warnings=(bundle.ModelWarning(reason="DetectsNothing", message="It detects nothing."),),
         versions={"torch": "2"},
         scratch=scratch,
     )
@@ -63,6 +66,8 @@ def test_the_manifest_is_written_last_and_an_older_one_replaced_first(tmp_path: 
     assert manifest["sha256"] == sha256_bytes(b"tensors")
     assert manifest["baseWeights"] == BASE_WEIGHTS
     assert manifest["device"] == {"name": "NVIDIA L4", "count": 2, "memoryBytes": 23609475072}
+    assert (manifest["epoch"], manifest["epochs"], manifest["publish"]) == (1, 2, "best")
+    assert manifest["warnings"] == [{"reason": "DetectsNothing", "message": "It detects nothing."}]
 
 
 def test_a_model_that_is_not_stored_as_written_gets_an_unfinished_manifest_only(tmp_path: Path) -> None:

@@ -36,9 +36,12 @@ def published(tmp_path: Path) -> MemoryStorage:
         run=run_identity.RunIdentity(),
         classes=CLASSES,
         metrics={},
+        epoch=1,
         epochs=1,
         base_weights=None,
         device={"name": "CPU", "count": 1},
+        publishes="last",
+        warnings=(),
         versions={},
         scratch=tmp_path,
     )

@@ -27,7 +27,9 @@ def published(**changes: Any) -> dict[str, Any]:
         "size_bytes": 7,
         "manifest": "s3://b/m.pth.manifest.json",
         "report": "s3://b/m.pth.report.html",
+        "epoch": 12,
         "metrics": {"bbox_mAP": 0.5},
+        "warnings": [{"reason": "BestWasBetter", "message": "Epoch 12 was better."}],
         "progress": PROGRESS,
     }
     return model_message(**{**fields, **changes})
@@ -86,7 +88,9 @@ def test_a_published_model_is_told_with_its_report() -> None:
             "sizeBytes": 7,
             "manifest": "s3://b/m.pth.manifest.json",
             "report": "s3://b/m.pth.report.html",
+            "epoch": 12,
             "metrics": [{"name": "bbox_mAP", "value": "0.5000"}],
+            "warnings": [{"reason": "BestWasBetter", "message": "Epoch 12 was better."}],
         },
     }
 
@@ -94,11 +98,27 @@ def test_a_published_model_is_told_with_its_report() -> None:
 @pytest.mark.parametrize("report", [None, "s3://b/" + "k" * MAX_URI_BYTES, "s3://b/" + "é" * (MAX_URI_BYTES // 2)])
 def test_a_report_that_is_not_there_or_whose_address_is_too_long_is_left_out(report: str | None) -> None:
     assert "report" not in published(report=report)["model"]
+    assert "report" not in failed_message("train", describe_failure(DataError("No.")), report=report)
+
+
+def test_a_failed_training_is_told_with_its_report() -> None:
+    report = "s3://b/checkpoints/report.html"
+    assert failed_message("train", describe_failure(DataError("No.")), report=report)["report"] == report
+    long = failed_message("train", describe_failure(DataError("x" * 1000)), report="s3://b/".ljust(MAX_URI_BYTES, "k"))
+    assert "report" not in json.loads(fit_termination(long, most_bytes=1400))
 
 
 def test_the_longest_address_of_a_report_is_told_whole() -> None:
     report = "s3://b/".ljust(MAX_URI_BYTES, "k")
     assert json.loads(fit_termination(published(report=report)))["model"]["report"] == report
+
+
+def test_where_room_is_short_warnings_are_left_out_before_the_report() -> None:
+    message = published(manifest="m" * 1200, warnings=[{"reason": "R", "message": "w" * 900}])
+    assert "warnings" in json.loads(fit_termination(message))["model"]
+    fitted = json.loads(fit_termination(message, most_bytes=1800))
+    assert "warnings" not in fitted["model"]
+    assert "report" in fitted["model"]
 
 
 def test_where_room_is_short_a_report_is_left_out_and_never_cut() -> None:

@@ -44,6 +44,11 @@ def test_each_state_is_said_first() -> None:
     assert "The model is <code>s3://b/m.pth</code>" in html([*FIRST, end(9, 6, "succeeded")], model="s3://b/m.pth")
 
 
+def test_warnings_about_the_model_are_said_at_the_top() -> None:
+    page = html([*FIRST, end(9, 6, "succeeded")], model="s3://b/m.pth", warnings=["Epoch 1 was better <b>."])
+    assert "Epoch 1 was better &lt;b&gt;." in page.partition("</header>")[0]
+
+
 def test_precision_is_that_of_the_test_of_the_last_and_of_the_best_validation() -> None:
     tested = FinalTestRecord(time="1970-01-01T00:03:00Z", metrics={"bbox_mAP": 0.5, "Cell_mAP": 0.75})
     page = html(FIRST, [*SECOND, tested])

@@ -29,6 +29,7 @@ def test_little_has_to_be_said() -> None:
     assert options.seed == 0
     assert (options.device, options.processes) == ("auto", None)
     assert options.amp == "off"
+    assert options.publish == "last"
 
 
 def test_every_option_is_heard() -> None:
@@ -38,7 +39,7 @@ def test_every_option_is_heard() -> None:
             *("--load-from", "s3://b/base.pth", "--resume-from", "auto", "--config", "mine.py", "--num-epoch", "3"),
             *("--demo", "True", "--checkpoint-output", "s3://b/c", "--seed", "5"),
             *("--device", "cuda", "--processes", "4", "--amp", "bf16"),
-            *("--cfg-options", "a.b=1", "c=[1,2]"),
+            *("--publish", "best", "--cfg-options", "a.b=1", "c=[1,2]"),
         ]
     )
     assert (options.load_from, options.resume_from, options.config) == ("s3://b/base.pth", "auto", "mine.py")
@@ -46,6 +47,7 @@ def test_every_option_is_heard() -> None:
     assert options.amp == "bf16"
     assert options.config_options == ("a.b=1", "c=[1,2]")
     assert (options.device, options.processes) == ("cuda", 4)
+    assert options.publish == "best"
 
 
 @pytest.mark.parametrize("demo", [("--demo",), ("--demo", "true"), ("--demo=True",)])
@@ -68,6 +70,8 @@ def test_an_option_left_empty_counts_as_not_given() -> None:
         ((*REQUIRED, "--demo", "perhaps"), "boolean"),
         ((*REQUIRED, "--seed", "-1"), "--seed -1"),
         ((*REQUIRED, "--cfg-options", "x"), "name=value"),
+        ((*REQUIRED, "--publish", "newest"), "--publish"),
+        ((*REQUIRED, "--publish", "best", "--keep-best", "0"), "--publish best needs --keep-best of at least 1"),
         ((*REQUIRED, "--epochs", "3"), "--epochs"),
         ((*REQUIRED, "--device", "gpu"), "--device"),
     ],

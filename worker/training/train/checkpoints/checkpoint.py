@@ -85,6 +85,12 @@ class CheckpointInterval:
     minutes: float = 15.0
 
 
+def best_first(newest_first: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """The validated checkpoints by `bbox_mAP`, the best first; of equally good ones the newer counts as better."""
+    judged = [item for item in newest_first if MAIN_METRIC in item.metrics]
+    return sorted(judged, key=lambda item: item.metrics[MAIN_METRIC], reverse=True)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Retention:
     """How many checkpoints of a training are kept: the `last` newest, and the `best` by `bbox_mAP`."""
@@ -93,7 +99,6 @@ class Retention:
     best: int = 1
 
     def choose(self, newest_first: Sequence[Checkpoint]) -> list[Checkpoint]:
-        """The checkpoints to keep, in the same order. Of equally good ones the newer counts as better."""
-        judged = [item for item in newest_first if MAIN_METRIC in item.metrics]
-        best = sorted(judged, key=lambda item: item.metrics[MAIN_METRIC], reverse=True)[: self.best]
+        """The checkpoints to keep, in the same order."""
+        best = best_first(newest_first)[: self.best]
         return [item for index, item in enumerate(newest_first) if index < self.last or item in best]

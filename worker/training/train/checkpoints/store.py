@@ -5,16 +5,17 @@ stored .pth was verified. A checkpoint without a manifest, or one that differs f
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.errors import DataError, NotFound, Transient, WorkerError
+from training.errors import DataError, NotFound, WorkerError
 from training.model.metrics import MAIN_METRIC
-from training.storage.base import Storage, StoredObject
+from training.storage.base import Storage, StoredObject, Wanted, always
 from training.storage.files import sha256_file
+from training.storage.verified import upload_verified
 from training.train.checkpoints.checkpoint import CHECKPOINT_MANIFEST, Checkpoint, Retention, parse_manifest
 
 KEPT_BY_DEFAULT = Retention()
@@ -61,27 +62,23 @@ class CheckpointStore:
     def uri(self, checkpoint: Checkpoint) -> str:
         return self.storage.uri(checkpoint.key)
 
-    def commit(self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool) -> Checkpoint:
-        """Store the file at `path`, read it back, write its manifest. Raises Transient if the stored file differs."""
+    def commit(
+        self, path: Path, *, epoch: int, iteration: int, epoch_ended: bool, wanted: Wanted = always
+    ) -> Checkpoint:
+        """Store the file at `path`, verify it, write its manifest. Raises Transient if the stored file differs, GivenUp
+        as `upload_verified` does.
+        """
         name = f"epoch_{epoch}" if epoch_ended else f"iteration_{iteration}"
         checkpoint = Checkpoint(
             key=f"{name}.pth",
             epoch=epoch,
             iteration=iteration,
-            sha256=sha256_file(path),
+            sha256=upload_verified(self.storage, path, f"{name}.pth", scratch=self.scratch, wanted=wanted),
             size_bytes=path.stat().st_size,
             dataset_digest=self._dataset_digest,
             training_id=self.training_id,
             time=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         )
-        self.storage.upload_file(path, checkpoint.key)
-        copy = self.scratch / f"{name}.readback"
-        try:
-            fetch_verified(self.storage, checkpoint, copy)
-        except (DataError, NotFound) as error:
-            raise Transient(f"The checkpoint was not stored as it was written: {error}") from error
-        finally:
-            copy.unlink(missing_ok=True)
         self.storage.write_bytes(checkpoint.manifest_key, checkpoint.manifest())
         return checkpoint
 
@@ -99,10 +96,17 @@ class CheckpointStore:
         folder may have more. Checkpoints of another dataset are skipped too: their epochs are not epochs of this
         dataset, so that the training starts afresh.
         """
-        for checkpoint in self._newest_first():
+        found = self._newest_first()
+        for checkpoint in found:
             if checkpoint.dataset_digest != self._dataset_digest:
                 logger.warning("%s is of another dataset and is passed over", self.uri(checkpoint))
-                continue
+        return self.fetch_first(item for item in found if item.dataset_digest == self._dataset_digest)
+
+    def fetch_first(self, checkpoints: Iterable[Checkpoint]) -> tuple[Checkpoint, Path] | None:
+        """The first of the checkpoints that verifies, and its copy in the scratch folder; None if none does. Those
+        before it are passed over with a warning.
+        """
+        for checkpoint in checkpoints:
             path = self.scratch / checkpoint.key
             try:
                 fetch_verified(self.storage, checkpoint, path)
@@ -111,6 +115,10 @@ class CheckpointStore:
                 continue
             return checkpoint, path
         return None
+
+    def kept(self) -> list[Checkpoint]:
+        """The committed checkpoints of this training, the newest first. Raises the storage's errors."""
+        return [item for item in self._newest_first() if item.training_id == self.training_id]
 
     def _newest_first(self) -> list[Checkpoint]:
         try:
@@ -145,11 +153,7 @@ class CheckpointStore:
         read, and a deleted one forgotten.
         """
         try:
-            own = [
-                item
-                for item in self._newest_first()
-                if item.training_id == self.training_id and item.iteration <= newest.iteration
-            ]
+            own = [item for item in self.kept() if item.iteration <= newest.iteration]
             kept = self._keep.choose(own)
             for checkpoint in own:
                 if checkpoint not in kept:

@@ -1,18 +1,20 @@
 """Commits checkpoints in a background thread, so that training waits only for the local write of a file.
 
 At most one checkpoint is being committed and one waits: a third replaces the one that waits. If the store fails, the
-newest checkpoint is retried until it is stored; training goes on meanwhile. Whenever the committed checkpoints change,
-`on_change` is called.
+newest checkpoint is retried until it is stored; training goes on meanwhile. When the training stops, `hurry` gives up
+the one on its way for the one that waits. Whenever the committed checkpoints change, `on_change` is called.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.errors import Transient, WorkerError
 from training.process.backoff import PATIENT, Backoff
+from training.storage.base import GivenUp
 from training.train.checkpoints.checkpoint import Checkpoint
 from training.train.checkpoints.store import CheckpointStore
 
@@ -50,6 +52,7 @@ class CheckpointWriter:
         self._waiting: SavedCheckpoint | None = None
         self._metrics: dict[int, Mapping[str, float]] = {}  # of the newest validation, by iteration
         self._busy = False
+        self._given_up = threading.Event()  # of the checkpoint that is on its way
         self._failure: WorkerError | None = None  # of the last try
         self._bug: BaseException | None = None
         self._wake = threading.Condition()
@@ -70,6 +73,15 @@ class CheckpointWriter:
         with self._wake:
             self._metrics = {iteration: dict(metrics)}  # drops metrics that no checkpoint was committed for
             self._wake.notify_all()
+
+    def hurry(self) -> None:
+        """Give up the checkpoint that is on its way if a newer one waits, which is then committed at once: the training
+        is about to end, and has no time for both.
+        """
+        with self._wake:
+            if self._waiting is not None:
+                self._given_up.set()
+                self._wake.notify_all()
 
     def wait(self, timeout_s: float | None = None) -> Checkpoint | None:
         """Wait until everything is committed; return the newest checkpoint, or None if there is none.
@@ -109,17 +121,21 @@ class CheckpointWriter:
             saved, self._waiting = self._waiting, None
             unrecorded = self._unrecorded()
             self._busy = True
+            self._given_up = given_up = threading.Event()
+        has_changed = False
         try:
             if saved is not None:
-                self._retry(lambda: self._commit(saved), what=f"the checkpoint of iteration {saved.iteration}")
+                has_changed = self._retry(
+                    lambda: self._commit(saved, given_up), what=f"the checkpoint of iteration {saved.iteration}"
+                )
                 saved.path.unlink(missing_ok=True)
             elif unrecorded is not None:
                 checkpoint, metrics = unrecorded
-                self._retry(
+                has_changed = self._retry(
                     lambda: self._store.record_metrics(checkpoint, metrics),
                     what=f"the manifest of iteration {checkpoint.iteration} with its metrics",
                 )
-            kept = self._store.prune(self.last) if self.last else []
+            kept = self._store.prune(self.last) if has_changed and self.last else []
             if kept:
                 # Before `wait` returns, so that the final report names the right checkpoints.
                 self._on_change(kept)
@@ -128,17 +144,46 @@ class CheckpointWriter:
                 self._busy = False
                 self._wake.notify_all()
 
-    def _commit(self, saved: SavedCheckpoint) -> Checkpoint:
-        return self._store.commit(
-            saved.path, epoch=saved.epoch, iteration=saved.iteration, epoch_ended=saved.epoch_ended
-        )
+    def _commit(self, saved: SavedCheckpoint, given_up: threading.Event) -> Checkpoint:
+        """Commit the checkpoint in a thread of its own, which is left behind if the checkpoint is given up: it may hang
+        in a request, and ends with that.
+        """
+        task: Future[Checkpoint] = Future()
 
-    def _retry(self, write: Callable[[], Checkpoint], *, what: str) -> None:
-        """Retry `write`, whose result becomes `last`, until it succeeds or a newer checkpoint waits."""
+        def commit() -> None:
+            try:
+                committed = self._store.commit(
+                    saved.path,
+                    epoch=saved.epoch,
+                    iteration=saved.iteration,
+                    epoch_ended=saved.epoch_ended,
+                    wanted=lambda: not given_up.is_set(),
+                )
+            except BaseException as error:  # noqa: BLE001  raised again by `result`
+                task.set_exception(error)
+            else:
+                task.set_result(committed)
+            with self._wake:
+                self._wake.notify_all()
+
+        threading.Thread(target=commit, name=f"checkpoint {saved.iteration}", daemon=True).start()
+        with self._wake:
+            self._wake.wait_for(lambda: task.done() or given_up.is_set())
+        if not task.done():
+            raise GivenUp("it was still on its way when the training stopped")
+        return task.result()
+
+    def _retry(self, write: Callable[[], Checkpoint], *, what: str) -> bool:
+        """Retry `write`, whose result becomes `last`, until it succeeds or a newer checkpoint waits. Returns whether it
+        succeeded.
+        """
         failures = 0
         while True:
             try:
                 written = write()
+            except GivenUp as error:
+                logger.warning("%s is given up for a newer one: %s", what, error)
+                return False
             except WorkerError as error:
                 failures += 1
                 self._failure = error
@@ -147,8 +192,8 @@ class CheckpointWriter:
             else:
                 with self._wake:
                     self.last, self._failure = written, None
-                return
+                return True
             with self._wake:
                 if self._wake.wait_for(lambda: self._waiting, delay_s):
                     logger.warning("%s is given up for a newer checkpoint", what)
-                    return
+                    return False

@@ -5,11 +5,13 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 
 from training.errors import Transient
 from training.model.metrics import detection_metrics
@@ -18,6 +20,7 @@ from training.train.checkpoints.checkpoint import Checkpoint, CheckpointInterval
 from training.train.checkpoints.store import CheckpointStore
 from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
 from training.train.distributed.collectives import any_rank, check_contact
+from training.train.hooks.divergence import LastGood, require_finite
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +40,16 @@ class CheckpointHook(Hook):
         interval: CheckpointInterval,
         classes: tuple[str, ...],
         training: Mapping[str, Any],
+        last_good: LastGood,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`training` is stored in the meta of every checkpoint."""
+        """`training` is stored in the meta of every checkpoint. `last_good` is for the message of DivergenceError."""
         self._store = store
         self._writer = writer
         self._interval = interval
         self._classes = classes
         self._training = dict(training)
+        self._last_good = last_good
         self._clock = clock
         self._saved_s = clock()
         self._saved_iteration = -1
@@ -85,11 +90,15 @@ class CheckpointHook(Hook):
 
     def save(self, runner: Any, *, epoch_ended: bool) -> None:
         """Save the state after the running iteration, if that is not saved already. Within an epoch mmengine has not
-        counted the running iteration yet. Raises Transient if the disk is full.
+        counted the running iteration yet. Raises Transient if the disk is full, DivergenceError if weights, buffers or
+        optimizer state are not finite: such a checkpoint would be taken for a good one. All ranks must call this.
         """
         self._saved_s = self._clock()
         epoch = runner.epoch + 1 if epoch_ended else runner.epoch
         iteration = runner.iter if epoch_ended else runner.iter + 1
+        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = {"": network.state_dict(), "optimizer": runner.optim_wrapper.state_dict()}
+        require_finite(dict(named_tensors(state)), self._last_good, iteration=iteration)
         if not is_main_process() or iteration == self._saved_iteration:
             return
         path = self._store.scratch / f"saving_{iteration}.pth"
@@ -121,6 +130,16 @@ def is_within_epoch(runner: Any, batch_idx: int) -> bool:
     if gradients are accumulated for it, since no checkpoint holds them.
     """
     return batch_idx + 1 < len(runner.train_dataloader) and bool(runner.optim_wrapper.should_update())
+
+
+def named_tensors(state: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """The tensors in nested state dicts, each with its place."""
+    if isinstance(state, torch.Tensor):
+        yield name, state
+    elif isinstance(state, Mapping | Sequence) and not isinstance(state, str | bytes):
+        items = state.items() if isinstance(state, Mapping) else enumerate(state)
+        for key, value in items:
+            yield from named_tensors(value, f"{name}.{key}".lstrip("."))
 
 
 def _plain(value: float | str) -> float | str:

@@ -48,7 +48,10 @@ class StopHook(Hook):
             self._end()
 
     def _end(self) -> NoReturn:
-        last = self._writer.wait() if is_main_process() else None
+        last = None
+        if is_main_process():
+            self._writer.hurry()
+            last = self._writer.wait()
         if last is not None:
             raise Interrupted(
                 f"SIGTERM ended the training at iteration {last.iteration}; {self._checkpoints.uri(last)} continues it."

@@ -68,3 +68,10 @@ def test_a_warning_that_cannot_be_read_does_not_unpublish_a_model(warnings: obje
     assert message is not None
     assert message.model is not None
     assert len(message.model.warnings) == reasons
+
+
+def test_a_failure_comes_with_or_without_a_report() -> None:
+    for fields in ({}, {"report": "s3://b/report.html"}):
+        message = read_termination_message(termination("train", "failed", exitCode=1, reason="UserError", **fields))
+        assert message is not None
+        assert message.report == fields.get("report")

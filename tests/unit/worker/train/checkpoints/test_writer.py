@@ -9,6 +9,7 @@ import pytest
 from tests.support.storage.memory_storage import MemoryStorage
 from training.errors import Forbidden, Transient, WorkerError
 from training.process.backoff import Backoff
+from training.storage.base import GivenUp, Wanted, always
 from training.train.checkpoints.checkpoint import Checkpoint
 from training.train.checkpoints.store import CheckpointStore
 from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
@@ -163,3 +164,64 @@ def test_a_fault_of_the_writer_ends_the_training(
         writer.wait(LONG_S)
     with pytest.raises(TypeError):
         writer.submit(saved(tmp_path, 2))
+
+
+class SlowForTheFirst(MemoryStorage):
+    """The checkpoint of iteration 1 never gets beyond `point`; if `is_deaf`, nobody asks whether it is wanted."""
+
+    def __init__(self, point: str, *, is_deaf: bool) -> None:
+        super().__init__()
+        self.point = point
+        self.is_deaf = is_deaf
+        self.began = threading.Event()
+        self.ended = threading.Event()
+
+    def upload_checked(self, path: Path, key: str, *, wanted: Wanted = always) -> bool:
+        self._linger("upload", key, wanted)
+        return super().upload_checked(path, key)
+
+    def download_file(self, key: str, path: Path, *, wanted: Wanted = always) -> None:
+        self._linger("read-back", key, wanted)
+        super().download_file(key, path)
+
+    def _linger(self, point: str, key: str, wanted: Wanted) -> None:
+        if (point, key) != (self.point, "iteration_1.pth"):
+            return
+        self.began.set()
+        while self.is_deaf or wanted():
+            threading.Event().wait(0.01)
+        self.ended.set()
+        raise GivenUp("nobody waits for it")
+
+
+@pytest.mark.parametrize("point", ["upload", "read-back"])
+@pytest.mark.parametrize("is_deaf", [False, True], ids=["that listens", "that hangs"])
+def test_a_stop_gives_up_a_slow_older_checkpoint_for_the_newest(tmp_path: Path, point: str, is_deaf: bool) -> None:
+    storage = SlowForTheFirst(point, is_deaf=is_deaf)
+    store = CheckpointStore(storage, scratch=tmp_path, dataset_digest="sha256:d", training_id="t")
+    writer = CheckpointWriter(store, backoff=AT_ONCE)
+    writer.submit(saved(tmp_path, 1))
+    assert storage.began.wait(LONG_S)
+    writer.submit(saved(tmp_path, 2))
+    with pytest.raises(Transient):
+        writer.wait(0.05)  # so far it waits
+    writer.hurry()
+    last = writer.wait(LONG_S)
+    assert last is not None
+    assert last.iteration == 2
+    assert [key for key in storage.objects if key.endswith(".json")] == ["iteration_2.json"]
+    assert is_deaf or storage.ended.wait(LONG_S), "what nobody waits for uses the network no longer"
+
+
+def test_a_stop_waits_for_a_slow_checkpoint_if_there_is_no_newer_one(
+    tmp_path: Path, storage: GatedStorage, make_writer: Callable[..., CheckpointWriter]
+) -> None:
+    storage.gate.clear()
+    writer = make_writer()
+    writer.submit(saved(tmp_path, 1))
+    assert storage.arrived.acquire(timeout=LONG_S)
+    writer.hurry()
+    storage.gate.set()
+    last = writer.wait(LONG_S)
+    assert last is not None
+    assert last.iteration == 1
