@@ -81,6 +81,11 @@ bench-dense-pages: venv ## What the labels of a dense page take when they are as
 bench-learn: venv ## What the small config learns from the demo's corpus: ten minutes
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.learn $(BENCH)
 
+##@ Base weights
+.PHONY: base-weights
+base-weights: venv ## Make builtin://tables-tiny anew from drawn documents: an hour and a half (MODEL=model.pth takes a trained one)
+	PYTHONPATH=.:worker .venv/bin/python -m hack.base_weights.make build/base-weights $(if $(MODEL),--model "$(MODEL)")
+
 ##@ Working on the project
 .PHONY: venv lock format chart-crd golden help
 venv: ## Debian packages and .venv with every pinned dependency
