@@ -1,0 +1,1 @@
+"""Checks on a borrowed GPU what no CPU can show: hack/gpu/check.sh."""
