@@ -26,7 +26,7 @@ def build(sdist: Path, site: Path, scratch: Path) -> None:
     (package,) = scratch.glob("mmcv-*/mmcv")
     csrc = package / "ops" / "csrc"
     sources = [
-        *_translation_units(csrc / "pytorch", scratch),
+        *translation_units(csrc / "pytorch", scratch),
         Path(__file__).with_name("cudabind.cpp"),
         *(csrc / "pytorch" / "cuda" / name for name in CUDA_OPERATORS),
     ]
@@ -48,7 +48,7 @@ def build(sdist: Path, site: Path, scratch: Path) -> None:
     shutil.copy(objects / "_ext.so", site / "mmcv" / "_ext.so")
 
 
-def _translation_units(pytorch: Path, scratch: Path) -> list[Path]:
+def translation_units(pytorch: Path, scratch: Path) -> list[Path]:
     """C++ files that include mmcv's, all but info.cpp, which cudabind.cpp includes."""
     apart = [[pytorch / "cpu" / f"{name}.cpp" for name in names] for names in APART]
     others = sorted({*pytorch.glob("*.cpp"), *pytorch.glob("cpu/*.cpp")} - {path for unit in apart for path in unit})
