@@ -78,7 +78,7 @@ bench-variants: venv ## What could make an iteration faster, and whether it does
 bench-dense-pages: venv ## What the labels of a dense page take when they are assigned to anchors: a minute
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.dense_pages $(BENCH)
 
-bench-learn: venv ## What the small config learns from the demo's corpus: ten minutes
+bench-learn: venv ## What the small config learns from few documents, three seeds of each variant: an hour and more
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.learn $(BENCH)
 
 ##@ Base weights

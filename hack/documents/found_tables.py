@@ -1,5 +1,11 @@
-"""Compares predicted tables with the true ones: how many were found, how many predictions are none."""
+"""Compares predicted tables with the true ones: how many were found, how many predictions are none.
 
+    python -m hack.documents.found_tables TRUTH PREDICTED
+
+compares each BadgerDoc file of the folder TRUTH with that of the same name in PREDICTED, as training.infer writes it.
+"""
+
+import argparse
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -65,3 +71,15 @@ def overlap(one: Sequence[float], other: Sequence[float]) -> float:
     common = max(0.0, width) * max(0.0, height)
     areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
     return common / (areas - common)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("truth", type=Path, help="folder of BadgerDoc JSON")
+    parser.add_argument("predicted", type=Path, help="folder of BadgerDoc JSON with the same names")
+    options = parser.parse_args()
+    print(compare_documents(sorted(options.truth.glob("*.json")), options.predicted))
+
+
+if __name__ == "__main__":
+    main()
