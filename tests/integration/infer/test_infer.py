@@ -32,7 +32,7 @@ DOCUMENTS = 6
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
-    draw_corpus(folder, documents=DOCUMENTS, seed=21, pages=2)
+    draw_corpus(folder, documents=DOCUMENTS, seed=22, pages=2)
     return folder
 
 

@@ -92,16 +92,17 @@ class StopRequest:
             self.check()
 
     def _watch(self) -> None:
+        # Open to the end: Python writes the numbers of later signals there too, such as those of children that end.
         with self._heard:
             while (numbers := self._heard.recv(64)) and signal.SIGTERM not in numbers:
                 pass
-        unheard_s = min(UNHEARD_S, self._deadline_s)
-        if self._over.wait(unheard_s):
-            return
-        if not (self.requested or self._deferred):
-            self._end(unheard_s)
-        if not self._over.wait(self._deadline_s - unheard_s):
-            self._end(self._deadline_s)
+            unheard_s = min(UNHEARD_S, self._deadline_s)
+            if self._over.wait(unheard_s):
+                return
+            if not (self.requested or self._deferred):
+                self._end(unheard_s)
+            if not self._over.wait(self._deadline_s - unheard_s):
+                self._end(self._deadline_s)
 
     def _end(self, waited_s: float) -> NoReturn:
         def give_up() -> NoReturn:
