@@ -2,9 +2,9 @@
 # carry.sh: collects in build/gpu-carry what hack/gpu/check.sh needs on a machine with a GPU and without a network, and
 # prints the folder's size.
 #
-# That machine has Python 3.12, torch with CUDA, nvcc, g++, ninja, numpy, opencv-python-headless, scipy, matplotlib,
-# tensorboard and pillow. The other packages travel as wheels in the versions of requirements/worker.txt, mmcv as its
-# sdist: its operators are compiled there. The drawn pages are drawn there.
+# That machine has Python 3.12, torch with CUDA, nvcc, g++, ninja, pip, setuptools, numpy, opencv-python-headless, scipy,
+# matplotlib, tensorboard, pillow and what these bring. The other packages travel as wheels in the versions of
+# requirements/worker.txt, mmcv as its sdist: its operators are compiled there. The pages are drawn there, too.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../setup/env.sh
