@@ -57,6 +57,7 @@ class Followers:
         self._first: BaseException | None = None
         self._failed = threading.Event()
         self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="ranks", daemon=True)
 
     def __enter__(self) -> Self:
         for topology in self._topologies:
@@ -68,11 +69,14 @@ class Followers:
             self._processes.append(process)
             self._causes.append(reader)
         if self._processes:
-            threading.Thread(target=self._watch, name="ranks", daemon=True).start()
+            self._watcher.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
         self._over.set()
+        if kind is None and self._processes:
+            # Two threads that wait for one process take its exit code from each other.
+            self._watcher.join()
         for process in self._processes:
             if kind is None:
                 process.join()
