@@ -77,6 +77,7 @@ def test_a_signal_is_heard_while_the_main_thread_waits_in_a_library(mode: str, w
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "waiting\n"
+        time.sleep(1)  # until the store waits: before that, Python would run the handler
         process.send_signal(signal.SIGTERM)
         said, errors = process.communicate(timeout=30)
     assert process.returncode == 143, errors
