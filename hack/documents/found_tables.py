@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from training.model.matching import ious
+
 FOUND_IOU = 0.5
 Corners = tuple[float, float, float, float]
 
@@ -52,9 +56,8 @@ def _tables(page: dict[str, Any]) -> list[Corners]:
 
 
 def _matched(there: Sequence[Corners], guesses: Sequence[Corners]) -> int:
-    pairs = sorted(
-        ((overlap(box, guess), i, j) for i, box in enumerate(there) for j, guess in enumerate(guesses)), reverse=True
-    )
+    overlaps = ious(np.reshape(there, (-1, 4)), np.reshape(guesses, (-1, 4)))
+    pairs = sorted(((share, *place) for place, share in np.ndenumerate(overlaps)), reverse=True)
     boxes: set[int] = set()
     taken: set[int] = set()
     for share, box, guess in pairs:
@@ -62,15 +65,6 @@ def _matched(there: Sequence[Corners], guesses: Sequence[Corners]) -> int:
             boxes.add(box)
             taken.add(guess)
     return len(boxes)
-
-
-def overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    """Intersection over union of two boxes of left, top, right, bottom."""
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    common = max(0.0, width) * max(0.0, height)
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return common / (areas - common)
 
 
 def main() -> None:

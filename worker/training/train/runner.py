@@ -13,7 +13,6 @@ import mmengine
 import torch
 from mmengine.config import Config
 from mmengine.dist import barrier
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from training.errors import ConfigError
@@ -24,6 +23,7 @@ from training.train import bound_config
 from training.train.capacity import Need, check_room, optimizer_states
 from training.train.distributed.collectives import from_main
 from training.train.distributed.topology import Topology
+from training.train.hooks.readings import network_of
 from training.train.network import arithmetic
 from training.train.network.float32 import keep_in_float32
 from training.train.plan import TrainingPlan
@@ -83,7 +83,7 @@ def _data_workers(resolved: Any, topology: Topology, *, has_gpu: bool) -> int:
 
 def check_capacity(plan: TrainingPlan, runner: Runner, topology: Topology) -> None:
     """Raise ConfigError if disk or memory is certainly too small."""
-    weight_bytes = sum(value.numel() * value.element_size() for value in _network(runner).state_dict().values())
+    weight_bytes = sum(value.numel() * value.element_size() for value in network_of(runner).state_dict().values())
     kind = str(runner.cfg["optim_wrapper"]["optimizer"].get("type", ""))
     if plan.device.memory_bytes is not None:
         memory_bytes, memory = plan.device.memory_bytes, "The GPU"
@@ -142,13 +142,13 @@ def prepare_start(
 def _first_iteration(content: Mapping[str, Any], runner: Runner, settings: Settings, *, what: str) -> int:
     """The iteration, as this runner counts, at which the training resumes from a checkpoint of this content."""
     has_schedule = runner.param_schedulers is not None
-    weights.check_resumable(content, _network(runner).state_dict(), has_schedule=has_schedule, what=what)
+    weights.check_resumable(content, network_of(runner).state_dict(), has_schedule=has_schedule, what=what)
     return resumed_iteration(content["meta"], settings, what=what)
 
 
 def _write_base_weights(path: Path, content: Mapping[str, Any], runner: Runner) -> None:
     """Replace the file by one that holds only the weights that fit the network."""
-    found = fit(weights.state_of(content), _network(runner).state_dict())
+    found = fit(weights.state_of(content), network_of(runner).state_dict())
     weights.save({"state_dict": found.tensors}, path)
 
 
@@ -156,9 +156,3 @@ def versions() -> dict[str, str]:
     """The versions of the libraries that influence the result of a training."""
     modules = {"torch": torch, "mmcv": mmcv, "mmdet": mmdet, "mmengine": mmengine}
     return {name: str(module.__version__) for name, module in modules.items()}
-
-
-def _network(runner: Runner) -> torch.nn.Module:
-    """The network, without the wrapper that it has if there are several ranks."""
-    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return network

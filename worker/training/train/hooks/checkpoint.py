@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 
 from training.errors import Transient
 from training.model.metrics import detection_metrics
@@ -21,6 +20,7 @@ from training.train.checkpoints.store import CheckpointStore
 from training.train.checkpoints.writer import CheckpointWriter, SavedCheckpoint
 from training.train.distributed.collectives import any_rank, check_contact
 from training.train.hooks.divergence import LastGood, require_finite
+from training.train.hooks.readings import network_of
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +96,7 @@ class CheckpointHook(Hook):
         self._saved_s = self._clock()
         epoch = runner.epoch + 1 if epoch_ended else runner.epoch
         iteration = runner.iter if epoch_ended else runner.iter + 1
-        network = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        state = {"": network.state_dict(), "optimizer": runner.optim_wrapper.state_dict()}
+        state = {"": network_of(runner).state_dict(), "optimizer": runner.optim_wrapper.state_dict()}
         require_finite(dict(named_tensors(state)), self._last_good, iteration=iteration)
         if not is_main_process() or iteration == self._saved_iteration:
             return

@@ -1,9 +1,10 @@
-"""Reads the loss and the learning rate of an iteration, for several hooks."""
+"""Reads the network, the loss and the learning rate of a training, for several hooks and what comes after them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmengine.model import is_model_wrapper
 
 
 def loss_of(outputs: Mapping[str, Any] | None) -> float:
@@ -15,3 +16,9 @@ def learning_rate_of(runner: Any) -> float | None:
     """The learning rate of the first parameter group; a config may have several. None if there is none."""
     rates = runner.optim_wrapper.get_lr().items()
     return next((float(values[0]) for name, values in rates if name.endswith("lr") and values), None)
+
+
+def network_of(runner: Any) -> torch.nn.Module:
+    """The network, without the wrapper that it has if there are several ranks."""
+    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return network

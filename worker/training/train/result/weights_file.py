@@ -5,12 +5,12 @@ from pathlib import Path
 
 import torch
 from mmengine.dist import broadcast
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from training.model import weights
 from training.train.distributed.topology import Topology
 from training.train.hooks.divergence import LastGood, require_finite
+from training.train.hooks.readings import network_of
 from training.train.plan import TrainingPlan
 
 
@@ -21,7 +21,7 @@ def settle_weights(runner: Runner, chosen: Mapping[str, torch.Tensor], last_good
     As in a checkpoint, hooks may replace the last ones: EMAHook puts in their moving average. Raises DivergenceError if
     they are not finite.
     """
-    network = _network(runner)
+    network = network_of(runner)
     if not chosen:
         checkpoint = {"meta": {}, "state_dict": network.state_dict(), "message_hub": runner.message_hub.state_dict()}
         runner.call_hook("before_save_checkpoint", checkpoint=checkpoint)
@@ -41,12 +41,7 @@ def write_weights(
     """
     path = plan.scratch / "model.pth"
     if topology.is_main:
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in _network(runner).state_dict().items()}
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in network_of(runner).state_dict().items()}
         meta = {"dataset_meta": {"classes": list(classes)}, "epoch": epoch, "seed": plan.seed}
         weights.save({"meta": meta, "state_dict": state}, path)
     return path
-
-
-def _network(runner: Runner) -> torch.nn.Module:
-    network: torch.nn.Module = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return network
