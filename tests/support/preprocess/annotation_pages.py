@@ -1,7 +1,7 @@
 """Annotations read as preprocess reads them, all pages at once."""
 
-from training.annotations.badgerdoc import Page, check_unique
-from training.annotations.reader import AUTO, page_texts
+from training.badgerdoc.document import Page, check_unique
+from training.badgerdoc.reader import AUTO, page_texts
 
 
 def read_annotations(data: bytes, annotation_format: str = AUTO) -> tuple[Page, ...]:

@@ -1,1 +1,1 @@
-"""Reads a document's annotations page by page, in either BadgerDoc format, and writes the BadgerDoc JSON."""
+"""`python3 -m training.annotations`: what people do with annotations besides training: check, correct, import them."""

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from training.annotations.badgerdoc import Page
-from training.annotations.badgerdoc_writer import DocumentWriter, split_last_field
+from training.badgerdoc.document import Page
+from training.badgerdoc.writer import DocumentWriter, split_last_field
 
 VERSION = 1  # raise it when detections become tables in another way, so that documents are predicted again
 _FIELD = "prediction"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from training.annotations.badgerdoc import Block, Page, PixelBox
-from training.annotations.badgerdoc_writer import TextCell
+from training.badgerdoc.document import Block, Page, PixelBox
+from training.badgerdoc.writer import TextCell
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
 from training.infer.cell_text import read_cells

@@ -8,7 +8,7 @@ its header columns.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from training.annotations.badgerdoc import Block, Cell, Page
+from training.badgerdoc.document import Block, Cell, Page
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Words, union
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox

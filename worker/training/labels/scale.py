@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from training.annotations.badgerdoc import Page, PixelBox
+from training.badgerdoc.document import Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
 from training.geometry import Box

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from training.annotations.badgerdoc import Page, check_page_numbers
-from training.annotations.page_index import PageFile
-from training.annotations.reader import page_texts
+from training.badgerdoc.document import Page, check_page_numbers
+from training.badgerdoc.page_index import PageFile
+from training.badgerdoc.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder

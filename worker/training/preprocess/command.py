@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.annotations.reader import FORMATS
+from training.badgerdoc.reader import FORMATS
 from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.dataset.manifest import Manifest
 from training.dataset.split import SplitWeights

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from training.annotations.badgerdoc import Page
-from training.annotations.reader import page_texts
+from training.badgerdoc.document import Page
+from training.badgerdoc.reader import page_texts
 from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
 
 ORIGIN = Origin(pdf_sha256="p", model_sha256="m", config_sha256="c", dpi=120, score=0.3)

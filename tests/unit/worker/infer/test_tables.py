@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from training.annotations.badgerdoc import Page
-from training.annotations.badgerdoc_writer import page_json
+from training.badgerdoc.document import Page
+from training.badgerdoc.writer import page_json
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
 from training.infer.tables import annotations, labels, predict_page

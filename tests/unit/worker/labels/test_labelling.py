@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotations.badgerdoc import Page
+from training.badgerdoc.document import Page
 from training.documents.quarantine import DocumentError
 from training.geometry import Box, Words
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hack.documents.corpus import draw_document
-from training.annotations.badgerdoc import Page
+from training.badgerdoc.document import Page
 from training.geometry import Box
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.labelling import label_page

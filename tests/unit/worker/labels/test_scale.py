@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotations.badgerdoc import Block, Cell, Page, PixelBox
+from training.badgerdoc.document import Block, Cell, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
 from training.geometry import Box

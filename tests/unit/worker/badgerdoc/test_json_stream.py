@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.annotations.json_stream import split_pages
-from training.annotations.page_index import PageFile
-from training.annotations.reader import page_texts
+from training.badgerdoc.json_stream import split_pages
+from training.badgerdoc.page_index import PageFile
+from training.badgerdoc.reader import page_texts
 from training.documents.render import PAGES_PER_CHUNK
 
 VALUES = st.recursive(

@@ -1,4 +1,4 @@
-"""Reads the annotation format of the later BadgerDoc platform, as pages of `badgerdoc.py`.
+"""Reads the annotation format of the later BadgerDoc platform, as pages of `document.py`.
 
     Document = {"pages": [Page]}
     Page     = {"page_num": 1-based, "size": {"width", "height"}, "objs": [Object]}
@@ -26,7 +26,7 @@ from pydantic import (
     ValidationError,
 )
 
-from training.annotations.badgerdoc import Block, Cell, Page, PixelBox, explain
+from training.badgerdoc.document import Block, Cell, Page, PixelBox, explain
 from training.geometry import Box
 
 _TABLE = {"table"}

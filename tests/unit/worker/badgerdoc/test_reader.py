@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.preprocess.annotation_pages import read_annotations
-from training.annotations.reader import MAX_JSON_BYTES
+from training.badgerdoc.reader import MAX_JSON_BYTES
 from training.documents.quarantine import DocumentError, Reason
 
 PAGE = {"page_num": 1, "size": {"width": 600, "height": 800}}

@@ -1,4 +1,4 @@
-"""Writes the BadgerDoc JSON of one document, page by page, from the types of `badgerdoc.py`. Pure."""
+"""Writes the BadgerDoc JSON of one document, page by page, from the types of `document.py`. Pure."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass
 
-from training.annotations.badgerdoc import LENIENT, Block, Cell, Page, PixelBox
+from training.badgerdoc.document import LENIENT, Block, Cell, Page, PixelBox
 
 
 @dataclass(frozen=True, slots=True, config=LENIENT)
@@ -44,7 +44,7 @@ def split_last_field(data: bytes, name: str) -> tuple[bytes, Any]:
 
 
 def page_json(page: Page) -> dict[str, Any]:
-    """The page as a JSON object of the format in `badgerdoc.py`."""
+    """The page as a JSON object of the format in `document.py`."""
     return {"page_num": page.page_num, "bbox": _box(page.bbox), "blocks": [_block(block) for block in page.blocks]}
 
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.preprocess.annotation_pages import read_annotations
-from training.annotations.badgerdoc import Block, Cell, Page, PixelBox
-from training.annotations.badgerdoc_writer import DocumentWriter, TextCell, split_last_field
+from training.badgerdoc.document import Block, Cell, Page, PixelBox
+from training.badgerdoc.writer import DocumentWriter, TextCell, split_last_field
 
 BOX = PixelBox(left=1, top=2, height=3, width=4.5)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

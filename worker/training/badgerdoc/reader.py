@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from training.annotations.badgerdoc import Page, explain
-from training.annotations.badgerdoc_platform import PlatformPage
-from training.annotations.json_stream import split_pages
+from training.badgerdoc.document import Page, explain
+from training.badgerdoc.json_stream import split_pages
+from training.badgerdoc.platform_document import PlatformPage
 from training.documents.quarantine import DocumentError, Reason
 
 AUTO, BADGERDOC, PLATFORM = "auto", "badgerdoc", "platform"

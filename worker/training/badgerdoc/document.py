@@ -8,7 +8,7 @@
     Cell     = {"row", "column", "rowspan", "colspan", "bbox", "text"}        0-based
 
 Real files lack some of these fields. A missing field gets a default if that loses nothing; if it would change the
-meaning, it is an error that names the field. `badgerdoc_writer.py` writes these types as JSON.
+meaning, it is an error that names the field. `writer.py` writes these types as JSON.
 """
 
 from collections import Counter

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.annotations.badgerdoc import Page, check_unique
-from training.annotations.reader import PageText
+from training.badgerdoc.document import Page, check_unique
+from training.badgerdoc.reader import PageText
 from training.documents.render import PAGES_PER_CHUNK
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.preprocess.annotation_pages import read_annotations
-from training.annotations.badgerdoc import check_page_numbers
+from training.badgerdoc.document import check_page_numbers
 from training.documents.quarantine import DocumentError
 
 BOX = {"left": 1, "top": 2, "height": 3, "width": 4}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.preprocess.annotation_pages import read_annotations
-from training.annotations.badgerdoc import Block, Page, PixelBox
+from training.badgerdoc.document import Block, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 
 TABLE = {"id": 1, "type": "table", "category": "7", "bbox": [100, 100, 300, 220]}
