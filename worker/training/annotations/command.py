@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from training.annotations.schema import command as schema
 from training.errors import ConfigError
 from training.process.exit import run_command
 from training.process.signals import StopRequest
@@ -20,7 +21,9 @@ class Command:
     run: Callable[[Sequence[str]], None]
 
 
-COMMANDS: Mapping[str, Command] = {}
+COMMANDS: Mapping[str, Command] = {
+    "schema": Command("prints the JSON Schema of an annotation format", schema.run),
+}
 
 
 def usage(commands: Mapping[str, Command] = COMMANDS) -> str:
