@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from training.badgerdoc.corpus import Pair
 from training.dataset.manifest import InputDigest
 from training.dataset.prepared_document import (
     PreparedDocument,
@@ -27,7 +28,6 @@ from training.documents.poppler import PdfFile
 from training.documents.quarantine import QuarantinedDocument
 from training.errors import Transient
 from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
-from training.preprocess.corpus import Pair
 from training.preprocess.target import Target
 from training.process.limits import limit_process
 from training.process.pool import DocumentPool
