@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from training.annotations.schema import command as schema
+from training.annotations.validate import command as validate
 from training.errors import ConfigError
 from training.process.exit import run_command
 from training.process.signals import StopRequest
@@ -23,6 +24,7 @@ class Command:
 
 COMMANDS: Mapping[str, Command] = {
     "schema": Command("prints the JSON Schema of an annotation format", schema.run),
+    "validate": Command("says all that is wrong with documents, without drawing a page", validate.run),
 }
 
 

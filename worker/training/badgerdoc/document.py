@@ -149,12 +149,14 @@ def check_page_numbers(numbers: Sequence[int], page_count: int) -> None:
     )
 
 
+def faults(error: ValidationError, where: str) -> list[str]:
+    """All errors as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the start of the path."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}" for fault in found]
+
+
 def explain(error: ValidationError, where: str) -> str:
-    """The first errors as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the start of the path."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    shown = [
-        f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}"
-        for fault in faults[:MAX_ERRORS_SHOWN]
-    ]
-    more = f" and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
-    return "; ".join(shown) + more
+    """The first errors in the form of `faults`, and how many more there are."""
+    found = faults(error, where)
+    more = f" and {len(found) - MAX_ERRORS_SHOWN} more" if len(found) > MAX_ERRORS_SHOWN else ""
+    return "; ".join(found[:MAX_ERRORS_SHOWN]) + more

@@ -146,6 +146,10 @@ class PlatformPage(_Model):
         blocks = tuple(objects.table(number) for number, item in enumerate(self.objs) if item.is_a(_TABLE))
         return Page(page_num=self.page_num - 1, bbox=box, blocks=blocks)
 
+    def faults(self, where: str) -> list[str]:
+        """What is wrong with each table and each cell, as `pages.0.objs.2.bbox: Field required`."""
+        return _Objects(self.objs, where).faults()
+
 
 class _Objects:
     """Finds a page's objects by id and by position."""
@@ -174,6 +178,20 @@ class _Objects:
             header=tuple(cell for number, cell in cells if self._objects[number].is_a(_HEADER)),
             cells=tuple(cell for number, cell in cells if not self._objects[number].is_a(_HEADER)),
         )
+
+    def faults(self) -> list[str]:
+        """The first fault of each table and each cell."""
+        found = []
+        for number, item in enumerate(self._objects):
+            try:
+                if item.is_cell:
+                    self._corners(number)
+                    self._place(number)
+                elif item.is_a(_TABLE) and item.bbox is not None:
+                    self._corners(number)
+            except ValueError as error:
+                found.append(str(error))
+        return found
 
     def _children(self, table: _Object) -> list[int]:
         numbers = {number for child in table.children if child is not None for number in self._by_id.get(child, ())}

@@ -1,0 +1,89 @@
+"""`python3 -m training.annotations validate SOURCE`: says all that is wrong with documents, in seconds.
+
+SOURCE is a folder or s3://bucket/folder with pdfs/ and json/. Exit code 0, or 65 if there is a fault.
+"""
+
+import json
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.annotations.validate import check
+from training.annotations.validate.check import CheckOptions
+from training.annotations.validate.findings import Findings
+from training.annotations.validate.run import Validation
+from training.badgerdoc.reader import FORMATS
+from training.documents.passwords import Passwords
+from training.documents.render import RenderOptions
+from training.errors import DataError
+from training.labels.scale import Coordinates
+from training.options import OptionParser, positive_integer
+from training.process.container import available_cpus
+from training.process.logs import start_logging
+from training.process.pool import warm_up
+from training.storage.uri import open_storage
+
+PROGRESS_EVERY_S = 5.0
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Checks the documents and prints what was found. Raises DataError if there is a fault, ConfigError for options."""
+    parser = OptionParser(prog="python3 -m training.annotations validate", description=__doc__ or "")
+    parser.add_argument("source", metavar="SOURCE", help="folder with pdfs/ and json/: a path or s3://bucket/folder")
+    parser.add_argument("--format", default="auto", choices=FORMATS, help="format of the annotations (auto)")
+    parser.add_argument(
+        "--coordinates",
+        default="auto",
+        help="unit of the annotations' boxes: auto, points, or a resolution such as 400dpi (auto)",
+    )
+    parser.add_argument(
+        "--dpi",
+        type=positive_integer,
+        default=RenderOptions.dpi,
+        help=f"resolution at which preprocess is to draw the pages ({RenderOptions.dpi})",
+    )
+    parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
+    parser.add_argument("--workers", type=positive_integer, help="processes that check documents (all CPUs)")
+    parser.add_boolean("--json", description="print one JSON object instead of lines")
+    parsed = parser.parse_args(arguments)
+    options = CheckOptions(RenderOptions(parsed.dpi).dpi, parsed.format, Coordinates.parse(parsed.coordinates))
+    start_logging(logging.WARNING)
+    warm_up(check.__name__)
+    passwords = Passwords.read(parsed.passwords) if parsed.passwords else Passwords()
+    with tempfile.TemporaryDirectory(prefix="validate-") as scratch:
+        validation = Validation(
+            source=open_storage(parsed.source),
+            options=options,
+            passwords=passwords,
+            scratch=Path(scratch),
+            workers=parsed.workers or available_cpus(),
+        )
+        findings = validation.findings(_Progress())
+    print(json.dumps(findings.to_json(), indent=1) if parsed.json else "\n".join(findings.lines()), flush=True)
+    check_findings(findings)
+
+
+def check_findings(findings: Findings) -> None:
+    """Raises DataError if there are faults, or no documents."""
+    if not findings.documents:
+        raise DataError("There is no document; the source must hold pdfs/<name>.pdf and json/<name>.json.")
+    if findings.faulty:
+        raise DataError(
+            f"{len(findings.faulty)} of {len(findings.documents)} documents have faults; correct the files that are "
+            "named above, or take these documents out."
+        )
+
+
+class _Progress:
+    """Tells people on stderr how far a long check is."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        if time.monotonic() - self._told >= PROGRESS_EVERY_S:
+            self._told = time.monotonic()
+            print(f"{done} of {total} documents checked", file=sys.stderr, flush=True)
