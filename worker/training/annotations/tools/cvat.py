@@ -9,7 +9,7 @@ Coordinates are pixels; a box that is turned has the attribute `rotation`, in de
 https://docs.cvat.ai/docs/manual/advanced/xml_format/
 """
 
-import xml.etree.ElementTree as ET  # noqa: S405  entities, its danger, are refused
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 from training.annotations.tools.tool_page import ToolBox, ToolPage
@@ -29,7 +29,7 @@ def read(data: bytes, where: str) -> list[ToolPage]:
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
         raise DataError(f"{where} declares a document type, which CVAT never does; {_ADVICE}.")
     try:
-        root = ET.fromstring(data)  # noqa: S314
+        root = ET.fromstring(data)  # noqa: S314  entities, its danger, are refused above
     except (ET.ParseError, ValueError, LookupError) as error:
         raise DataError(f"{where} is no XML ({error}); {_ADVICE}.") from None
     if root.tag != "annotations":
@@ -63,7 +63,7 @@ def _boxes(image: ET.Element, page: str) -> Iterator[ToolBox]:
         if rotation.strip("0.") != "":
             raise DataError(
                 f"{what} from ({box.left:g}, {box.top:g}) to ({box.right:g}, {box.bottom:g}), is turned by {rotation} "
-                "degrees, and labels cannot be; draw it again without rotation."
+                "degrees, and labels cannot be; draw it level again."
             )
         yield ToolBox(label, box, is_polygon=shape.tag == "polygon")
 

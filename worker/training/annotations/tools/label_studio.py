@@ -20,7 +20,7 @@ from training.geometry import Box, union
 
 PAGE_KEY = "dataset_page"  # where our tasks hold the image's name, whatever its address
 _IMAGE = re.compile(r"\.(jpe?g|png|tiff?|webp|bmp)($|[?#&])", re.IGNORECASE)
-FAR = 1e6  # larger percentages are of no image
+_FAR = 1e6  # larger percentages are of no image
 _DECIMALS = 3  # of a pixel: percentages do not come back to the last digit
 
 
@@ -108,7 +108,7 @@ def _boxes(result: list[Any], what: str) -> tuple[list[ToolBox], set[tuple[int, 
         if rotation:
             raise DataError(
                 f"{region} ({labels[0]}) at ({box.left:g}, {box.top:g}) is turned by {rotation} degrees, and labels "
-                "cannot be; set its rotation to 0, or draw it again."
+                "cannot be; draw it level again."
             )
         boxes += [ToolBox(label, box, is_polygon="points" in value) for label in labels]
     return boxes, sizes
@@ -134,14 +134,16 @@ def _corners(value: Mapping[str, Any]) -> Iterator[tuple[float, float]]:
     """Corners in per cent; none if something else stands there."""
     points = value.get("points")
     if not isinstance(points, list):
-        left, top, width, height = (value.get(name) for name in ("x", "y", "width", "height"))
-        if not all(_is_number(number) for number in (left, top, width, height)):
+        left, top, width, height = (value.get(name, "") for name in ("x", "y", "width", "height"))
+        if not all(_is_percentage(number) for number in (left, top, width, height)):
             return
         points = [[left, top], [left + width, top + height]]
-    if all(isinstance(point, list) and [_is_number(number) for number in point] == [True, True] for point in points):
+    if all(
+        isinstance(point, list) and [_is_percentage(number) for number in point] == [True, True] for point in points
+    ):
         yield from ((float(x), float(y)) for x, y in points)
 
 
-def _is_number(value: Any) -> bool:
+def _is_percentage(value: Any) -> bool:
     # The comparison is false for NaN, too.
-    return type(value) in (int, float) and abs(value) < FAR
+    return type(value) in (int, float) and abs(value) < _FAR
