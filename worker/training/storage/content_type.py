@@ -27,7 +27,7 @@ def content_type(key: str) -> str:
 def written_as(key: str) -> dict[str, str]:
     """The arguments of boto3's writes that say what an object is: its type, and `inline` where people open it.
 
-    Consoles and presigned links of several servers offer even a page or a picture as a download without `inline`.
+    Without `inline`, a console may offer even a picture as a download.
     """
     arguments = {"ContentType": content_type(key)}
     if PurePosixPath(key).suffix.lower() in _OPENED:
