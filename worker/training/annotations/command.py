@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from training.annotations.importers import command as importers
 from training.annotations.schema import command as schema
 from training.annotations.validate import command as validate
 from training.errors import ConfigError
@@ -23,6 +24,7 @@ class Command:
 
 
 COMMANDS: Mapping[str, Command] = {
+    "convert": Command("makes documents of annotations in other formats", importers.run),
     "schema": Command("prints the JSON Schema of an annotation format", schema.run),
     "validate": Command("says all that is wrong with documents, without drawing a page", validate.run),
 }

@@ -5,12 +5,11 @@ SOURCE is a folder or s3://bucket/folder with pdfs/ and json/. Exit code 0, or 6
 
 import json
 import logging
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from training.annotations.progress import ProgressLine
 from training.annotations.validate import check
 from training.annotations.validate.check import CheckOptions
 from training.annotations.validate.findings import Findings
@@ -25,8 +24,6 @@ from training.process.container import available_cpus
 from training.process.logs import start_logging
 from training.process.pool import warm_up
 from training.storage.uri import open_storage
-
-PROGRESS_EVERY_S = 5.0
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -61,7 +58,7 @@ def run(arguments: Sequence[str]) -> None:
             scratch=Path(scratch),
             workers=parsed.workers or available_cpus(),
         )
-        findings = validation.findings(_Progress())
+        findings = validation.findings(ProgressLine("checked"))
     print(json.dumps(findings.to_json(), indent=1) if parsed.json else "\n".join(findings.lines()), flush=True)
     check_findings(findings)
 
@@ -75,15 +72,3 @@ def check_findings(findings: Findings) -> None:
             f"{len(findings.faulty)} of {len(findings.documents)} documents have faults; correct the files that are "
             "named above, or take these documents out."
         )
-
-
-class _Progress:
-    """Tells people on stderr how far a long check is."""
-
-    def __init__(self) -> None:
-        self._told = time.monotonic()
-
-    def __call__(self, done: int, total: int) -> None:
-        if time.monotonic() - self._told >= PROGRESS_EVERY_S:
-            self._told = time.monotonic()
-            print(f"{done} of {total} documents checked", file=sys.stderr, flush=True)
