@@ -108,11 +108,6 @@ def _image(item: dict[str, Any], where: str, sizes: Mapping[str, tuple[int, int]
     name = next((ending for ending in endings if ending in sizes), written)
     width, height = sizes.get(name, (0, 0))
     stated = (item.get("width", width), item.get("height", height))
-    if name in sizes and not all(isinstance(side, (int, float)) for side in stated):
-        raise DataError(
-            f"{where}: the image {name} has the width {stated[0]!r} and the height {stated[1]!r}; write them as "
-            "numbers, or leave them out."
-        )
     if name in sizes and stated != (width, height):
         raise DataError(
             f"{where}: the image {name} is {stated[0]} x {stated[1]} there, but its file has {width} x {height} "
