@@ -1,4 +1,5 @@
-"""Draws PDF pages with pdf2image, patched to start one process per call instead of three and to silence pdftoppm.
+"""Draws PDF pages with pdf2image, patched to start one process per call instead of three, to silence pdftoppm and to
+count its timeout in CPU time.
 
 Before it draws, pdf2image asks pdfinfo for the number of pages and pdftoppm for its version. Here the number is known
 and checked afterwards, and the version does not change while a program runs: skipping both saves a quarter of the time
@@ -7,7 +8,6 @@ it, and has no option that passes `-q` to pdftoppm.
 """
 
 import math
-import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import pdf2image.pdf2image
 
-from training.documents.poppler import PdfFile
+from training.documents.poppler import PdfFile, Program
 
 JPEG_QUALITY = 95
 
@@ -25,7 +25,8 @@ def draw_to_files(
 ) -> list[Path]:
     """Draws the pages `first` to `last` (from 0; the PDF must have them) at `dpi`; returns their files in order.
 
-    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
+    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError after
+    `timeout_s` seconds of CPU time.
     """
     # A new folder for each call, since pdf2image returns all files that it finds there. It starts one process and kills
     # it at the timeout; with its thread_count it would start several and leave some running.
@@ -45,8 +46,8 @@ def draw_to_files(
     return [Path(str(path)) for path in paths]
 
 
-def _start_silent(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([command[0], "-q", *command[1:]] if command[0] == "pdftoppm" else command, **options)
+def _start_silent(command: list[str], **options: Any) -> Program:
+    return Program([command[0], "-q", *command[1:]] if command[0] == "pdftoppm" else command, **options)
 
 
 def _no_page_count(*_: object, **__: object) -> dict[str, float]:
