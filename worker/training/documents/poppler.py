@@ -21,8 +21,10 @@ PROGRAM_TIMEOUT_S = 60  # of CPU time
 WALL_S_PER_CPU_S = 30
 MAX_ANSWER_BYTES = 32 << 20  # twenty pages of text have one MiB
 MAX_COMPLAINT_BYTES = 10_000  # only the end of a program's error output is read
-# PDFs may use these fonts without embedding them; poppler then draws with a font of this machine.
+# PDFs may use these fonts without embedding them, and fonts for these languages; poppler then draws with a font of this
+# machine.
 _STANDARD_FONTS = ("Helvetica", "Times", "Courier", "Symbol", "ZapfDingbats")
+_LANGUAGES = (":lang=zh-cn", ":lang=zh-tw", ":lang=ja", ":lang=ko")  # as fontconfig writes them
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def renderer_id() -> str:
         raise _not_installed() from None
     found = re.search(rb"version (\S+)", answer.stderr + answer.stdout)
     version = found[1].decode() if found else "unknown"
-    return f"pdftoppm {version}; fonts {', '.join(_substitute(name) for name in _STANDARD_FONTS)}"
+    fonts = ", ".join(_substitute(name) for name in (*_STANDARD_FONTS, *_LANGUAGES))
+    return f"pdftoppm {version}; fonts {fonts}"
 
 
 def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
@@ -123,6 +126,8 @@ def _explain(exit_code: int, complaints: bytes, pdf: PdfFile) -> DocumentError:
         return DocumentError(
             Reason.TOO_LARGE, "The PDF takes more memory or disk than a document may; simplify it or lower --dpi."
         )
+    if "Wrong page range given" in complaint:
+        return DocumentError(Reason.CORRUPT, "The PDF has no pages; export it again.")
     last_line = complaint.strip().rpartition("\n")[2]
     return DocumentError(Reason.CORRUPT, f"The PDF cannot be read ({last_line}); export it again.")
 

@@ -18,7 +18,8 @@ from PIL import Image
 
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
-from training.documents.rasterize import draw_to_files
+from training.documents.rasterize import DrawnFile, draw_to_files
+from training.documents.undrawn.complaints import Complaint
 from training.errors import ConfigError
 
 POINTS_PER_INCH = 72
@@ -67,12 +68,16 @@ class PageSize:
 
 @dataclass(frozen=True)
 class RenderedPage:
-    """The image file of one page; `number` counts from 0, `width` and `height` are in pixels."""
+    """The image file of one page; `number` counts from 0, `width` and `height` are in pixels.
+
+    `complaints` are the renderer's: what it could not draw.
+    """
 
     number: int
     path: Path
     width: int
     height: int
+    complaints: tuple[Complaint, ...] = ()
 
 
 def page_sizes(pdf: PdfFile) -> list[PageSize]:
@@ -116,10 +121,10 @@ def render_pages(
     or cannot draw a page (its image is 1 x 1 pixels), so both are checked.
     """
     for first, last in page_chunks(numbers):
-        paths = _render_chunk(pdf, first, last, options, folder)
-        if len(paths) != last - first + 1:
-            raise _why_not_drawn(pdf, first + len(paths), options)
-        for number, path in zip(range(first, last + 1), paths, strict=True):
+        files = _render_chunk(pdf, first, last, options, folder)
+        if len(files) != last - first + 1:
+            raise _why_not_drawn(pdf, first + len(files), options)
+        for number, (path, complaints) in zip(range(first, last + 1), files, strict=True):
             with Image.open(path) as image:
                 width, height = image.size
             expected_width, expected_height = sizes[number].pixels(options.dpi)
@@ -130,7 +135,7 @@ def render_pages(
                     f"Page {number} was drawn {width} x {height} pixels large instead of "
                     f"{expected_width} x {expected_height}; export the PDF again.",
                 )
-            yield RenderedPage(number, path, width, height)
+            yield RenderedPage(number, path, width, height, complaints)
 
 
 def page_chunks(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -145,7 +150,7 @@ def page_chunks(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
     yield first, numbers[-1]
 
 
-def _render_chunk(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[Path]:
+def _render_chunk(pdf: PdfFile, first: int, last: int, options: RenderOptions, folder: Path) -> list[DrawnFile]:
     timeout_s = options.timeout_s(last - first + 1)
     try:
         return draw_to_files(
