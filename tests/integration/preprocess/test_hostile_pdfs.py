@@ -162,7 +162,7 @@ def test_a_password_is_in_no_message_and_no_repr(tmp_path: Path, monkeypatch: py
     assert "sesame" not in repr(file)
     assert "sesame" not in repr(QuarantinedDocument("x", Reason.CORRUPT, "x"))
     program = tmp_path / "pdfinfo"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.write_text("#!/bin/sh\nwhile :; do :; done\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("training.documents.render.PROGRAM_TIMEOUT_S", 0.2)

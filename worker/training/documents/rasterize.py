@@ -1,4 +1,5 @@
-"""Draws PDF pages with pdf2image, patched to start one process per call instead of three and to hear its complaints.
+"""Draws PDF pages with pdf2image, patched to start one process per call instead of three, to hear its complaints and to
+count its timeout in CPU time.
 
 Before it draws, pdf2image asks pdfinfo for the number of pages and pdftoppm for its version. Here the number is known
 and checked afterwards, and the version does not change while a program runs: skipping both saves a quarter of the time
@@ -7,7 +8,6 @@ reads it. Here it is read while it comes, and little of it is kept.
 """
 
 import math
-import subprocess
 import tempfile
 import threading
 from contextvars import ContextVar
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pdf2image.pdf2image
 
-from training.documents.poppler import PdfFile
+from training.documents.poppler import PdfFile, Program
 from training.documents.undrawn.complaints import Complaint, ComplaintReader
 
 JPEG_QUALITY = 95
@@ -36,7 +36,8 @@ def draw_to_files(
 ) -> list[DrawnFile]:
     """Draws the pages `first` to `last` (from 0; the PDF must have them) at `dpi`; returns their files in order.
 
-    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
+    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError after
+    `timeout_s` seconds of CPU time.
     """
     reader = ComplaintReader()
     _reader.set(reader)
@@ -62,7 +63,7 @@ def draw_to_files(
 _reader: ContextVar[ComplaintReader] = ContextVar("_reader")  # of the call under way
 
 
-class _Program(subprocess.Popen[bytes]):
+class _Renderer(Program):
     """pdftoppm as pdf2image starts it, except that a thread reads its error output; other programs as they are."""
 
     def __init__(self, command: list[str], **options: Any) -> None:
@@ -92,6 +93,6 @@ def _no_page_count(*_: object, **__: object) -> dict[str, float]:
     return {"Pages": math.inf}
 
 
-pdf2image.pdf2image.Popen = _Program  # type: ignore[assignment, attr-defined]
+pdf2image.pdf2image.Popen = _Renderer  # type: ignore[assignment, attr-defined]
 pdf2image.pdf2image.pdfinfo_from_path = _no_page_count
 pdf2image.pdf2image._get_poppler_version = cache(pdf2image.pdf2image._get_poppler_version)

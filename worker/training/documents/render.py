@@ -36,7 +36,7 @@ _ROTATION = re.compile(rb"^Page +(\d+) rot: +(-?\d+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How pages are drawn. `page_timeout_s` is how many seconds one slow page may take.
+    """How pages are drawn. `page_timeout_s` is how many seconds of CPU time one slow page may take.
 
     Raises ConfigError for a resolution below MIN_DPI or above MAX_DPI.
     """
@@ -50,7 +50,7 @@ class RenderOptions:
             raise ConfigError(f"--dpi is {self.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
 
     def timeout_s(self, pages: int) -> float:
-        """The timeout in seconds of one call that draws this many pages."""
+        """The timeout in seconds of CPU time of one call that draws this many pages."""
         return self.page_timeout_s + FURTHER_PAGE_TIMEOUT_S * pages
 
 
@@ -159,7 +159,8 @@ def _render_chunk(pdf: PdfFile, first: int, last: int, options: RenderOptions, f
     except PDFPopplerTimeoutError:
         raise DocumentError(
             Reason.TIMEOUT,
-            f"Pages {first} to {last} were not drawn in {timeout_s:g} s; simplify the PDF or raise --page_timeout.",
+            f"Pages {first} to {last} were not drawn in {timeout_s:g} s of CPU time; simplify the PDF or raise "
+            "--page_timeout.",
         ) from None
 
 
