@@ -132,14 +132,18 @@ def _explain(exit_code: int, complaints: bytes, pdf: PdfFile) -> DocumentError:
     return DocumentError(Reason.CORRUPT, f"The PDF cannot be read ({last_line}); export it again.")
 
 
-def _substitute(name: str) -> str:
+def run_fontconfig(command: list[str]) -> str | None:
+    """What a program of fontconfig prints, or None if it is not installed."""
     try:
-        answer = subprocess.run(
-            ["fc-match", "--format", "%{file}", name], capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False
-        )
+        answer = subprocess.run(command, capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
     except FileNotFoundError:
-        return "unknown"
-    return Path(answer.stdout.decode("utf-8", errors="replace")).name
+        return None
+    return answer.stdout.decode("utf-8", errors="replace")
+
+
+def _substitute(name: str) -> str:
+    file = run_fontconfig(["fc-match", "--format", "%{file}", name])
+    return "unknown" if file is None else Path(file).name
 
 
 def _not_installed() -> ConfigError:

@@ -18,6 +18,7 @@ from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import (
+    POINTS_PER_INCH,
     PageSize,
     RenderedPage,
     RenderOptions,
@@ -27,12 +28,16 @@ from training.documents.render import (
     render_pages,
 )
 from training.documents.text_layer import page_words
+from training.documents.undrawn.check import DrawingCheck, Surroundings
 from training.geometry import Word
+from training.labels.categories import TABLE
 from training.labels.draw import draw_page
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import label_page
 from training.labels.scale import AUTO, Coordinates
 from training.storage.files import sha256_file
+
+TABLE_SLACK_PT = 12  # what may be blank at a table's lower end: a row of text
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,18 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     chunk.drawings.mkdir()
     with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render
-    words = page_words(task.pdf, with_tables, options)
+    # A document of one page may have nothing but the words that ask for another program.
+    words = page_words(task.pdf, list(annotated) if len(opened.sizes) == 1 else with_tables, options)
+    check = DrawingCheck(task.pdf, first, last, len(opened.sizes), options)
     pages = []
     with chunk.record_lines.open("wb") as lines:
         for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
-            labelled = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), task)
+            found = words.get(rendered.number, [])
+            hidden = image.words_without_ink(found)
+            visible = [word for word in found if word not in set(hidden)] if hidden else found
+            labelled = _label(annotated[rendered.number], rendered, image, visible, task)
+            findings = check.findings(rendered, image, found, hidden, _tables(labelled, options))
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
             rendered.path.replace(chunk.image(page))
@@ -137,7 +148,7 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
 
 
 def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], task: DocumentTask) -> LabelledPage:
-    if page.tables and not words and image.is_blank:
+    if page.tables and image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
@@ -153,3 +164,8 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
     )
     name = image_name(task.name, rendered.number, rendered.path.suffix)
     return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))
+
+
+def _tables(page: LabelledPage, options: RenderOptions) -> Surroundings:
+    tables = [label.box for label in page.boxes if label.category == TABLE]
+    return Surroundings(tables, TABLE_SLACK_PT * options.dpi / POINTS_PER_INCH)
