@@ -142,7 +142,7 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
         )
-    boxes = label_page(
+    labels = label_page(
         page,
         rendered.width,
         rendered.height,
@@ -150,6 +150,7 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
         image.ink,
         dpi=task.options.render.dpi,
         coordinates=task.options.coordinates,
+        glance=image.glance,
     )
     name = image_name(task.name, rendered.number, rendered.path.suffix)
-    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
