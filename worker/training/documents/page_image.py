@@ -37,10 +37,13 @@ class PageImage:
     def ink(self, cell: Box) -> Box | None:
         """The box around the ink in a cell, or None if there is no ink; both boxes in pixels of the full-size page."""
         # Most cells without words are empty, and the small page is enough to see that. Otherwise the full page decides.
+        return None if self.glance(cell) is None else ink_box(self._grey, cell)
+
+    def glance(self, cell: Box) -> Box | None:
+        """What `ink` finds, to REDUCTION pixels, without decoding the full-size page."""
         small_cell = cell.scaled(1 / REDUCTION, 1 / REDUCTION)
-        if ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION) is None:
-            return None
-        return ink_box(self._grey, cell)
+        found = ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)
+        return None if found is None else found.scaled(REDUCTION, REDUCTION)
 
     def words_without_ink(self, words: Iterable[Word]) -> list[Word]:
         """The words under which nothing is drawn, their boxes in pixels of the full-size page."""

@@ -34,6 +34,7 @@ from training.labels.categories import TABLE
 from training.labels.draw import draw_page
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import label_page
+from training.labels.remark import Remark
 from training.labels.scale import AUTO, Coordinates
 from training.storage.files import sha256_file
 
@@ -135,10 +136,11 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
         for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
             found = words.get(rendered.number, [])
-            hidden = image.words_without_ink(found)
-            visible = [word for word in found if word not in set(hidden)] if hidden else found
+            hidden = dict.fromkeys(image.words_without_ink(found))
+            visible = [word for word in found if word not in hidden]
             labelled = _label(annotated[rendered.number], rendered, image, visible, task)
-            findings = check.findings(rendered, image, found, hidden, _tables(labelled, options))
+            missing = check.findings(rendered, image, found, hidden, _tables(labelled, options))
+            labelled = replace(labelled, remarks=(*labelled.remarks, *(Remark(*finding) for finding in missing)))
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
             rendered.path.replace(chunk.image(page))
@@ -153,7 +155,7 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
         )
-    boxes = label_page(
+    labels = label_page(
         page,
         rendered.width,
         rendered.height,
@@ -161,9 +163,10 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
         image.ink,
         dpi=task.options.render.dpi,
         coordinates=task.options.coordinates,
+        glance=image.glance,
     )
     name = image_name(task.name, rendered.number, rendered.path.suffix)
-    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
 
 
 def _tables(page: LabelledPage, options: RenderOptions) -> Surroundings:

@@ -25,7 +25,7 @@ MIN_WORDS = 3  # fewer words without ink may be somebody's hidden notes
 
 
 class Finding(NamedTuple):
-    """Something that is missing on a page, but not so much that its document cannot be used."""
+    """Something that is missing on a page, but not so much that its document cannot be used. `kind` is a remark's."""
 
     kind: str
     message: str
