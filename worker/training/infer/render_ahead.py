@@ -57,7 +57,8 @@ class DrawnChunk:
 def drawn_chunks(pool: DocumentPool, task: DrawTask) -> Generator[DrawnChunk, None, None]:
     """Yields all pages, chunk by chunk; a chunk's images are deleted when the next chunk is requested.
 
-    Close the generator if you stop early. Raises DocumentError (encrypted, corrupt, too_large, timeout, unexpected).
+    Close the generator if you stop early. Raises DocumentError (encrypted, corrupt, too_large, shape, timeout,
+    unexpected).
     """
     number = 0
     future = pool.submit(draw_chunk, task, number)
@@ -97,5 +98,5 @@ def _draw(task: DrawTask, number: int) -> DrawnChunk:
 @lru_cache(maxsize=1)
 def _checked_sizes(task: DrawTask) -> list[PageSize]:
     sizes = page_sizes(task.pdf)
-    check_page_pixels(sizes, range(len(sizes)), task.options.dpi)
+    check_page_pixels(sizes, range(len(sizes)), task.options)
     return sizes
