@@ -114,7 +114,7 @@ def _open(task: DocumentTask) -> _Opened:
     pages = PageFile(task.folder / f"annotations-{os.getpid()}", texts)
     sizes = page_sizes(task.pdf)
     check_page_numbers(pages.numbers, len(sizes))
-    check_page_pixels(sizes, pages.numbers, task.options.render.dpi)
+    check_page_pixels(sizes, pages.numbers, task.options.render)
     return _Opened(pages, sizes)
 
 
