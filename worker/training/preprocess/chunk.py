@@ -27,7 +27,7 @@ from training.documents.render import (
     render_pages,
 )
 from training.documents.text_layer import page_words
-from training.geometry import Box
+from training.geometry import Word
 from training.labels.draw import draw_page
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import label_page
@@ -136,13 +136,13 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     return replace(chunk, pages=tuple(pages))
 
 
-def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:
+def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], task: DocumentTask) -> LabelledPage:
     if page.tables and not words and image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
         )
-    boxes = label_page(
+    labels = label_page(
         page,
         rendered.width,
         rendered.height,
@@ -150,6 +150,7 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box
         image.ink,
         dpi=task.options.render.dpi,
         coordinates=task.options.coordinates,
+        glance=image.glance,
     )
     name = image_name(task.name, rendered.number, rendered.path.suffix)
-    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
