@@ -1,9 +1,9 @@
 """What the small config learns from few documents, and what its choices are worth.
 
 make bench-learn                                                  an hour and more: three seeds of each variant
+make bench-learn BENCH='--real FOLDER'                            on pdfs/ and json/ of FOLDER, too
 make bench-learn BENCH='--update docs/benchmarks.md'              renews the figures of the documentation
 make bench-learn BENCH='--only "random weights" --seeds 1'        one run
-make bench-learn BENCH='--source FOLDER'                          on pdfs/ and json/ of FOLDER instead of drawn ones
 
 Seeds differ by more than most choices are worth, so a figure is a mean over seeds, with the least and the largest.
 """
@@ -28,7 +28,8 @@ CONFIG = "config_3_cls_tiny.py"
 DOCUMENTS, CORPUS_SEED = 54, 0
 SPLIT = "45,10,45"  # half of the pages to test on: fewer say little
 METRICS = ("table_mAP_50", "table_recall_50", "table_precision_50", "table_mAP", "Cell_mAP", "header_mAP", "bbox_mAP")
-# The small config's pipeline with mirrored pages instead of resized ones.
+BASE_WEIGHTS = ("--load-from", "builtin://tables-tiny")
+# The small config's pipeline with half of the pages mirrored.
 MIRRORED = """
 train_dataloader = dict(
     dataset=dict(
@@ -36,8 +37,15 @@ train_dataloader = dict(
             pipeline=[
                 dict(type="LoadImageFromFile"),
                 dict(type="LoadAnnotations", with_bbox=True),
+                dict(type="RandomResize", scale=(448, 448), ratio_range=(0.75, 1.25), keep_ratio=True),
                 dict(type="RandomFlip", prob=0.5),
-                dict(type="Resize", scale=(448, 448), keep_ratio=True),
+                dict(
+                    type="PhotoMetricDistortion",
+                    brightness_delta=24,
+                    contrast_range=(0.8, 1.2),
+                    saturation_range=(0.8, 1.2),
+                    hue_delta=9,
+                ),
                 dict(type="PackDetInputs"),
             ]
         )
@@ -55,10 +63,10 @@ class Variant:
 
 
 VARIANTS: Mapping[str, Variant] = {
+    "base weights": Variant(BASE_WEIGHTS),
+    "base weights, positives not balanced": Variant(BASE_WEIGHTS, "balance_categories = False"),
+    "base weights, mirrored": Variant(BASE_WEIGHTS, MIRRORED),
     "random weights": Variant(),
-    "positives not balanced": Variant(config="balance_categories = False"),
-    "mirrored, not resized": Variant(config=MIRRORED),
-    "base weights": Variant(arguments=("--load-from", "builtin://tables-tiny")),
 }
 
 
@@ -93,43 +101,57 @@ def row(name: str, found: Sequence[Mapping[str, float]], minutes: Sequence[float
     return [name, *values, f"{mean(minutes):.1f}"]
 
 
+def prepared(source: Path, working_dir: Path) -> Path:
+    """The dataset of a folder with pdfs/ and json/."""
+    run("preprocess", "--source", str(source), "--working_dir", str(working_dir), "--split", SPLIT)
+    return working_dir / "ttv"
+
+
+def section(
+    title: str, dataset: Path, scratch: Path, *, variants: Sequence[str], seeds: int, epochs: int | None
+) -> str:
+    """Train each variant on a dataset with each seed; the table of what they reach on its test pages."""
+    rows = []
+    for variant in variants:
+        found, minutes = [], []
+        for seed in range(seeds):
+            say(f"{title}: {variant}, seed {seed}")
+            started_s = time.monotonic()
+            with tempfile.TemporaryDirectory(dir=scratch) as place:
+                found.append(train(dataset, Path(place), VARIANTS[variant], seed=seed, epochs=epochs))
+            minutes.append((time.monotonic() - started_s) / 60)
+        rows.append(row(variant, found, minutes))
+        print(figures.table(("", *METRICS, "minutes"), [rows[-1]]), file=sys.stderr)
+    splits = json.loads((dataset / "manifest.json").read_bytes())["splits"]
+    pages = {split: summary["images"] for split, summary in splits.items()}
+    return (
+        f"{title} ({pages['train']} pages to train on, {pages['val']} for val, {pages['test']} for test); on the test "
+        f"pages, the mean of {seeds} seeds with the least and the largest:\n\n"
+        f"{figures.table(('', *METRICS, 'minutes'), rows)}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of every variant (default: the config's)")
     parser.add_argument("--only", action="append", choices=VARIANTS, help="a variant, may be repeated")
-    parser.add_argument("--source", type=Path, help="folder with pdfs/ and json/ instead of drawn documents")
+    parser.add_argument("--real", type=Path, help="folder with pdfs/ and json/ to learn from as well")
     parser.add_argument("--update", type=Path, help="Markdown file whose figures are replaced")
     options = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        if options.source is None:
-            draw_corpus(folder / "corpus", documents=DOCUMENTS, seed=CORPUS_SEED)
-        source = options.source or folder / "corpus"
-        run("preprocess", "--source", str(source), "--working_dir", str(folder / "prepared"), "--split", SPLIT)
-        dataset = folder / "prepared" / "ttv"
-        for variant in options.only or VARIANTS:
-            found, minutes = [], []
-            for seed in range(options.seeds):
-                say(f"{variant}, seed {seed}")
-                started_s = time.monotonic()
-                place = folder / f"{len(rows)}-{seed}"
-                place.mkdir()
-                found.append(train(dataset, place, VARIANTS[variant], seed=seed, epochs=options.epochs))
-                minutes.append((time.monotonic() - started_s) / 60)
-            rows.append(row(variant, found, minutes))
-            print(figures.table(("", *METRICS, "minutes"), [rows[-1]]), file=sys.stderr)
-        pages = {
-            split: summary["images"]
-            for split, summary in json.loads((dataset / "manifest.json").read_bytes())["splits"].items()
-        }
-    text = (
-        f"{machine_name()}; `make bench-learn BENCH='{' '.join(sys.argv[1:])}'`.\n\n"
-        f"{CONFIG}, {'drawn' if options.source is None else 'real'} documents ({pages['train']} pages to train on, "
-        f"{pages['val']} for val, {pages['test']} for test); on the test pages, the mean of {options.seeds} seeds with "
-        f"the least and the largest:\n\n{figures.table(('', *METRICS, 'minutes'), rows)}"
-    )
+        draw_corpus(folder / "corpus", documents=DOCUMENTS, seed=CORPUS_SEED)
+        sources = {"Drawn documents": folder / "corpus"} | ({"Real documents": options.real} if options.real else {})
+        datasets = {title: prepared(source, folder / title) for title, source in sources.items()}
+        sections = [
+            section(
+                title, dataset, folder, variants=options.only or list(VARIANTS), seeds=options.seeds,
+                epochs=options.epochs,
+            )
+            for title, dataset in datasets.items()
+        ]  # fmt: skip
+    text = "\n\n".join([f"{machine_name()}, {CONFIG}; `make bench-learn BENCH='{' '.join(sys.argv[1:])}'`.", *sections])
     print(text)
     if options.update:
         options.update.write_text(figures.with_figures(options.update.read_text(), text, of="bench-learn"))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from hack.documents.manifests import manifest_of
 from training.dataset.layout import MANIFEST_NAME
-from training.dataset.manifest import FileEntry, Manifest, files_digest
+from training.dataset.manifest import FileEntry
 from training.storage.files import sha256_file
 
 CATEGORIES = ("table", "Cell", "header")
@@ -63,19 +64,10 @@ def write_dataset(folder: Path, *, pages: Mapping[str, int], cells: tuple[int, i
         categories = [{"id": number, "name": name} for number, name in enumerate(CATEGORIES, start=1)]
         content = {"images": images, "annotations": annotations, "categories": categories}
         (folder / split / f"{split}.json").write_text(json.dumps(content))
-    files = tuple(
+    files = [
         FileEntry(path=path.relative_to(folder).as_posix(), size_bytes=path.stat().st_size, sha256=sha256_file(path))
         for path in sorted(folder.rglob("*"))
         if path.is_file()
-    )
-    manifest = Manifest(
-        digest=files_digest(files),
-        input_digest="sha256:0",
-        parameters={},
-        categories=(),
-        splits={},
-        documents=(),
-        files=files,
-    )
-    (folder / MANIFEST_NAME).write_bytes(manifest.to_json())
+    ]
+    (folder / MANIFEST_NAME).write_bytes(manifest_of(files).to_json())
     return folder

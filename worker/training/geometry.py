@@ -72,20 +72,27 @@ def union(boxes: Iterable[Box]) -> Box:
     return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
 
+class Word(NamedTuple):
+    """A word of a page's text layer, and the box around it."""
+
+    box: Box
+    text: str
+
+
 class Words:
-    """The boxes of a page's words, sorted for fast lookup: a page may have a thousand words and as many cells."""
+    """A page's words, sorted for fast lookup: a page may have a thousand words and as many cells."""
 
-    def __init__(self, words: Iterable[Box]) -> None:
-        self._words = sorted(words, key=lambda word: word.top)
-        self._tops = [word.top for word in self._words]
-        self._tallest = max((word.height for word in self._words), default=0.0)
+    def __init__(self, words: Iterable[Word]) -> None:
+        self._words = sorted(words, key=lambda word: word.box.top)
+        self._tops = [word.box.top for word in self._words]
+        self._tallest = max((word.box.height for word in self._words), default=0.0)
 
-    def touching(self, box: Box) -> list[Box]:
+    def touching(self, box: Box) -> list[Word]:
         """The words that overlap `box`."""
         first = bisect_left(self._tops, box.top - self._tallest)
         last = bisect_left(self._tops, box.bottom)
         return [
             word
             for word in self._words[first:last]
-            if word.left < box.right and word.right > box.left and word.bottom > box.top
+            if word.box.left < box.right and word.box.right > box.left and word.box.bottom > box.top
         ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from tests.support.manifests import manifest_of
+from hack.documents.manifests import manifest_of
 from training.dataset.layout import MANIFEST_NAME
 from training.dataset.manifest import FileEntry
 from training.storage.files import sha256_file

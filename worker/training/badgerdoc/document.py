@@ -31,6 +31,14 @@ def _list_or_empty(value: Any) -> Any:
 LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
 
 
+def _text_or_none(value: Any) -> Any:
+    return value if isinstance(value, str) else None
+
+
+# A cell's text is there for comparison alone, so what is no text is none.
+Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, **LENIENT)
 
@@ -56,13 +64,17 @@ class PixelBox:
 
 @dataclass(frozen=True, slots=True, config=LENIENT)
 class Cell:
-    """One cell; `row` and `column` count from 0 and name its first row and column."""
+    """One cell; `row` and `column` count from 0 and name its first row and column.
+
+    `text` is None or empty where nobody wrote it down.
+    """
 
     bbox: PixelBox
     row: int = Field(ge=0)
     column: int = Field(ge=0, validation_alias=AliasChoices("column", "col"))
     rowspan: int = Field(default=1, ge=1)
     colspan: int = Field(default=1, ge=1)
+    text: Text = None
 
     @property
     def last_column(self) -> int:

@@ -4,16 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pydantic.dataclasses import dataclass
-
-from training.badgerdoc.document import LENIENT, Block, Cell, Page, PixelBox
-
-
-@dataclass(frozen=True, slots=True, config=LENIENT)
-class TextCell(Cell):
-    """A cell with its text. The text is written but never read, since labels do not need it."""
-
-    text: str = ""
+from training.badgerdoc.document import Block, Cell, Page, PixelBox
 
 
 class DocumentWriter:
@@ -68,7 +59,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "rowspan": cell.rowspan,
         "colspan": cell.colspan,
         "bbox": _box(cell.bbox),
-        "text": cell.text if isinstance(cell, TextCell) else "",
+        "text": cell.text or "",
     }
 
 

@@ -22,8 +22,8 @@ from training.documents.render import (
     page_sizes,
     render_pages,
 )
-from training.documents.text_layer import page_word_texts
-from training.geometry import Box
+from training.documents.text_layer import page_words
+from training.geometry import Word
 from training.process.pool import DocumentPool
 
 
@@ -39,10 +39,10 @@ class DrawTask:
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A page's image, and its words by their boxes in the image's pixels."""
+    """A page's image, and its words, with boxes in the image's pixels."""
 
     image: RenderedPage
-    texts: dict[Box, str]
+    words: list[Word]
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def _draw(task: DrawTask, number: int) -> DrawnChunk:
     first, last = list(page_chunks(range(len(sizes))))[number]
     pages = range(first, last + 1)
     folder = chunk_folder(task.folder, number)
-    texts = page_word_texts(task.pdf, pages, task.options)
+    words = page_words(task.pdf, pages, task.options)
     images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
-    return DrawnChunk(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
+    return DrawnChunk(folder, tuple(DrawnPage(image, words[image.number]) for image in images), len(sizes))
 
 
 # Caches the current document, so that each process reads its sizes once, however many chunks it draws.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from training.badgerdoc.document import Block, Cell, Page
 from training.documents.quarantine import DocumentError, Reason
-from training.geometry import Box, Words, union
+from training.geometry import Box, Word, Words, union
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.scale import AUTO, Coordinates, Projection, mismatch, page_scale
 
@@ -26,7 +26,7 @@ def label_page(
     page: Page,
     width: int,
     height: int,
-    words: Sequence[Box],
+    words: Sequence[Word],
     ink: InkLookup,
     *,
     dpi: int,
@@ -34,8 +34,8 @@ def label_page(
 ) -> list[LabelledBox]:
     """All labels of a page, for each table in turn: the table, its cells, its headers.
 
-    The page's image has `width` x `height` pixels, drawn at `dpi`. `words` are the boxes of the text layer and `ink`
-    finds the ink in a box, both in image pixels. Raises DocumentError (coordinates, empty_table, too_large) that names
+    The page's image has `width` x `height` pixels, drawn at `dpi`. `words` are those of the text layer and `ink` finds
+    the ink in a box, all boxes in image pixels. Raises DocumentError (coordinates, empty_table, too_large) that names
     the page and the block.
     """
     if not page.tables:
@@ -49,7 +49,8 @@ def label_page(
     scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
     to_image = Projection(scale, width, height)
     image = Box(0, 0, width, height)
-    visible = Words(word for word in (word.intersection(image) for word in words) if not _is_sliver(word))
+    clipped = (Word(word.box.intersection(image), word.text) for word in words)
+    visible = Words(word for word in clipped if not _is_sliver(word.box))
     labels: list[LabelledBox] = []
     for index, block in enumerate(page.blocks):
         if block.is_table:
@@ -93,7 +94,7 @@ def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
     touching = words.touching(cell)
     if not touching:
         return ink(cell)
-    inside = [word for word in touching if _belongs(word, cell)]
+    inside = [word.box for word in touching if _belongs(word.box, cell)]
     return union(inside) if inside else None
 
 

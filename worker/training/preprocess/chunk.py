@@ -27,7 +27,7 @@ from training.documents.render import (
     render_pages,
 )
 from training.documents.text_layer import page_words
-from training.geometry import Box
+from training.geometry import Word
 from training.labels.draw import draw_page
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import label_page
@@ -136,7 +136,7 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     return replace(chunk, pages=tuple(pages))
 
 
-def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:
+def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], task: DocumentTask) -> LabelledPage:
     if page.tables and not words and image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.support.manifests import manifest_of
+from hack.documents.manifests import manifest_of
 from tests.support.storage.memory_storage import MemoryStorage
 from training.dataset.manifest import FileEntry, Manifest
 from training.dataset.verify import Dataset, verify_dataset

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.preprocess.words import words_at
 from training.badgerdoc.document import Page
 from training.documents.quarantine import DocumentError
 from training.geometry import Box, Words
@@ -37,7 +38,7 @@ def labels(found: Sequence[LabelledBox], category: int) -> list[tuple[int, ...]]
 
 def test_a_cell_is_shrunk_to_its_words_and_an_empty_one_is_left_out() -> None:
     cells = [cell(0, 0, box(100, 100, 200, 140)), cell(0, 1, box(200, 100, 300, 140))]
-    words = [Box(110.5, 110.2, 130, 125), Box(135, 110, 160.1, 126)]
+    words = words_at([Box(110.5, 110.2, 130, 125), Box(135, 110, 160.1, 126)])
     found = label_page(page({"bbox": box(100, 100, 300, 140), "cells": cells}), 1000, 1400, words, no_ink, dpi=120)
     assert found == [LabelledBox(TABLE, 100, 100, 200, 40), LabelledBox(CELL, 110, 110, 51, 16)]
 
@@ -54,15 +55,15 @@ def test_a_cell_is_shrunk_to_its_words_and_an_empty_one_is_left_out() -> None:
     ],
 )
 def test_a_word_belongs_to_the_cell_that_holds_more_than_95_percent_of_it(word: Box, belongs: bool) -> None:
-    content = cell_content(Box(100, 100, 200, 140), Words([word]), no_ink)
+    content = cell_content(Box(100, 100, 200, 140), Words(words_at([word])), no_ink)
     assert content == (word if belongs else None)
 
 
 def test_ink_counts_only_where_no_word_is() -> None:
     ink = Box(120, 110, 150, 130)
     assert cell_content(Box(100, 100, 200, 140), Words([]), lambda _: ink) == ink
-    assert cell_content(Box(100, 100, 200, 140), Words([Box(500, 500, 600, 520)]), lambda _: ink) == ink
-    assert cell_content(Box(100, 100, 200, 140), Words([Box(80, 110, 190, 130)]), lambda _: ink) is None
+    assert cell_content(Box(100, 100, 200, 140), Words(words_at([Box(500, 500, 600, 520)])), lambda _: ink) == ink
+    assert cell_content(Box(100, 100, 200, 140), Words(words_at([Box(80, 110, 190, 130)])), lambda _: ink) is None
 
 
 @pytest.mark.parametrize(
@@ -107,10 +108,10 @@ def test_the_page_box_tells_the_scale_and_rounding_is_none(width: int, height: i
 def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() -> None:
     # The page's box is upright, its image and the boxes lie on their side.
     table = {"bbox": box(800, 100, 1300, 200), "cells": [cell(0, 0, box(800, 100, 900, 140))]}
-    words = [Box(810, 105, 880, 125)]
+    words = words_at([Box(810, 105, 880, 125)])
     assert labels(label_page(page(table), 1400, 1000, words, no_ink, dpi=120), CELL) == [(810, 105, 70, 20)]
     with pytest.raises(DocumentError, match="another shape"):
-        label_page(page(table), 1400, 1000, [Box(10, 10, 50, 20)], no_ink, dpi=120)
+        label_page(page(table), 1400, 1000, words_at([Box(10, 10, 50, 20)]), no_ink, dpi=120)
     with pytest.raises(DocumentError, match="another shape"):
         # Without cells nothing confirms them.
         label_page(page({"bbox": table["bbox"]}), 1400, 1000, words, no_ink, dpi=120)
@@ -144,7 +145,7 @@ def test_no_label_is_without_area() -> None:
     table = {"bbox": box(100, 100, 200, 180), "header": [cell(2, 0, box(100, 140, 200, 140.0005))], "cells": cells}
     ink = Box(120, 110, 150, 130)
     # A word in a hidden font is none: what is drawn in the cell counts.
-    found = label_page(page(table), 1000, 1400, [Box(150, 120, 155, 120.0005)], lambda _: ink, dpi=120)
+    found = label_page(page(table), 1000, 1400, words_at([Box(150, 120, 155, 120.0005)]), lambda _: ink, dpi=120)
     assert found == [LabelledBox(TABLE, 100, 100, 100, 80), LabelledBox(CELL, 120, 110, 30, 20)]
 
 
@@ -173,7 +174,7 @@ def test_a_table_without_a_box_is_where_its_cells_are() -> None:
 def test_more_than_a_page_can_hold_is_not_searched(cells: int, words: int) -> None:
     table = {"bbox": box(100, 100, 300, 140), "cells": [cell(0, 0, box(100, 100, 110, 110))] * cells}
     with pytest.raises(DocumentError, match="more than 20,000") as caught:
-        label_page(page(table), 1000, 1400, [Box(100, 100, 110, 110)] * words, no_ink, dpi=120)
+        label_page(page(table), 1000, 1400, words_at([Box(100, 100, 110, 110)] * words), no_ink, dpi=120)
     assert caught.value.quarantine_reason == "too_large"
 
 
@@ -192,7 +193,9 @@ def test_whatever_the_words_are_labels_have_an_area_and_lie_in_the_image(
     words: list[Box], rows: int, columns: int
 ) -> None:
     cells = [cell(r, c, box(25 * c, 25 * r, 25 * c + 25, 25 * r + 25)) for r in range(rows) for c in range(columns)]
-    found = label_page(page({"cells": cells, "header": cells[:1]}, 100, 100), 100, 100, words, no_ink, dpi=120)
+    found = label_page(
+        page({"cells": cells, "header": cells[:1]}, 100, 100), 100, 100, words_at(words), no_ink, dpi=120
+    )
     for label in found:
         assert min(label.width, label.height) > 0
         assert min(label.left, label.top) >= 0

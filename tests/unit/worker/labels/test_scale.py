@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.preprocess.words import words_at
 from training.badgerdoc.document import Block, Cell, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
@@ -13,7 +14,7 @@ from training.labels.labelling import label_page
 from training.labels.scale import AUTO, Coordinates
 
 WIDTH, HEIGHT, DPI = 1000, 1400, 120
-WORDS = [Box(110, 105, 190, 125), Box(210, 105, 290, 125)]
+WORDS = words_at([Box(110, 105, 190, 125), Box(210, 105, 290, 125)])
 
 
 def no_ink(_: Box) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.manifests import manifest_of
+from hack.documents.manifests import manifest_of
 from tests.support.storage.memory_storage import MemoryStorage
 from training.dataset.layout import MANIFEST_KEY, annotation_key, document_record_key, drawing_key, image_key
 from training.dataset.manifest import FileEntry, InputDigest

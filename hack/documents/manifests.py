@@ -1,4 +1,4 @@
-"""Manifests of datasets that tests make up."""
+"""Manifests of datasets that no preprocess has made."""
 
 from collections.abc import Sequence
 
