@@ -87,6 +87,9 @@ class Words:
         self._tops = [word.box.top for word in self._words]
         self._tallest = max((word.box.height for word in self._words), default=0.0)
 
+    def __len__(self) -> int:
+        return len(self._words)
+
     def touching(self, box: Box) -> list[Word]:
         """The words that overlap `box`."""
         first = bisect_left(self._tops, box.top - self._tallest)

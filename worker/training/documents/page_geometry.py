@@ -66,8 +66,8 @@ class PageGeometry:
         )
         shown = sheet if visible.is_empty else visible
         angle = rotation % 360
-        turned = (box.turned(angle, sheet.width, sheet.height).scaled(user_unit, user_unit) for box in (sheet, shown))
-        return cls(*turned, angle, user_unit)
+        drawn = [box.turned(angle, sheet.width, sheet.height).scaled(user_unit, user_unit) for box in (sheet, shown)]
+        return cls(drawn[0], drawn[1], angle, user_unit)
 
     def box(self, which: PageBox) -> Box:
         return self.media if which is PageBox.MEDIA else self.crop

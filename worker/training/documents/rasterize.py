@@ -21,13 +21,20 @@ JPEG_QUALITY = 95
 
 
 def draw_to_files(
-    pdf: PdfFile, first: int, last: int, *, dpi: float, fmt: str, folder: Path, timeout_s: float, is_cropped: bool = False
+    pdf: PdfFile,
+    first: int,
+    last: int,
+    *,
+    dpi: float,
+    fmt: str,
+    folder: Path,
+    timeout_s: float,
+    is_cropped: bool = False,
 ) -> list[Path]:
     """Draws the pages `first` to `last` (from 0; the PDF must have them) at `dpi`; returns their files in order.
 
-    It draws their MediaBox, or their CropBox with `is_cropped`.
-
-    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
+    It draws their MediaBox, or their CropBox with `is_cropped`. If the renderer dies, it raises nothing and
+    returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
     """
     # A new folder for each call, since pdf2image returns all files that it finds there. It starts one process and kills
     # it at the timeout; with its thread_count it would start several and leave some running.

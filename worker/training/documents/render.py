@@ -125,7 +125,7 @@ def render_pages(
     or cannot draw a page (its image is 1 x 1 pixels), so both are checked.
     """
     for first, last in drawn_runs(numbers, sizes):
-        paths = _render_run(pdf, first, last, sizes[first], options, folder)
+        paths = _render_run(pdf, first, last, sizes[first], options=options, folder=folder)
         if len(paths) != last - first + 1:
             failed = first + len(paths)
             raise _why_not_drawn(pdf, failed, sizes[failed], options)
@@ -172,7 +172,7 @@ def box_options(size: PageSize) -> list[str]:
 
 
 def _render_run(
-    pdf: PdfFile, first: int, last: int, size: PageSize, options: RenderOptions, folder: Path
+    pdf: PdfFile, first: int, last: int, size: PageSize, *, options: RenderOptions, folder: Path
 ) -> list[Path]:
     timeout_s = options.timeout_s(last - first + 1)
     try:

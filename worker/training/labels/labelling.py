@@ -12,31 +12,21 @@ from training.badgerdoc.document import Block, Cell, Page
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Word, Words, union
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.scale import AUTO, Coordinates, Projection, mismatch, page_scale
+from training.labels.frames import Projection
 
 WORD_IN_CELL = 0.95  # a word belongs to a cell that holds more than this fraction of the word's area
 WORD_SLACK = 0.2  # of the word's height: how far it may stick out of a cell that is drawn tight around its letters
-CONFIRMED_CELLS = 0.5  # fraction of the cells that must have content if the page's scale is doubtful
 MAX_ON_PAGE = 20_000  # limit for cells and for words: a page has hundreds, and each cell searches for its words
 MIN_SIDE_PX = 0.01  # a thinner box counts as empty: a stray click, a word in a hidden font
 InkLookup = Callable[[Box], Box | None]
 
 
-def label_page(
-    page: Page,
-    width: int,
-    height: int,
-    words: Sequence[Word],
-    ink: InkLookup,
-    *,
-    dpi: int,
-    coordinates: Coordinates = AUTO,
-) -> list[LabelledBox]:
+def label_page(page: Page, to_image: Projection, words: Sequence[Word], ink: InkLookup) -> list[LabelledBox]:
     """All labels of a page, for each table in turn: the table, its cells, its headers.
 
-    The page's image has `width` x `height` pixels, drawn at `dpi`. `words` are those of the text layer and `ink` finds
-    the ink in a box, all boxes in image pixels. Raises DocumentError (coordinates, empty_table, too_large) that names
-    the page and the block.
+    `to_image` brings the page's boxes to its image. `words` are those of the text layer and `ink` finds the ink in a
+    box, all boxes in image pixels. Raises DocumentError (coordinates, empty_table, too_large) that names the page and
+    the block.
     """
     if not page.tables:
         return []
@@ -46,19 +36,13 @@ def label_page(
             Reason.TOO_LARGE,
             f"Page {page.page_num} has {cells:,} cells and {len(words):,} words, more than {MAX_ON_PAGE:,}; split it.",
         )
-    scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
-    to_image = Projection(scale, width, height)
-    image = Box(0, 0, width, height)
+    image = Box(0, 0, to_image.width, to_image.height)
     clipped = (Word(word.box.intersection(image), word.text) for word in words)
     visible = Words(word for word in clipped if not _is_sliver(word.box))
     labels: list[LabelledBox] = []
     for index, block in enumerate(page.blocks):
         if block.is_table:
             labels += _label_table(block, f"page {page.page_num}, block {index}", to_image, visible, ink)
-    if scale.doubtful:
-        filled = sum(label.category == CELL for label in labels)
-        if not filled or filled < CONFIRMED_CELLS * cells:
-            raise mismatch(page, width, height)
     # Repeated labels come from a table that was annotated twice.
     return list(dict.fromkeys(labels))
 
