@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from training.badgerdoc.document import Page
 from training.documents.page_geometry import POINTS_PER_INCH, PageGeometry
 from training.geometry import Box, Word
-from training.labels.categories import LabelledBox
+from training.labels.content import InkLookup
 from training.labels.frames import AUTO, PLAIN, Coordinates, Projection, place, unexplained
-from training.labels.labelling import InkLookup, label_page
+from training.labels.labelling import PageLabels, label_page
 
 DPI = 120
 
@@ -20,10 +20,10 @@ def label_drawn(
     ink: InkLookup,
     *,
     coordinates: Coordinates = AUTO,
-) -> list[LabelledBox]:
+) -> PageLabels:
     """The labels of `page`, drawn at 120 dpi with `width` x `height` pixels. Raises what preprocess raises."""
     if not page.tables:
-        return []
+        return PageLabels([])
     points = POINTS_PER_INCH / DPI
     sheet = Box(0, 0, width * points, height * points)
     geometries = [PageGeometry(sheet, sheet)] * (page.page_num + 1)

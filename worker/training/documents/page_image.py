@@ -19,7 +19,7 @@ class PageImage:
 
     @cached_property
     def small(self) -> Image.Image:
-        """The page at half its size, in RGB. Use `is_blank` and `ink` before you draw on it: they read it too."""
+        """The page at half its size, in RGB. Draw on it last: `is_blank`, `ink` and `glance` read it too."""
         with Image.open(self._path) as image:
             size = (image.width // REDUCTION, image.height // REDUCTION)
             image.draft("RGB", size)
@@ -36,10 +36,13 @@ class PageImage:
     def ink(self, cell: Box) -> Box | None:
         """The box around the ink in a cell, or None if there is no ink; both boxes in pixels of the full-size page."""
         # Most cells without words are empty, and the small page is enough to see that. Otherwise the full page decides.
+        return None if self.glance(cell) is None else ink_box(self._grey, cell)
+
+    def glance(self, cell: Box) -> Box | None:
+        """What `ink` finds, to REDUCTION pixels, without decoding the full-size page."""
         small_cell = cell.scaled(1 / REDUCTION, 1 / REDUCTION)
-        if ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION) is None:
-            return None
-        return ink_box(self._grey, cell)
+        found = ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)
+        return None if found is None else found.scaled(REDUCTION, REDUCTION)
 
     def is_ink_whole(self, cell: Box) -> bool | None:
         """Whether the ink in a cell ends within it; None without ink. The box is in pixels of the full-size page."""

@@ -15,6 +15,7 @@ from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeome
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Words, union
 from training.labels.agreement import agreement
+from training.labels.content import own_words
 from training.labels.frames import (
     AUTO,
     Coordinates,
@@ -26,7 +27,7 @@ from training.labels.frames import (
     place,
     unexplained,
 )
-from training.labels.labelling import MAX_ON_PAGE, WORD_IN_CELL, WORD_SLACK
+from training.labels.labelling import MAX_ON_PAGE
 
 SAME_PX = 1.0  # frames that move no box by more give the same labels
 CLEARLY_BETTER = 0.25  # the best frame's lead, where 1 means that all cells fit and -1 that none does
@@ -90,19 +91,13 @@ class Content:
     def _is_whole(self, cell: Box) -> bool | None:
         if not len(self.words):
             return self.whole_ink(cell)
-        inside = [word.box for word in self.words.touching(cell) if _has_middle_in(word.box, cell)]
-        return all(_lies_in(word, cell) for word in inside) if inside else None
+        inside = {word for word in self.words.touching(cell) if _has_middle_in(word.box, cell)}
+        return inside.issubset(own_words(cell, self.words)) if inside else None
 
 
 def _has_middle_in(word: Box, cell: Box) -> bool:
     x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
     return cell.left <= x < cell.right and cell.top <= y < cell.bottom
-
-
-def _lies_in(word: Box, cell: Box) -> bool:
-    slack = WORD_SLACK * word.height
-    grown = Box(cell.left - slack, cell.top - slack, cell.right + slack, cell.bottom + slack)
-    return word.intersection(grown).area > WORD_IN_CELL * word.area
 
 
 class FrameSearch:

@@ -155,5 +155,6 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
         )
     placement = opened.frame.placement(page, Content(Words(words), image.is_ink_whole))
-    boxes = label_page(page, Projection(placement, rendered.width, rendered.height), words, image.ink)
-    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))
+    projection = Projection(placement, rendered.width, rendered.height)
+    labels = label_page(page, projection, words, image.ink, glance=image.glance)
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)

@@ -58,7 +58,7 @@ def test_a_page_is_written_as_badgerdoc_writes_it() -> None:
 
 def test_preprocess_makes_of_the_json_the_labels_that_were_detected() -> None:
     text = json.dumps(page_json(annotations(predict_page(0, WIDTH, HEIGHT, DETECTIONS, WORDS))))
-    found = label_drawn(Page.model_validate_json(text), WIDTH, HEIGHT, WORDS, lambda _: None)
+    found = label_drawn(Page.model_validate_json(text), WIDTH, HEIGHT, WORDS, lambda _: None).boxes
     assert [label.category for label in found].count(TABLE) == 1
     assert [label.category for label in found].count(HEADER) == 1
     # Shrunk to the words in them, as ever.

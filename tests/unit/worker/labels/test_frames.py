@@ -33,7 +33,7 @@ def page(scale: float, *, has_box: bool = True, shape: tuple[float, float] = (WI
 
 
 def labels(found: Page, coordinates: Coordinates) -> list[LabelledBox]:
-    return label_drawn(found, WIDTH, HEIGHT, WORDS, no_ink, coordinates=coordinates)
+    return label_drawn(found, WIDTH, HEIGHT, WORDS, no_ink, coordinates=coordinates).boxes
 
 
 @pytest.mark.parametrize("text", ["auto", "points", "36dpi", "400dpi", "1200dpi"])

@@ -125,7 +125,7 @@ def test_nothing_is_odd_in_the_drawn_corpus(tmp_path: Path) -> None:
             words = words_at(
                 Box(box.left + 4, box.top + 4, box.left + box.width - 4, box.top + box.height - 4) for box in filled
             )
-            labels = label_drawn(page, *size, words, lambda _: None)
+            labels = label_drawn(page, *size, words, lambda _: None).boxes
             assert find_outliers(labels, *size) == ()
             cells += len(labels)
     assert cells > 2000
