@@ -1,5 +1,7 @@
 """Finds ink on a rendered page: in a scanned page without a text layer, a cell's ink stands for its text."""
 
+from typing import NamedTuple
+
 from PIL import Image
 
 from training.geometry import Box
@@ -8,6 +10,7 @@ CONTRAST = 60  # grey levels from the background; JPEG's noise stays below 20
 RULE_COVERAGE = 0.8  # a pixel row or column with at least this fraction of ink is a ruling line, not text
 RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on each side
 MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
+EDGE_SLACK = 2  # pixels: annotators draw cells tight around the letters
 
 
 def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side: int = MIN_INK_SIDE) -> Box | None:
@@ -16,6 +19,29 @@ def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side:
     `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels. Light
     text on a dark ground counts as ink too.
     """
+    found = _find_ink(page, cell, contrast=contrast, min_side=min_side)
+    return None if found is None else found.ink
+
+
+def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
+    """Whether the ink in the cell ends within it, or at ruling lines; None without ink, False if an edge cuts it."""
+    grown = Box(cell.left - EDGE_SLACK, cell.top - EDGE_SLACK, cell.right + EDGE_SLACK, cell.bottom + EDGE_SLACK)
+    found = _find_ink(page, grown, contrast=CONTRAST, min_side=MIN_INK_SIDE)
+    if found is None:
+        return None
+    ink, inner = found.ink, found.between_rules
+    is_inside = ink.left > inner.left and ink.top > inner.top
+    return is_inside and ink.right < inner.right and ink.bottom < inner.bottom
+
+
+class _Found(NamedTuple):
+    """The box around the ink of a cell, and what of the cell lies between its ruling lines."""
+
+    ink: Box
+    between_rules: Box
+
+
+def _find_ink(page: Image.Image, cell: Box, *, contrast: int, min_side: int) -> _Found | None:
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
         return None
@@ -30,7 +56,8 @@ def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side:
     found = inked.crop((left, top, right, bottom)).getbbox()
     if found is None or found[2] - found[0] < min_side or found[3] - found[1] < min_side:
         return None
-    return Box(*found).shifted(area.left + left, area.top + top)
+    inner = Box(left, top, right, bottom).shifted(area.left, area.top)
+    return _Found(Box(*found).shifted(inner.left, inner.top), inner)
 
 
 def is_blank(page: Image.Image) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.documents.ink import CONTRAST, MIN_INK_SIDE, ink_box, is_blank
+from training.documents.ink import CONTRAST, MIN_INK_SIDE, ink_box, is_blank, is_ink_whole
 from training.geometry import Box
 
 REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
@@ -43,6 +43,10 @@ class PageImage:
         small_cell = cell.scaled(1 / REDUCTION, 1 / REDUCTION)
         found = ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)
         return None if found is None else found.scaled(REDUCTION, REDUCTION)
+
+    def is_ink_whole(self, cell: Box) -> bool | None:
+        """Whether the ink in a cell ends within it; None without ink. The box is in pixels of the full-size page."""
+        return is_ink_whole(self._grey, cell)
 
     @cached_property
     def _small_grey(self) -> Image.Image:
