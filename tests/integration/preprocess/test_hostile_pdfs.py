@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hack.documents.faults import draw_faults
+from tests.support.preprocess.raw_pdf import one_page, pdf
 from training.documents import poppler
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason
@@ -25,37 +26,6 @@ pytestmark = pytest.mark.integration
 PAGE_TIMEOUT_S = 2
 MOST_PROCESSOR_S = 15  # three programs at most, each of which gets page_timeout_s and 2 s
 MOST_PYTHON_BYTES = 128 << 20  # a process that prepares an ordinary document takes 40 MiB
-RESOURCES = (
-    b"/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> /XObject << /I 5 0 R >> >>"
-)
-
-
-def pdf(*objects: bytes) -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue."""
-    content, places = b"%PDF-1.5\n", []
-    for number, item in enumerate(objects, 1):
-        places.append(len(content))
-        content += b"%d 0 obj\n%s\nendobj\n" % (number, item)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    content += b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table)
-    start = content.rindex(b"xref\n0 ")
-    return content + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, start)
-
-
-def stream(data: bytes, entries: bytes = b"") -> bytes:
-    packed = zlib.compress(data, 9)
-    return b"<< /Length %d /Filter /FlateDecode %s >>\nstream\n%s\nendstream" % (len(packed), entries, packed)
-
-
-def one_page(content: bytes, image: bytes = b"null") -> bytes:
-    return pdf(
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R %s >>" % RESOURCES,
-        stream(content),
-        image,
-    )
 
 
 def image_of_2_gigapixels() -> bytes:
@@ -192,7 +162,7 @@ def test_a_password_is_in_no_message_and_no_repr(tmp_path: Path, monkeypatch: py
     assert "sesame" not in repr(file)
     assert "sesame" not in repr(QuarantinedDocument("x", Reason.CORRUPT, "x"))
     program = tmp_path / "pdfinfo"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.write_text("#!/bin/sh\nwhile :; do :; done\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("training.documents.render.PROGRAM_TIMEOUT_S", 0.2)

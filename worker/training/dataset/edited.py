@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.dataset.coco_lint import lint
+from training.dataset.image_names import ImageNames
 from training.errors import DataError
 from training.geometry import Box
 from training.labels.categories import CATEGORIES, LabelledBox
@@ -55,7 +56,8 @@ def read_edited_split(
         DataError: the file cannot be used; the message names the image and the annotation, and what to do.
     """
     content = _content(data, where)
-    images = [_image(item, where, sizes) for item in content["images"]]
+    names = ImageNames(sizes)
+    images = [_image(item, where, names, sizes) for item in content["images"]]
     by_id = {image["id"]: image for image in images if type(image["id"]) is int}
     categories = _categories(content["categories"], where)
     annotations = [_annotation(item, where, by_id, categories) for item in content["annotations"]]
@@ -100,21 +102,30 @@ def _categories(items: list[dict[str, Any]], where: str) -> dict[int, str]:
     return names
 
 
-def _image(item: dict[str, Any], where: str, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
+def _image(item: dict[str, Any], where: str, names: ImageNames, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     """The image with the name and the size of its file."""
     written = str(item.get("file_name") or item.get("path") or "")
-    # Some tools write the whole path.
-    endings = (written, written.rpartition("/")[2], written.rpartition("\\")[2])
-    name = next((ending for ending in endings if ending in sizes), written)
+    name = names.find(written) or written
     width, height = sizes.get(name, (0, 0))
-    stated = (item.get("width", width), item.get("height", height))
-    if name in sizes and stated != (width, height):
-        raise DataError(
-            f"{where}: the image {name} is {stated[0]} x {stated[1]} there, but its file has {width} x {height} "
-            f"pixels, so that the boxes are of another image; annotate the images of this dataset, or delete the file "
-            "and run preprocess again."
-        )
+    if name in sizes:
+        _check_stated_size(item, width, height, f"{where}: the image {name}")
     return {"id": item.get("id"), "file_name": name, "width": width, "height": height}
+
+
+def _check_stated_size(item: Mapping[str, Any], width: int, height: int, what: str) -> None:
+    """Raises DataError if the file states another size than that of the image, or none."""
+    stated = [item.get("width", width), item.get("height", height)]
+    for side, value in zip(("width", "height"), stated, strict=True):
+        if type(value) not in (int, float):
+            raise DataError(
+                f"{what} has the {side} {json.dumps(value, ensure_ascii=False)}, which is no number; write the numbers "
+                f"{width} and {height} for width and height, or {_ADVICE}."
+            )
+    if stated != [width, height]:
+        raise DataError(
+            f"{what} is {stated[0]} x {stated[1]} there, but its file has {width} x {height} pixels, so that the boxes "
+            "are of another image; annotate the images of this dataset, or delete the file and run preprocess again."
+        )
 
 
 def _annotation(

@@ -1,9 +1,11 @@
-"""Memory and file-size limits (rlimits) for processes that read PDFs: a hostile PDF fails only its own document.
+"""Limits (rlimits) of processes that read PDFs, on memory, files and CPU time: a hostile PDF fails only its document.
 
-Poppler's programs, which read the PDFs, inherit the limits.
+Poppler's programs, which read the PDFs, inherit those on memory and files.
 """
 
+import math
 import resource
+from contextlib import suppress
 from pathlib import Path
 
 from training.process.container import CGROUP, available_cpus, container_memory
@@ -31,3 +33,14 @@ def limit_process() -> None:
     ):
         _, hard = resource.getrlimit(kind)
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def limit_cpu(pid: int, seconds: float) -> None:
+    """Ends a running program of this user by SIGXCPU once it has used `seconds` of CPU time, rounded up.
+
+    CPU time and not time: how long a program takes is decided by all else that the machine has to do, too.
+    """
+    with suppress(ProcessLookupError):  # it has ended already
+        _, hard = resource.prlimit(pid, resource.RLIMIT_CPU)
+        most = math.ceil(seconds)
+        resource.prlimit(pid, resource.RLIMIT_CPU, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

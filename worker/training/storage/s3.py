@@ -24,7 +24,7 @@ from s3transfer.exceptions import S3DownloadFailedError, S3UploadFailedError
 
 from training.errors import ConfigError, Transient
 from training.storage.base import GivenUp, StoredObject, Wanted, always, check_key
-from training.storage.content_type import content_type
+from training.storage.content_type import written_as
 from training.storage.files import atomic_path, local_errors
 from training.storage.s3_errors import Place, typed_error
 from training.storage.s3_parts import compares_checksums, upload_in_parts
@@ -272,8 +272,8 @@ class S3Storage:
         self.delete(probe)
 
     def _written_with(self, key: str) -> dict[str, str]:
-        """The content type and encryption of a write. A copy keeps the content type of its source."""
-        return {"ContentType": content_type(key), **self._settings.encryption}
+        """What a write says of the object, and its encryption. A copy keeps what its source was written with."""
+        return {**written_as(key), **self._settings.encryption}
 
     def _probe(self) -> str:
         """The key of an object that only tries something out."""

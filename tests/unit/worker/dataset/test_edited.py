@@ -3,8 +3,10 @@
 import copy
 import json
 import random
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from training.errors import DataError
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 
+FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
 WHERE = "s3://b/ttv/train/train.json"
 SIZES = {"a_0.jpg": (200, 100), "a_10.jpg": (100, 200), "a_2.jpg": (100, 100)}
 PAGES = (
@@ -150,6 +153,16 @@ def test_an_image_is_found_by_its_name_whatever_folder_stands_before_it(name: st
     assert read(content).pages == PAGES
 
 
+@given(st.permutations(["Prüfbericht ﬁnal_0.jpg", "año²_1.jpg", "가나_2.jpg"]), st.sampled_from(FORMS))
+def test_an_image_is_found_by_its_name_in_any_normal_form(names: list[str], form: Any) -> None:
+    content, pages = our_file(), []
+    for image, page, name in zip(content["images"], PAGES, names, strict=True):
+        image["file_name"] = "images/" + unicodedata.normalize(form, name)
+        pages.append(replace(page, file_name=name))
+    sizes = {page.file_name: (page.width, page.height) for page in pages}
+    assert read_edited_split(json.dumps(content).encode(), WHERE, sizes).pages == tuple(pages)
+
+
 def set_in(*path: Any, value: Any) -> Callable[[Any], None]:
     def change(content: Any) -> None:
         for key in path[:-1]:
@@ -176,6 +189,12 @@ def set_in(*path: Any, value: Any) -> Callable[[Any], None]:
         (set_in("images", 0, "file_name", value="b_0.jpg"), "The image b_0.jpg is not one of the split's; take it out"),
         (set_in("images", 0, "file_name", value="a_2.jpg"), "a_2.jpg is 200 x 100 there, but its file has 100 x 100"),
         (set_in("images", 0, "width", value=100), "a_0.jpg is 100 x 100 there, but its file has 200 x 100"),
+        (
+            set_in("images", 0, "width", value="200"),
+            """the image a_0.jpg has the width "200", which is no number; write""",
+        ),
+        (set_in("images", 0, "height", value=None), "the image a_0.jpg has the height null, which is no number; write"),
+        (set_in("images", 0, "height", value=[100]), "the numbers 200 and 100 for width and height, or export it"),
         (set_in("images", 0, "id", value=40.0), "The image a_0.jpg has the id 40.0"),
         (set_in("images", 0, "id", value=[40]), "The image a_0.jpg has the id [40]"),
         (set_in("images", 1, "id", value=40), "The images a_0.jpg and a_10.jpg share the id 40"),
