@@ -3,8 +3,10 @@
 import json
 import resource
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.integration
 
 PAGE_TIMEOUT_S = 2
 MOST_PROCESSOR_S = 15  # three programs at most, each of which gets page_timeout_s and 2 s
+SLOW_STROKES = 150  # over a whole page: a second and a half of pdftoppm
 MOST_PYTHON_BYTES = 128 << 20  # a process that prepares an ordinary document takes 40 MiB
 
 
@@ -124,6 +127,28 @@ def limit_to_the_least() -> None:
     """The bounds in a small container: they come sooner and take less of the machine that runs the tests."""
     limit_process()
     resource.setrlimit(resource.RLIMIT_AS, (MIN_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+@pytest.mark.parametrize("rivals", [0, 8])
+@pytest.mark.parametrize(
+    ("strokes", "reason"), [(SLOW_STROKES, None), (10 * SLOW_STROKES, Reason.TIMEOUT)], ids=["slow", "too slow"]
+)
+def test_a_documents_fate_is_the_same_on_a_busy_machine(
+    strokes: int, reason: Reason | None, rivals: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "slow.pdf"
+    path.write_bytes(one_page(b"0 0 m 600 800 l 0 400 l 600 0 l B*\n" * strokes))
+    page = {"page_num": 0, "bbox": {"left": 0, "top": 0, "width": 992, "height": 1404}, "blocks": []}
+    (tmp_path / "slow.json").write_text(json.dumps({"pages": [page]}))
+    (tmp_path / "out").mkdir()
+    options = PageOptions(render=RenderOptions(page_timeout_s=PAGE_TIMEOUT_S))
+    task = DocumentTask("x", PdfFile(path), tmp_path / "slow.json", tmp_path / "out", options)
+    with ExitStack() as busy:
+        for _ in range(rivals):
+            rival = busy.enter_context(subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]))
+            busy.callback(rival.kill)
+        result = prepare_chunk(task, 0)
+    assert (None if isinstance(result, PreparedChunk) else result.reason) is reason, result
 
 
 def measured(task: DocumentTask) -> tuple[PreparedChunk | QuarantinedDocument, Taken]:

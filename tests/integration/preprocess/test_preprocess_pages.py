@@ -97,7 +97,7 @@ def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path
     canvas.showPage()
     canvas.save()
     with pytest.raises(DocumentError, match="24000 x 24000 pixels at 120 dpi") as caught:
-        check_page_pixels(page_sizes(PdfFile(path)), [0], 120)
+        check_page_pixels(page_sizes(PdfFile(path)), [0], RenderOptions(120))
     assert caught.value.quarantine_reason == "too_large"
 
 

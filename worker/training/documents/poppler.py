@@ -4,9 +4,9 @@ Poppler takes passwords only on the command line, where other processes of the s
 """
 
 import re
-import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -14,11 +14,12 @@ from typing import Any
 
 from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
-from training.process.limits import limit_cpu
+from training.process.limits import cpu_seconds
 
 PROGRAM_TIMEOUT_S = 60  # of CPU time
 # The last resort, for a program that waits for ever: a busy machine must not make it a document's fault.
 WALL_S_PER_CPU_S = 30
+SHORTEST_WAIT_S = 0.05
 MAX_ANSWER_BYTES = 32 << 20  # twenty pages of text have one MiB
 MAX_COMPLAINT_BYTES = 10_000  # only the end of a program's error output is read
 # PDFs may use these fonts without embedding them, and fonts for these languages; poppler then draws with a font of this
@@ -44,14 +45,17 @@ class Program(subprocess.Popen[bytes]):
     """A program whose timeouts are in seconds of CPU time, so that they do not depend on what else the machine does."""
 
     def communicate(self, input: bytes | None = None, timeout: float | None = None) -> tuple[Any, Any]:  # noqa: A002
-        """Waits until it ends. Raises TimeoutExpired where it took more CPU time than `timeout`, or waits for ever."""
+        """Waits until it ends. Raises TimeoutExpired if it takes more CPU time, or WALL_S_PER_CPU_S times as long."""
         if timeout is None:
             return super().communicate(input)
-        limit_cpu(self.pid, timeout)
-        answer = super().communicate(input, timeout * WALL_S_PER_CPU_S)
-        if self.returncode == -signal.SIGXCPU:
-            raise subprocess.TimeoutExpired(self.args, timeout)
-        return answer
+        give_up_s = time.monotonic() + timeout * WALL_S_PER_CPU_S
+        unused_s = timeout
+        while unused_s > 0 and time.monotonic() < give_up_s:
+            try:
+                return super().communicate(input, max(unused_s, SHORTEST_WAIT_S))
+            except subprocess.TimeoutExpired:
+                unused_s = timeout - cpu_seconds(self.pid)
+        raise subprocess.TimeoutExpired(self.args, timeout)
 
 
 @cache

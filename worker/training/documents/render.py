@@ -16,6 +16,7 @@ from pdf2image.exceptions import PDFPopplerTimeoutError
 from PIL import Image
 
 from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry, PageSize
+from training.documents.page_shape import check_page_shape
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.rasterize import DrawnFile, draw_to_files
@@ -26,7 +27,6 @@ from training.geometry import Box
 
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
 MAX_PAGES = 20_000
-MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
 FURTHER_PAGE_TIMEOUT_S = 2  # added to page_timeout_s for each page that one call draws
 IMAGE_FORMATS = ("jpeg", "png")
 MIN_DPI, MAX_DPI = 36, 600
@@ -109,16 +109,11 @@ def _page_boxes(pattern: "re.Pattern[bytes]", answer: bytes) -> dict[int, Box]:
     return boxes
 
 
-def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], dpi: int) -> None:
-    """Raises DocumentError (too_large) for pages whose image would take too much memory, before any is drawn."""
+def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], options: RenderOptions) -> None:
+    """Raises DocumentError (too_large, shape) for pages that cannot be drawn or learnt from, before any is drawn."""
     for number in numbers:
-        width, height = sizes[number].pixels(dpi)
-        if width * height > MAX_PAGE_PIXELS:
-            raise DocumentError(
-                Reason.TOO_LARGE,
-                f"Page {number} would be {width} x {height} pixels at {dpi} dpi, more than {MAX_PAGE_PIXELS:,}; "
-                "lower --dpi or scale the page down.",
-            )
+        width, height = sizes[number].pixels(options.dpi)
+        check_page_shape(number, width, height, dpi=options.dpi, image_format=options.image_format)
 
 
 def render_pages(

@@ -64,7 +64,8 @@ class DrawnChunk:
 def drawn_chunks(pool: DocumentPool, task: DrawTask) -> Generator[DrawnChunk, None, None]:
     """Yields all pages, chunk by chunk; a chunk's images are deleted when the next chunk is requested.
 
-    Close the generator if you stop early. Raises DocumentError (encrypted, corrupt, too_large, timeout, unexpected).
+    Close the generator if you stop early. Raises DocumentError (encrypted, corrupt, too_large, shape, timeout,
+    unexpected).
     """
     number = 0
     future = pool.submit(draw_chunk, task, number)
@@ -113,5 +114,5 @@ def _checked(page: RenderedPage, words: list[Word], check: DrawingCheck) -> Draw
 @lru_cache(maxsize=1)
 def _checked_sizes(task: DrawTask) -> list[PageSize]:
     sizes = page_sizes(task.pdf)
-    check_page_pixels(sizes, range(len(sizes)), task.options.dpi)
+    check_page_pixels(sizes, range(len(sizes)), task.options)
     return sizes

@@ -122,7 +122,7 @@ def _open(task: DocumentTask) -> _Opened:
     sheets = Sheets(task.pdf, geometries, options.render, task.folder)
     frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)
     sizes = [geometry.size(frame.frame.box) for geometry in geometries]
-    check_page_pixels(sizes, pages.numbers, options.render.dpi)
+    check_page_pixels(sizes, pages.numbers, options.render)
     return _Opened(task.name, pages, frame, sizes)
 
 
