@@ -129,7 +129,8 @@ def _own(
             theirs.add(str(image.get("id")))
             passed_over[others[name]] += 1
         else:
-            images.append({**image, "file_name": name})
+            known = {key: value for key, value in image.items() if value is not None}  # sizes that a tool did not know
+            images.append({**known, "file_name": name})
     annotations = [item for item in content["annotations"] if str(item.get("image_id")) not in theirs]
     return {**content, "images": images, "annotations": annotations}, passed_over
 

@@ -97,7 +97,7 @@ def _boxes(image: ET.Element, page: str) -> Iterator[ToolBox]:
         if rotation.strip("0.") != "":
             raise DataError(
                 f"{what} from ({box.left:g}, {box.top:g}) to ({box.right:g}, {box.bottom:g}), is turned by {rotation} "
-                "degrees, and labels cannot be; draw it level again."
+                "degrees, and labels cannot be; draw it level, or delete it."
             )
         yield ToolBox(label, box, is_polygon=shape.tag == "polygon")
 

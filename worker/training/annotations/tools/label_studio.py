@@ -155,7 +155,7 @@ def _boxes(result: list[Any], what: str) -> tuple[list[ToolBox], set[tuple[int, 
         if rotation:
             raise DataError(
                 f"{region} ({labels[0]}) at ({box.left:g}, {box.top:g}) is turned by {rotation} degrees, and labels "
-                "cannot be; draw it level again."
+                "cannot be; draw it level, or delete it."
             )
         boxes += [ToolBox(label, box, is_polygon="points" in value) for label in labels]
     return boxes, sizes
