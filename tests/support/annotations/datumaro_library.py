@@ -38,19 +38,20 @@ def main(name: str, annotations: Path, images: Path, edits_file: Path, output: P
             number = labels.find(label)[0]
             return next(at for at, shape in enumerate(shapes) if shape.label == number and list(shape.points) == box)
 
-        def shape(label: str, box: list[float]) -> Bbox:
+        def shape(label: str, box: list[float], *, number: int) -> Bbox:
             left, top, right, bottom = box
-            number = 1 + max(shape.id for item in dataset for shape in item.annotations)
             return Bbox(left, top, right - left, bottom - top, label=labels.find(label)[0], id=number)
 
         label, box, new = edits["moved"]
         at = index(label, box)
-        shapes[at] = shapes[at].wrap(points=new)
+        shapes[at] = shape(label, new, number=shapes[at].id)
         label, box, new_label = edits["relabelled"]
         at = index(label, box)
         shapes[at] = shapes[at].wrap(label=labels.find(new_label)[0])
         del shapes[index(*edits["deleted"])]
-        shapes.append(shape(*edits["added"]))
+        shapes.append(
+            shape(*edits["added"], number=1 + max(shape.id for item in dataset for shape in item.annotations))
+        )
         dataset.put(item.wrap(annotations=shapes))
     dataset.export(str(output / "cvat"), "cvat")
     dataset.export(str(output / "coco"), "coco_instances")

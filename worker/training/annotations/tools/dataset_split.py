@@ -10,6 +10,7 @@ from PIL import Image
 from training.dataset.edited import parse_coco, read_edited_split
 from training.dataset.layout import EDITED
 from training.dataset.manifest import Manifest
+from training.dataset.split import SPLITS
 from training.dataset.verify import read_manifest
 from training.errors import DataError, NotFound, Transient
 from training.labels.categories import LabelledBox
@@ -78,7 +79,7 @@ def open_split(uri: str, name: str) -> DatasetSplit:
     else:
         sizes = _sizes(storage, name, names)
         pages = read_edited_split(data, where, sizes).pages
-    others = {image: other for other in manifest.splits if other != name for image in _images(manifest, other)}
+    others = {image: other for other in SPLITS if other != name for image in _images(manifest, other)}
     return DatasetSplit(uri=uri, name=name, storage=storage, data=data, sizes=sizes, pages=pages, others=others)
 
 

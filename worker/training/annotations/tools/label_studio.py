@@ -93,7 +93,7 @@ def _page(task: Mapping[str, Any], where: str) -> ToolPage | None:
     if name is None:
         raise DataError(f"{what} names no image; export it again, as JSON.")
     what = f"{what} ({name})"
-    versions = _versions(task) if is_full else [] if task.get("annotation_id", 0) is None else [_minimal(task)]
+    versions = _versions(task) if is_full else _minimal(task)
     if not versions:
         return None
     found = [_boxes(version, what) for version in versions]
@@ -122,10 +122,11 @@ def _versions(task: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _minimal(task: Mapping[str, Any]) -> list[Any]:
-    """The results of a task of JSON-MIN in the form of the full JSON."""
+def _minimal(task: Mapping[str, Any]) -> list[list[Any]]:
+    """The same of a task of JSON-MIN, in the form of the full JSON."""
     lists = (value for value in task.values() if isinstance(value, list))
-    return [{**item, "value": item} for values in lists for item in values if isinstance(item, dict)]
+    result = [{**item, "value": item} for values in lists for item in values if isinstance(item, dict)]
+    return [result] if result or task.get("annotation_id", 0) is not None else []
 
 
 def _boxes(result: list[Any], what: str) -> tuple[list[ToolBox], set[tuple[int, int]]]:

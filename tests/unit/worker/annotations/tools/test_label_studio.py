@@ -91,8 +91,10 @@ def test_a_task_that_nobody_has_submitted_is_no_page(change: dict[str, Any]) -> 
     assert read(tasks) == []
 
 
-def test_a_task_of_json_min_that_nobody_has_submitted_is_no_page() -> None:
+def test_a_task_of_json_min_that_nobody_has_submitted_is_no_page_unless_it_has_regions() -> None:
     assert read([{"image": "a_0.jpg", "id": 1, "annotation_id": None}]) == []
+    (task,) = minimal(submitted(PAGE))
+    assert read([{**task, "annotation_id": None}])[0].boxes == (TABLE_BOX, CELL_BOX)
 
 
 @pytest.mark.parametrize(

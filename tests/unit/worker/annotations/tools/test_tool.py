@@ -3,10 +3,12 @@
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 
 import pytest
 
-from training.annotations.tools.corrections import corrections
+from tests.support.preprocess.coco_annotator import CocoAnnotator
+from training.annotations.tools.corrections import Corrections, corrections
 from training.annotations.tools.tool import TOOLS, unpacked
 from training.errors import DataError
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
@@ -46,6 +48,22 @@ def test_what_a_tool_gives_back_untouched_is_the_split(tool: str, file: str) -> 
     sizes = {page.file_name: (page.width, page.height) for page in PAGES}
     found = corrections(TOOLS[tool].read(data, file), file, PAGES, sizes, others={})
     assert found.pages == tuple(PAGES)
+
+
+def test_coco_annotator_takes_every_label_and_what_was_emptied_there_must_be_named() -> None:
+    sizes = {page.file_name: (page.width, page.height) for page in PAGES}
+    annotator = CocoAnnotator(sizes)
+    assert annotator.import_file(json.loads(TOOLS["coco-annotator"].write("train", PAGES, str)["train.json"])) == 0
+
+    def imported(emptied: Sequence[str] = ()) -> Corrections:
+        data = json.dumps(annotator.export(as_download=True)).encode()
+        content = TOOLS["coco-annotator"].read(data, "tables.json")
+        return corrections(content, "tables.json", PAGES, sizes, others={}, emptied=emptied)
+
+    assert imported().pages == tuple(PAGES)
+    annotator.annotations.clear()
+    assert (imported().pages, imported().absent) == (tuple(PAGES), ("ä b_0.jpg",))
+    assert [len(page.boxes) for page in imported(["ä b_0.jpg"]).pages] == [0, 0]
 
 
 def test_no_tool_but_coco_annotator_gets_an_outline_beside_the_box() -> None:
