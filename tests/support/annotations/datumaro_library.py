@@ -49,9 +49,9 @@ def main(name: str, annotations: Path, images: Path, edits_file: Path, output: P
         at = index(label, box)
         shapes[at] = shapes[at].wrap(label=labels.find(new_label)[0])
         del shapes[index(*edits["deleted"])]
-        shapes.append(
-            shape(*edits["added"], number=1 + max(shape.id for item in dataset for shape in item.annotations))
-        )
+        # CVAT's XML numbers nothing, and Datumaro then numbers all when it writes COCO.
+        highest = max(shape.id for item in dataset for shape in item.annotations)
+        shapes.append(shape(*edits["added"], number=highest and highest + 1))
         dataset.put(item.wrap(annotations=shapes))
     dataset.export(str(output / "cvat"), "cvat")
     dataset.export(str(output / "coco"), "coco_instances")

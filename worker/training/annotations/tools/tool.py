@@ -5,7 +5,6 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from training.annotations.tools import coco, cvat, label_studio
 from training.dataset.edited import Coco, parse_coco
@@ -81,11 +80,7 @@ def unpacked(data: bytes, where: str) -> tuple[bytes, str]:
         return data, where
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            found = [
-                entry
-                for entry in archive.infolist()
-                if PurePosixPath(entry.filename).suffix.lower() in (".json", ".xml")
-            ]
+            found = [entry for entry in archive.infolist() if entry.filename.lower().endswith((".json", ".xml"))]
             if len(found) != 1:
                 names = ", ".join(entry.filename for entry in found) or "none"
                 raise DataError(
