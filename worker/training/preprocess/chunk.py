@@ -150,6 +150,7 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
         image.ink,
         dpi=task.options.render.dpi,
         coordinates=task.options.coordinates,
+        strong_ink=image.strong_ink,
         glance=image.glance,
     )
     name = image_name(task.name, rendered.number, rendered.path.suffix)
