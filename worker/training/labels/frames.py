@@ -102,9 +102,9 @@ class Frame:
 PLAIN = Frame()
 
 
-def describe(frames: Sequence[Frame], page: Page, geometries: Sequence[PageGeometry]) -> str:
-    """All frames in words, for the sentence that tells what was tried."""
-    return ", ".join(dict.fromkeys(f"as {frame.describe(page.page_num, geometries)}" for frame in frames))
+def describe(frames: Sequence[Frame], page: int, geometries: Sequence[PageGeometry]) -> str:
+    """All frames of a page in words, for the sentence that tells what was tried."""
+    return ", ".join(dict.fromkeys(f"as {frame.describe(page, geometries)}" for frame in frames))
 
 
 def possible_frames(
@@ -277,7 +277,7 @@ def unexplained(
 ) -> DocumentError:
     """The error for a page whose own box none of the `frames` that were tried explains."""
     own = _own_size(page)
-    names = describe(frames, page, geometries)
+    names = describe(frames, page.page_num, geometries)
     if coordinates.dpi is None or page.bbox is None:
         return DocumentError(
             Reason.COORDINATES,

@@ -31,12 +31,13 @@ from training.documents.undrawn.check import DrawingCheck, Surroundings
 from training.geometry import Word, Words
 from training.labels.categories import TABLE
 from training.labels.draw import draw_page
-from training.labels.frame_choice import Content
+from training.labels.frame_evidence import Content
+from training.labels.frame_search import DocumentFrame
 from training.labels.frames import AUTO, Coordinates, Projection
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import label_page
 from training.labels.remark import Remark
-from training.preprocess.document_frame import DocumentFrame, Sheets, find_frame
+from training.preprocess.document_frame import Sheets, find_frame
 from training.storage.files import sha256_file
 
 TABLE_SLACK_PT = 12  # what may be blank at a table's lower end: a row of text
