@@ -6,7 +6,7 @@ Memory and disk hold two chunks, however long the document is.
 
 import logging
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -45,11 +45,11 @@ class DrawTask:
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A page's image, and its words, with boxes in the image's pixels."""
+    """A page's image, its words, with boxes in the image's pixels, and what is missing in the image."""
 
     image: RenderedPage
     words: list[Word]
-    missing: list[Finding]
+    missing: Sequence[Finding] = ()
 
 
 @dataclass(frozen=True)
