@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from hack.documents.corpus import draw_corpus
 from hack.documents.faults import PASSWORD, draw_faults
@@ -40,6 +41,52 @@ def test_each_fault_that_needs_no_drawing_has_the_reason_of_preprocess(tmp_path:
         reasons[fault["document"]].append(fault["reason"])
     assert {name: reasons[name][0] for name in reasons} == expected
     assert (found["documents"], found["ignored"]) == (GOOD + len(expected) + 1, ["json/notes.txt"])
+
+
+def test_every_page_of_another_shape_and_every_box_outside_its_page_is_named(tmp_path: Path) -> None:
+    draw_corpus(tmp_path, documents=1, seed=3, pages=3)
+    path = tmp_path / "json" / "document-0001.json"
+    content = json.loads(path.read_bytes())
+    for page in content["pages"]:
+        for block in page["blocks"]:
+            block["type"] = "text"
+    box = {"left": 10, "top": 10, "width": 50, "height": 20}
+    cells = [{"row": 0, "column": column, "bbox": {**box, "left": 5000 * column}} for column in range(3)]
+    content["pages"][0]["blocks"] = [{"type": "table", "bbox": box, "cells": cells}]
+    for page in content["pages"][1:]:
+        page["blocks"] = [{"type": "table", "bbox": box}]
+        page["bbox"]["width"] *= 3
+    path.write_text(json.dumps(content))
+    _, output, _ = run_annotations("validate", tmp_path)
+    found = [line.partition("document-0001: coordinates: ")[2] for line in output.splitlines()]
+    assert [text.split(",")[0] for text in found if "another shape" in text] == [
+        f"Page {number} is {page['bbox']['width']} x {page['bbox']['height']} in the JSON"
+        for number, page in enumerate(content["pages"])
+        if number
+    ]
+    assert [text.split(" reaches")[0] for text in found if "outside" in text] == [
+        "The bbox of pages.0.blocks.0.cells.1",
+        "The bbox of pages.0.blocks.0.cells.2",
+    ]
+
+
+@pytest.mark.parametrize(("frame", "code"), [("auto", 65), ("media", 0), ("crop", 0)])
+def test_a_frame_that_neither_sizes_nor_words_tell_is_a_fault_unless_it_is_stated(
+    frame: str, code: int, tmp_path: Path
+) -> None:
+    """A page whose CropBox has the shape of its MediaBox, and whose words lie in no cell of either."""
+    for folder in ("pdfs", "json"):
+        (tmp_path / folder).mkdir()
+    canvas = Canvas(str(tmp_path / "pdfs" / "a.pdf"), pagesize=(600, 800))
+    canvas.setCropBox((60, 80, 540, 720))
+    canvas.drawString(300, 400, "words")
+    canvas.save()
+    table = {"type": "table", "bbox": {"left": 60, "top": 60, "width": 90, "height": 60}}
+    page = {"page_num": 0, "bbox": {"left": 0, "top": 0, "width": 600, "height": 800}, "blocks": [table]}
+    (tmp_path / "json" / "a.json").write_text(json.dumps({"pages": [page]}))
+    found, output, _ = run_annotations("validate", tmp_path, "--frame", frame)
+    assert found == code, output
+    assert ("cannot be told" in output) is (code != 0)
 
 
 def test_a_password_opens_a_document(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The BadgerDoc JSON format of one document's annotations: written by the table extractor, corrected by annotators.
 
     Document = {"doc_name", "pages": [Page]}
-    Page     = {"page_num": 0-based, "bbox": Box, "blocks": [Block]}
+    Page     = {"page_num": 0-based, "bbox": Box, "frame": "media" | "crop", "blocks": [Block]}
     Box      = {"left", "top", "height", "width"}     pixels of the page as it was rendered then, origin top-left
     Block    = {"type": "table", "bbox", "header": [Cell], "cells": [Cell]}   header cells are not repeated in cells
              | {"type": "text_block", "bbox", "text"}
@@ -19,6 +19,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from training.badgerdoc.schema_parts import either_name
+from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
 
@@ -40,6 +41,10 @@ def _text_or_none(value: Any) -> Any:
 
 # A cell's text is there for comparison alone, so what is no text is none.
 Text = Annotated[str | None, BeforeValidator(_text_or_none, json_schema_input_type=Any)]
+
+
+def _frame_or_none(value: Any) -> Any:
+    return value if value in list(PageBox) else None
 
 
 class _Model(BaseModel):
@@ -116,6 +121,10 @@ class Page(_Model):
     """Counts from 0."""
     bbox: PixelBox | None = None
     """The whole page, from (0, 0): it tells the resolution of all boxes. It may be missing if an option states that."""
+    frame: Annotated[PageBox | None, BeforeValidator(_frame_or_none, json_schema_input_type=Any)] = None
+    """The box of the PDF's page that its boxes count from, `media` or `crop`, with the page turned as it is drawn.
+    Inference writes it; it may be missing.
+    """
     blocks: Annotated[
         tuple[Block, ...], BeforeValidator(_list_or_empty, json_schema_input_type=tuple[Block, ...] | None)
     ] = ()
@@ -123,6 +132,12 @@ class Page(_Model):
     @property
     def tables(self) -> tuple[Block, ...]:
         return tuple(block for block in self.blocks if block.is_table)
+
+    @property
+    def boxes(self) -> list[PixelBox]:
+        """The boxes of the tables and of their cells."""
+        tables = [table.bbox for table in self.tables if table.bbox is not None]
+        return tables + [cell.bbox for table in self.tables for cell in table.all_cells]
 
 
 def check_unique(numbers: Sequence[int]) -> None:

@@ -190,7 +190,7 @@ def _annotation(
     rotation = _rotation(item)
     if rotation:
         raise DataError(
-            f"{what} ({category}) is turned by {rotation} degrees, and labels cannot be; draw it level again."
+            f"{what} ({category}) is turned by {rotation} degrees, and labels cannot be; draw it level, or delete it."
         )
     box = _box(item)
     if box is None:

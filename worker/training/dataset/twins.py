@@ -36,11 +36,6 @@ def twins(shapes: Sequence[Shape], *, copies: bool = False) -> list[tuple[Shape,
                 if other.box.left > reach:
                     break
                 is_copy = (other.box, other.has_outline) == (shape.box, shape.has_outline)
-                if (copies or not is_copy) and _iou(shape.box, other.box) >= MIN_IOU:
+                if (copies or not is_copy) and shape.box.iou(other.box) >= MIN_IOU:
                     found.append((shape, other))
     return found
-
-
-def _iou(one: Box, other: Box) -> float:
-    common = one.intersection(other).area
-    return common / (one.area + other.area - common) if common else 0.0

@@ -1,4 +1,4 @@
-"""CVAT's XML, "CVAT for images 1.1". Pure.
+"""CVAT's XML, "CVAT for images 1.1", to import annotations and as exported; its labels' constructor. Pure.
 
     <annotations><version>1.1</version><meta>…</meta>
       <image id="0" name="a_0.jpg" width="992" height="1403">
@@ -9,16 +9,50 @@ Coordinates are pixels; a box that is turned has the attribute `rotation`, in de
 https://docs.cvat.ai/docs/manual/advanced/xml_format/
 """
 
+import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from training.annotations.tools.tool_page import ToolBox, ToolPage
 from training.errors import DataError
 from training.geometry import Box, union
+from training.labels.categories import CATEGORIES, COLOURS
+from training.labels.labelled_page import LabelledPage
 
 _ADVICE = "export the task as CVAT for images 1.1"
 FAR_PX = 1e9  # larger coordinates cannot be pixels
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
+
+
+def labels() -> bytes:
+    """What to paste into a new task's "Raw" labels."""
+    content = [
+        {"name": name, "color": COLOURS[number], "type": "rectangle", "attributes": []}
+        for number, name in CATEGORIES.items()
+    ]
+    return (json.dumps(content, indent=1) + "\n").encode()
+
+
+def annotations(pages: Iterable[LabelledPage], name: Callable[[str], str]) -> bytes:
+    """The pages' labels as rectangles; `name` tells how the task calls a file name's image."""
+    root = ET.Element("annotations")
+    ET.SubElement(root, "version").text = "1.1"
+    names = ET.SubElement(ET.SubElement(ET.SubElement(root, "meta"), "task"), "labels")
+    for number, category in CATEGORIES.items():
+        label = ET.SubElement(names, "label")
+        ET.SubElement(label, "name").text = category
+        ET.SubElement(label, "color").text = COLOURS[number]
+        ET.SubElement(label, "attributes")
+    for number, page in enumerate(pages):
+        sizes = {"width": str(page.width), "height": str(page.height)}
+        image = ET.SubElement(root, "image", {"id": str(number), "name": name(page.file_name), **sizes})
+        for item in page.boxes:
+            edges = {edge: f"{value:.2f}" for edge, value in zip(_CORNERS, item.box, strict=True)}
+            looks = {"source": "file", "occluded": "0", "z_order": "0"}
+            ET.SubElement(image, "box", {"label": CATEGORIES[item.category], **edges, **looks})
+    ET.indent(root)
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def read(data: bytes, where: str) -> list[ToolPage]:
@@ -63,7 +97,7 @@ def _boxes(image: ET.Element, page: str) -> Iterator[ToolBox]:
         if rotation.strip("0.") != "":
             raise DataError(
                 f"{what} from ({box.left:g}, {box.top:g}) to ({box.right:g}, {box.bottom:g}), is turned by {rotation} "
-                "degrees, and labels cannot be; draw it level again."
+                "degrees, and labels cannot be; draw it level, or delete it."
             )
         yield ToolBox(label, box, is_polygon=shape.tag == "polygon")
 

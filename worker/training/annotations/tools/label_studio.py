@@ -1,27 +1,74 @@
-"""Label Studio's JSON: the export as "JSON" and as "JSON-MIN". Pure.
+"""Label Studio's JSON: tasks to label, and the exports "JSON" and "JSON-MIN". Pure.
 
     [{"id", "data": {"image": address}, "annotations": [{"was_cancelled", "result": [
         {"type": "rectanglelabels", "original_width", "original_height", "image_rotation",
          "value": {"x", "y", "width", "height", "rotation", "rectanglelabels": [label]}}]}]}]
 
 Coordinates are percentages of the image's width and height. JSON-MIN has the values of `result` in lists beside
-`image`, each with its `original_width` and `original_height`.
-https://labelstud.io/guide/export#Label-Studio-JSON-format-of-annotated-tasks
+`image`, each with its `original_width` and `original_height`. In tasks to label, `predictions` stand for `annotations`:
+people see them, but until they submit the task, its export has none.
+https://labelstud.io/guide/export#Label-Studio-JSON-format-of-annotated-tasks https://labelstud.io/guide/predictions
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from training.annotations.tools.tool_page import ToolBox, ToolPage
 from training.errors import DataError
 from training.geometry import Box, union
+from training.labels.categories import CATEGORIES, COLOURS
+from training.labels.labelled_page import LabelledPage
 
 PAGE_KEY = "dataset_page"  # where our tasks hold the image's name, whatever its address
 _IMAGE = re.compile(r"\.(jpe?g|png|tiff?|webp|bmp)($|[?#&])", re.IGNORECASE)
 _FAR = 1e6  # larger percentages are of no image
 _DECIMALS = 3  # of a pixel: percentages do not come back to the last digit
+
+LABEL_CONFIG = "\n".join(
+    [
+        "<View>",
+        '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>',
+        '  <RectangleLabels name="label" toName="image" canRotate="false">',
+        *(f'    <Label value="{name}" background="{COLOURS[number]}"/>' for number, name in CATEGORIES.items()),
+        "  </RectangleLabels>",
+        "</View>\n",
+    ]
+)
+
+
+def tasks(pages: Iterable[LabelledPage], address: Callable[[str], str]) -> bytes:
+    """The pages as tasks for the labelling interface LABEL_CONFIG; `address` tells where a file name's image is."""
+    content = [
+        {
+            "data": {"image": address(page.file_name), PAGE_KEY: page.file_name},
+            "predictions": [{"model_version": "dataset", "result": list(_regions(page))}],
+        }
+        for page in pages
+    ]
+    return (json.dumps(content, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _regions(page: LabelledPage) -> Iterator[dict[str, Any]]:
+    for number, label in enumerate(page.boxes, 1):
+        yield {
+            "id": f"label-{number}",
+            "type": "rectanglelabels",
+            "from_name": "label",
+            "to_name": "image",
+            "original_width": page.width,
+            "original_height": page.height,
+            "image_rotation": 0,
+            "value": {
+                "x": label.left / page.width * 100,
+                "y": label.top / page.height * 100,
+                "width": label.width / page.width * 100,
+                "height": label.height / page.height * 100,
+                "rotation": 0,
+                "rectanglelabels": [CATEGORIES[label.category]],
+            },
+        }
 
 
 def read(data: bytes, where: str) -> list[ToolPage]:
@@ -46,7 +93,7 @@ def _page(task: Mapping[str, Any], where: str) -> ToolPage | None:
     if name is None:
         raise DataError(f"{what} names no image; export it again, as JSON.")
     what = f"{what} ({name})"
-    versions = _versions(task) if is_full else [] if task.get("annotation_id", 0) is None else [_minimal(task)]
+    versions = _versions(task) if is_full else _minimal(task)
     if not versions:
         return None
     found = [_boxes(version, what) for version in versions]
@@ -75,10 +122,11 @@ def _versions(task: Mapping[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _minimal(task: Mapping[str, Any]) -> list[Any]:
-    """The results of a task of JSON-MIN in the form of the full JSON."""
+def _minimal(task: Mapping[str, Any]) -> list[list[Any]]:
+    """The same of a task of JSON-MIN, in the form of the full JSON."""
     lists = (value for value in task.values() if isinstance(value, list))
-    return [{**item, "value": item} for values in lists for item in values if isinstance(item, dict)]
+    result = [{**item, "value": item} for values in lists for item in values if isinstance(item, dict)]
+    return [result] if result or task.get("annotation_id", 0) is not None else []
 
 
 def _boxes(result: list[Any], what: str) -> tuple[list[ToolBox], set[tuple[int, int]]]:
@@ -108,7 +156,7 @@ def _boxes(result: list[Any], what: str) -> tuple[list[ToolBox], set[tuple[int, 
         if rotation:
             raise DataError(
                 f"{region} ({labels[0]}) at ({box.left:g}, {box.top:g}) is turned by {rotation} degrees, and labels "
-                "cannot be; draw it level again."
+                "cannot be; draw it level, or delete it."
             )
         boxes += [ToolBox(label, box, is_polygon="points" in value) for label in labels]
     return boxes, sizes

@@ -4,53 +4,32 @@ Nothing is drawn: every cell is taken to have content, so that only what the JSO
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from training.annotations.validate.findings import Fault
 from training.badgerdoc.document import Block, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
+from training.labels.frames import Projection
 from training.labels.labelling import label_page
-from training.labels.scale import AUTO, Coordinates, Projection, page_scale
 
 _NO_TABLE = Block(type="")
 
 
-@dataclass(frozen=True)
-class PageImage:
-    """The image that preprocess would draw of a page: its size in pixels, its resolution, the unit of the boxes."""
-
-    width: int
-    height: int
-    dpi: int
-    coordinates: Coordinates = AUTO
-
-
-def page_faults(page: Page, image: PageImage, where: str) -> list[Fault]:
+def page_faults(page: Page, to_image: Projection, where: str) -> list[Fault]:
     """All faults of a page; `where` is its path in the JSON, such as `pages.3`."""
     try:
-        _label(page, image)
+        label_page(page, to_image, (), _whole)
     except DocumentError as error:
-        return list(_each(page, image, where)) or [Fault.of(error)]
+        return list(_each(page, to_image, where)) or [Fault.of(error)]
     return []
-
-
-def _label(page: Page, image: PageImage) -> None:
-    label_page(page, image.width, image.height, (), _whole, dpi=image.dpi, coordinates=image.coordinates)
 
 
 def _whole(cell: Box) -> Box:
     return cell
 
 
-def _each(page: Page, image: PageImage, where: str) -> Iterator[Fault]:
+def _each(page: Page, to_image: Projection, where: str) -> Iterator[Fault]:
     """What is wrong with each box, then with each table whose boxes are right."""
-    try:
-        scale = page_scale(page, image.width, image.height, dpi=image.dpi, coordinates=image.coordinates)
-    except DocumentError as error:
-        yield Fault.of(error)
-        return
-    to_image = Projection(scale, image.width, image.height)
     for index, block in enumerate(page.blocks):
         if not block.is_table:
             continue
@@ -60,9 +39,7 @@ def _each(page: Page, image: PageImage, where: str) -> Iterator[Fault]:
                 to_image(box, path)
             except DocumentError as error:
                 found.append(Fault.of(error))
-        if not found:
-            found = _table_alone(page, index, image)
-        yield from found
+        yield from found or _table_alone(page, index, to_image)
 
 
 def _boxes(block: Block, where: str) -> Iterator[tuple[str, PixelBox]]:
@@ -73,11 +50,11 @@ def _boxes(block: Block, where: str) -> Iterator[tuple[str, PixelBox]]:
             yield f"{where}.{part}.{number}", cell.bbox
 
 
-def _table_alone(page: Page, index: int, image: PageImage) -> list[Fault]:
+def _table_alone(page: Page, index: int, to_image: Projection) -> list[Fault]:
     """The fault of one table. Faults of the page as a whole do not count, since each table would repeat them."""
     blocks = tuple(block if number == index else _NO_TABLE for number, block in enumerate(page.blocks))
     try:
-        _label(page.model_copy(update={"blocks": blocks}), image)
+        label_page(page.model_copy(update={"blocks": blocks}), to_image, (), _whole)
     except DocumentError as error:
         if error.quarantine_reason is Reason.EMPTY_TABLE:
             return [Fault.of(error)]

@@ -1,30 +1,34 @@
 """Checks one document in a process of the pool: its pages, their boxes, and whether PDF and JSON fit each other.
 
-The PDF is asked for the sizes of its pages only; nothing is drawn, and its text is not read.
+The PDF is asked for its pages' boxes, and for words only if the frame of the JSON's boxes depends on them; nothing is
+drawn.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from training.annotations.validate.boxes import PageImage, page_faults
+from training.annotations.validate.boxes import page_faults
 from training.annotations.validate.findings import CheckedDocument, Counts, Fault, FaultList
+from training.annotations.validate.frame import FrameFinder, FrameOptions, without_ink
 from training.badgerdoc.document import Page, check_page_numbers, check_unique
-from training.badgerdoc.reader import AUTO, page_texts
+from training.badgerdoc.reader import AUTO, PageText, page_texts
+from training.documents.page_geometry import PageGeometry, PageSize
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
-from training.documents.render import PageSize, RenderOptions, check_page_pixels, page_sizes
-from training.labels.scale import AUTO as AUTO_COORDINATES
-from training.labels.scale import Coordinates
+from training.documents.render import RenderOptions, check_page_pixels, page_geometries
+from training.geometry import Words
+from training.labels.frame_search import DocumentFrame
+from training.labels.frames import Projection
 
 
 @dataclass(frozen=True)
 class CheckOptions:
     """What preprocess would be told of the documents: the options with the same names."""
 
-    dpi: int = RenderOptions.dpi
     annotation_format: str = AUTO
-    coordinates: Coordinates = AUTO_COORDINATES
+    frame: FrameOptions = field(default_factory=FrameOptions)
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ def check_document(task: CheckTask) -> CheckedDocument:
 
 
 class _Check:
-    """The check of one document, page by page."""
+    """The check of one document."""
 
     def __init__(self, task: CheckTask) -> None:
         self._task = task
@@ -52,58 +56,61 @@ class _Check:
         self._format = ""
         self._counts = Counts()
         self._numbers: list[int] = []
+        self._pages: dict[int, tuple[str, Page]] = {}  # those that can be read, each with its path in the JSON
 
     def result(self) -> CheckedDocument:
-        sizes = self._sizes()
-        try:
-            self._read(sizes)
-        except DocumentError as error:
-            self._faults.add(Fault.of(error))
-        if sizes and self._numbers:
-            self._collect(lambda: check_page_numbers(self._numbers, len(sizes)))
+        geometries: list[PageGeometry] = []
+        self._collect(lambda: geometries.extend(page_geometries(self._task.pdf)))
+        self._collect(self._read)
+        if geometries and self._numbers:
+            self._collect(lambda: check_page_numbers(self._numbers, len(geometries)))
+            self._collect(lambda: self._check_boxes(geometries))
         return CheckedDocument(
             self._task.name, tuple(self._faults.first), self._faults.more, self._format, self._counts
         )
 
-    def _sizes(self) -> list[PageSize]:
-        """The sizes of the PDF's pages; an empty list if it cannot be read, which is a fault."""
-        try:
-            return page_sizes(self._task.pdf)
-        except DocumentError as error:
-            self._faults.add(Fault.of(error))
-            return []
-
-    def _read(self, sizes: list[PageSize]) -> None:
+    def _read(self) -> None:
         texts = 0
         for text in page_texts(self._task.json.read_bytes(), self._task.options.annotation_format):
             texts += 1
             self._format = text.annotation_format
-            try:
-                page = text.read()
-            except DocumentError as error:
-                faults = [Fault(Reason.SCHEMA, fault) for fault in text.faults()] or [Fault.of(error)]
-                for fault in faults:
-                    self._faults.add(fault)
-                continue
-            self._count(page)
-            if page.page_num < len(sizes):
-                self._check_page(page, sizes, f"pages.{text.index}")
+            self._read_page(text)
         if self._numbers or not texts:
-            self._collect(lambda: check_unique(self._numbers))
+            check_unique(self._numbers)
 
-    def _count(self, page: Page) -> None:
+    def _read_page(self, text: PageText) -> None:
+        try:
+            page = text.read()
+        except DocumentError as error:
+            for fault in [Fault(Reason.SCHEMA, fault) for fault in text.faults()] or [Fault.of(error)]:
+                self._faults.add(fault)
+            return
         self._numbers.append(page.page_num)
+        self._pages[page.page_num] = (f"pages.{text.index}", page)
         cells = sum(len(table.all_cells) for table in page.tables)
         self._counts += Counts(pages=1, tables=len(page.tables), cells=cells)
 
-    def _check_page(self, page: Page, sizes: list[PageSize], where: str) -> None:
-        options = self._task.options
-        self._collect(lambda: check_page_pixels(sizes, [page.page_num], options.dpi))
-        width, height = sizes[page.page_num].pixels(options.dpi)
-        for fault in page_faults(page, PageImage(width, height, options.dpi, options.coordinates), where):
+    def _check_boxes(self, geometries: list[PageGeometry]) -> None:
+        pages = {number: found for number, found in sorted(self._pages.items()) if number < len(geometries)}
+        if not pages:
+            return
+        finder = FrameFinder(self._task.pdf, geometries, self._task.options.frame)
+        frame = finder.find({number: page for number, (_, page) in pages.items()})
+        sizes = [geometry.size(frame.frame.box) for geometry in geometries]
+        render = RenderOptions(self._task.options.frame.dpi)
+        for number, (where, page) in pages.items():
+            self._collect(partial(check_page_pixels, sizes, [number], render))
+            if page.tables:
+                self._collect(partial(self._place, page, where, frame, sizes))
+
+    def _place(self, page: Page, where: str, frame: DocumentFrame, sizes: list[PageSize]) -> None:
+        placement = frame.placement(page, without_ink(Words([])))
+        width, height = sizes[page.page_num].pixels(self._task.options.frame.dpi)
+        for fault in page_faults(page, Projection(placement, width, height), where):
             self._faults.add(fault)
 
-    def _collect(self, check: Callable[[], None]) -> None:
+    def _collect(self, check: Callable[[], object]) -> None:
+        """Runs a part of the check; what it raises is a fault."""
         try:
             check()
         except DocumentError as error:

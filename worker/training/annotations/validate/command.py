@@ -13,12 +13,14 @@ from training.annotations.progress import ProgressLine
 from training.annotations.validate import check
 from training.annotations.validate.check import CheckOptions
 from training.annotations.validate.findings import Findings
+from training.annotations.validate.frame import FrameOptions
 from training.annotations.validate.run import Validation
 from training.badgerdoc.reader import FORMATS
+from training.documents.page_geometry import PageBox
 from training.documents.passwords import Passwords
 from training.documents.render import RenderOptions
 from training.errors import DataError
-from training.labels.scale import Coordinates
+from training.labels.frames import FRAME_CHOICES, Coordinates
 from training.options import OptionParser, positive_integer
 from training.process.container import available_cpus
 from training.process.logs import start_logging
@@ -37,6 +39,12 @@ def run(arguments: Sequence[str]) -> None:
         help="unit of the annotations' boxes: auto, points, or a resolution such as 400dpi (auto)",
     )
     parser.add_argument(
+        "--frame",
+        default="auto",
+        choices=FRAME_CHOICES,
+        help="the box of the PDF's pages that the annotations' boxes count from (auto: the one that fits)",
+    )
+    parser.add_argument(
         "--dpi",
         type=positive_integer,
         default=RenderOptions.dpi,
@@ -46,14 +54,18 @@ def run(arguments: Sequence[str]) -> None:
     parser.add_argument("--workers", type=positive_integer, help="processes that check documents (all CPUs)")
     parser.add_boolean("--json", description="print one JSON object instead of lines")
     parsed = parser.parse_args(arguments)
-    options = CheckOptions(RenderOptions(parsed.dpi).dpi, parsed.format, Coordinates.parse(parsed.coordinates))
+    frame = FrameOptions(
+        RenderOptions(parsed.dpi).dpi,
+        Coordinates.parse(parsed.coordinates),
+        None if parsed.frame == "auto" else PageBox(parsed.frame),
+    )
     start_logging(logging.WARNING)
     warm_up(check.__name__)
     passwords = Passwords.read(parsed.passwords) if parsed.passwords else Passwords()
     with tempfile.TemporaryDirectory(prefix="validate-") as scratch:
         validation = Validation(
             source=open_storage(parsed.source),
-            options=options,
+            options=CheckOptions(parsed.format, frame),
             passwords=passwords,
             scratch=Path(scratch),
             workers=parsed.workers or available_cpus(),

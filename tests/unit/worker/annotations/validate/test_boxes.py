@@ -1,14 +1,12 @@
 """The boxes of a page that preprocess could not place."""
 
-import pytest
-
-from training.annotations.validate.boxes import PageImage, page_faults
+from training.annotations.validate.boxes import page_faults
 from training.badgerdoc.document import Block, Cell, Page, PixelBox
 from training.documents.quarantine import Reason
+from training.labels.frames import Placement, Projection
 from training.labels.labelling import MAX_ON_PAGE
 
-IMAGE = PageImage(992, 1403, dpi=120)
-OWN = PixelBox(left=0, top=0, width=992, height=1403)
+TO_IMAGE = Projection(Placement(1, 1, 992, 1403), 992, 1403)
 
 
 def box(left: float, top: float) -> PixelBox:
@@ -23,8 +21,8 @@ def table(*cells: Cell, header: tuple[Cell, ...] = (), bbox: PixelBox | None = N
     return Block(type="table", cells=cells, header=header, bbox=bbox)
 
 
-def faults(*blocks: Block, bbox: PixelBox | None = OWN) -> list[tuple[Reason, str]]:
-    found = page_faults(Page(page_num=3, bbox=bbox, blocks=blocks), IMAGE, "pages.0")
+def faults(*blocks: Block) -> list[tuple[Reason, str]]:
+    found = page_faults(Page(page_num=3, blocks=blocks), TO_IMAGE, "pages.0")
     return [(fault.reason, fault.message) for fault in found]
 
 
@@ -45,16 +43,6 @@ def test_every_empty_table_is_named_beside_boxes_outside_the_page() -> None:
     assert [reason for reason, _ in found] == [Reason.EMPTY_TABLE, Reason.COORDINATES, Reason.EMPTY_TABLE]
     assert "block 0" in found[0][1]
     assert "block 2" in found[2][1]
-
-
-@pytest.mark.parametrize("own", [None, PixelBox(left=0, top=0, width=4000, height=1403)])
-def test_a_page_of_no_size_or_of_another_shape_is_one_fault(own: PixelBox | None) -> None:
-    found = faults(table(cell(10, 10)), table(cell(2000, 10)), bbox=own)
-    assert [reason for reason, _ in found] == [Reason.COORDINATES]
-
-
-def test_a_page_without_tables_needs_no_size() -> None:
-    assert faults(Block(type="text_block"), bbox=None) == []
 
 
 def test_too_many_cells_are_one_fault_of_the_page() -> None:
