@@ -46,6 +46,16 @@ class Box(NamedTuple):
     def shifted(self, x: float, y: float) -> "Box":
         return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
+    def turned(self, angle: int, width: float, height: float) -> "Box":
+        """Where the box lies after its page of `width` x `height` was turned clockwise by 0, 90, 180 or 270 degrees."""
+        if angle == 90:
+            return Box(height - self.bottom, self.left, height - self.top, self.right)
+        if angle == 180:
+            return Box(width - self.right, height - self.bottom, width - self.left, height - self.top)
+        if angle == 270:
+            return Box(self.top, width - self.right, self.bottom, width - self.left)
+        return self
+
     def rounded_out(self) -> "Box":
         """The smallest box of whole pixels around this one; overhangs of up to a thousandth of a pixel are ignored."""
         return Box(
@@ -76,6 +86,9 @@ class Words:
         self._words = sorted(words, key=lambda word: word.box.top)
         self._tops = [word.box.top for word in self._words]
         self._tallest = max((word.box.height for word in self._words), default=0.0)
+
+    def __len__(self) -> int:
+        return len(self._words)
 
     def touching(self, box: Box) -> list[Word]:
         """The words that overlap `box`."""

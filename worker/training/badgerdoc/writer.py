@@ -36,7 +36,9 @@ def split_last_field(data: bytes, name: str) -> tuple[bytes, Any]:
 
 def page_json(page: Page) -> dict[str, Any]:
     """The page as a JSON object of the format in `document.py`."""
-    return {"page_num": page.page_num, "bbox": _box(page.bbox), "blocks": [_block(block) for block in page.blocks]}
+    frame = {} if page.frame is None else {"frame": page.frame.value}
+    blocks = [_block(block) for block in page.blocks]
+    return {"page_num": page.page_num, "bbox": _box(page.bbox), **frame, "blocks": blocks}
 
 
 def _before_last_field(name: str) -> bytes:

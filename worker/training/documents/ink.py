@@ -1,5 +1,7 @@
 """Finds ink on a rendered page: in a scanned page without a text layer, a cell's ink stands for its text."""
 
+from typing import NamedTuple
+
 from PIL import Image
 
 from training.geometry import Box
@@ -10,43 +12,75 @@ STRONG_PART = 0.6  # of the contrast of the strongest ink: a pale watermark has 
 HIDDEN_RULE_COVERAGE = 0.4  # the same where something else covers a part of the line
 RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on each side
 MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
+EDGE_SLACK = 2  # pixels: annotators draw cells tight around the letters
 
 
-def ink_box(
-    page: Image.Image,
-    cell: Box,
-    *,
-    contrast: int = CONTRAST,
-    min_side: int = MIN_INK_SIDE,
-    rule_zone: float = RULE_ZONE,
-    strong: bool = False,
-) -> Box | None:
+class Look(NamedTuple):
+    """What counts as ink, and what as a ruling line.
+
+    `contrast` is in grey levels, `min_side` in pixels, `rule_zone` a fraction of the cell, on each side. With `strong`,
+    ink must have most of the contrast of the strongest in the cell, as text has, but not a pale watermark over it.
+    """
+
+    contrast: int = CONTRAST
+    min_side: int = MIN_INK_SIDE
+    rule_zone: float = RULE_ZONE
+    strong: bool = False
+
+
+PLAIN = Look()
+
+
+def ink_box(page: Image.Image, cell: Box, look: Look = PLAIN) -> Box | None:
     """The box around the ink in the cell, without the ruling lines along its edges, or None if there is no ink.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels,
-    `rule_zone` a fraction of the cell. Light text on a dark ground counts as ink too. With `strong`, ink must have most
-    the contrast of the strongest in the cell: text has, a pale watermark over it has not.
+    `page` is a grey image ("L"), `cell` a box in its pixels. Light text on a dark ground counts as ink too.
     """
+    found = _find_ink(page, cell, look)
+    return None if found is None else found.ink
+
+
+def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
+    """Whether the ink in the cell ends within it, or at ruling lines; None without ink, False if an edge cuts it."""
+    grown = Box(cell.left - EDGE_SLACK, cell.top - EDGE_SLACK, cell.right + EDGE_SLACK, cell.bottom + EDGE_SLACK)
+    found = _find_ink(page, grown, PLAIN)
+    if found is None:
+        return None
+    ink, inner = found.ink, found.between_rules
+    is_inside = ink.left > inner.left and ink.top > inner.top
+    return is_inside and ink.right < inner.right and ink.bottom < inner.bottom
+
+
+class _Found(NamedTuple):
+    """The box around the ink of a cell, and what of the cell lies between its ruling lines."""
+
+    ink: Box
+    between_rules: Box
+
+
+def _find_ink(page: Image.Image, cell: Box, look: Look) -> _Found | None:
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
         return None
     crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
     histogram = crop.histogram()
     background = histogram.index(max(histogram))
-    inked = _inked(crop, background, contrast)
-    coverage = HIDDEN_RULE_COVERAGE if strong else RULE_COVERAGE
-    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX), rule_zone, coverage)
-    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX), rule_zone, coverage)
+    inked = _inked(crop, background, look.contrast)
+    coverage = HIDDEN_RULE_COVERAGE if look.strong else RULE_COVERAGE
+    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX), look.rule_zone, coverage)
+    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX), look.rule_zone, coverage)
     if left >= right or top >= bottom:
         return None
-    if strong:
+    if look.strong:
         between = crop.crop((left, top, right, bottom))
         levels = (level for level, count in enumerate(between.histogram()) if count)
-        inked = _inked(crop, background, max(contrast, STRONG_PART * max(abs(level - background) for level in levels)))
+        strongest = max(abs(level - background) for level in levels)
+        inked = _inked(crop, background, max(look.contrast, STRONG_PART * strongest))
     found = inked.crop((left, top, right, bottom)).getbbox()
-    if found is None or found[2] - found[0] < min_side or found[3] - found[1] < min_side:
+    if found is None or found[2] - found[0] < look.min_side or found[3] - found[1] < look.min_side:
         return None
-    return Box(*found).shifted(area.left + left, area.top + top)
+    inner = Box(left, top, right, bottom).shifted(area.left, area.top)
+    return _Found(Box(*found).shifted(inner.left, inner.top), inner)
 
 
 def _inked(crop: Image.Image, background: int, contrast: float) -> Image.Image:

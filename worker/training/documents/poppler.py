@@ -53,11 +53,15 @@ def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
 
     Raises DocumentError (encrypted, corrupt, too_large, timeout), and ConfigError if poppler is not installed.
     """
-    full = [command[0], *pdf.password_options, *command[1:]]
+    return run_program([command[0], *pdf.password_options, *command[1:]], pdf, timeout_s=timeout_s)
+
+
+def run_program(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
+    """Like `run_poppler`, for a program that takes the password in another way; `command` has all arguments."""
     # Into files, since a hostile PDF can make a program print enough to fill the memory.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
-            answer = subprocess.run(full, stdout=output, stderr=complaints, timeout=timeout_s, check=False)
+            answer = subprocess.run(command, stdout=output, stderr=complaints, timeout=timeout_s, check=False)
         except FileNotFoundError:
             raise _not_installed() from None
         except subprocess.TimeoutExpired:  # holds the command with the password, so it is not chained

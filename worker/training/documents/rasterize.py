@@ -21,17 +21,26 @@ JPEG_QUALITY = 95
 
 
 def draw_to_files(
-    pdf: PdfFile, first: int, last: int, *, dpi: int, fmt: str, folder: Path, timeout_s: float
+    pdf: PdfFile,
+    first: int,
+    last: int,
+    *,
+    dpi: float,
+    fmt: str,
+    folder: Path,
+    timeout_s: float,
+    is_cropped: bool = False,
 ) -> list[Path]:
     """Draws the pages `first` to `last` (from 0; the PDF must have them) at `dpi`; returns their files in order.
 
-    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
+    It draws their MediaBox, or their CropBox with `is_cropped`. If the renderer dies, it raises nothing and
+    returns fewer files. Raises pdf2image's PDFPopplerTimeoutError.
     """
     # A new folder for each call, since pdf2image returns all files that it finds there. It starts one process and kills
     # it at the timeout; with its thread_count it would start several and leave some running.
     paths = pdf2image.convert_from_path(
         pdf.path,
-        dpi=dpi,
+        dpi=dpi,  # type: ignore[arg-type]  # pdftoppm takes fractions, too
         output_folder=tempfile.mkdtemp(dir=folder),
         first_page=first + 1,
         last_page=last + 1,
@@ -39,6 +48,7 @@ def draw_to_files(
         jpegopt={"quality": JPEG_QUALITY, "progressive": "n", "optimize": "n"},
         output_file="page",
         paths_only=True,
+        use_cropbox=is_cropped,
         timeout=math.ceil(timeout_s),
         userpw=pdf.password,  # type: ignore[arg-type]  # None is its own default
     )

@@ -4,9 +4,10 @@ import html
 import re
 from collections.abc import Sequence
 
+from training.documents.page_geometry import POINTS_PER_INCH, PageSize
 from training.documents.poppler import PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
-from training.documents.render import POINTS_PER_INCH, RenderOptions, page_chunks
+from training.documents.render import RenderOptions, box_options, drawn_runs
 from training.geometry import Box, Word
 
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)
@@ -15,15 +16,19 @@ _WORD = re.compile(
 )
 
 
-def page_words(pdf: PdfFile, numbers: Sequence[int], options: RenderOptions) -> dict[int, list[Word]]:
+def page_words(
+    pdf: PdfFile, numbers: Sequence[int], sizes: Sequence[PageSize], options: RenderOptions
+) -> dict[int, list[Word]]:
     """Each page's words by page number (from 0), in the order of the text layer, their boxes in pixels.
 
-    A word drawn twice in one place, to look bold, counts once. Raises DocumentError (corrupt, too_large, timeout).
+    The pixels are those of the pages drawn with `sizes`, the sizes of all pages. A word drawn twice in one place, to
+    look bold, counts once. Raises DocumentError (corrupt, too_large, timeout).
     """
     words: dict[int, list[Word]] = {}
-    scale = options.dpi / POINTS_PER_INCH
-    for first, last in page_chunks(numbers):
-        command = ["pdftotext", "-bbox", "-f", str(first + 1), "-l", str(last + 1), str(pdf.path), "-"]
+    for first, last in drawn_runs(numbers, sizes):
+        scale = options.dpi * sizes[first].user_unit / POINTS_PER_INCH
+        command = ["pdftotext", "-bbox", *box_options(sizes[first])]
+        command += ["-f", str(first + 1), "-l", str(last + 1), str(pdf.path), "-"]
         answer = run_poppler(command, pdf, timeout_s=options.timeout_s(last - first + 1))
         # Parsed by regular expressions, since texts and titles of real files hold characters that XML forbids. No text
         # can look like one of these tags: pdftotext escapes all that comes from the PDF.

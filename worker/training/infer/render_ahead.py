@@ -11,10 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from training.documents.chunks import cancel_chunks, chunk_folder, chunk_result
+from training.documents.page_geometry import PageSize
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, quarantine_faults
 from training.documents.render import (
-    PageSize,
     RenderedPage,
     RenderOptions,
     check_page_pixels,
@@ -88,7 +88,7 @@ def _draw(task: DrawTask, number: int) -> DrawnChunk:
     first, last = list(page_chunks(range(len(sizes))))[number]
     pages = range(first, last + 1)
     folder = chunk_folder(task.folder, number)
-    words = page_words(task.pdf, pages, task.options)
+    words = page_words(task.pdf, pages, sizes, task.options)
     images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
     return DrawnChunk(folder, tuple(DrawnPage(image, words[image.number]) for image in images), len(sizes))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from training.badgerdoc.document import Block, Cell, Page, PixelBox
+from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Word
 from training.infer.cell_text import read_cells
@@ -72,7 +73,8 @@ def annotations(page: PredictedPage) -> Page:
         )
         for table in page.tables
     )
-    return Page(page_num=page.number, bbox=PixelBox.of(Box(0, 0, page.width, page.height)), blocks=blocks)
+    size = PixelBox.of(Box(0, 0, page.width, page.height))
+    return Page(page_num=page.number, bbox=size, frame=PageBox.MEDIA, blocks=blocks)
 
 
 def labels(page: PredictedPage) -> list[LabelledBox]:

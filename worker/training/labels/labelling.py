@@ -17,11 +17,10 @@ from training.geometry import Box, Word, Words, union
 from training.labels.agreement import Agreement, agreement
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.content import Contents, Ink, InkLookup, cell_contents, own_words, text_of
+from training.labels.frames import Projection
 from training.labels.remark import Remark, RemarkKind
-from training.labels.scale import AUTO, Coordinates, Projection, mismatch, page_scale
 from training.labels.texts import difference, shown
 
-CONFIRMED_CELLS = 0.5  # fraction of the cells that must have content if the page's scale is doubtful
 MAX_ON_PAGE = 20_000  # limit for cells and for words: a page has hundreds, and each cell searches for its words
 MIN_SIDE_PX = 0.01  # a thinner box counts as empty: a stray click, a word in a hidden font
 
@@ -47,21 +46,18 @@ class _ReadCell(NamedTuple):
 
 def label_page(
     page: Page,
-    width: int,
-    height: int,
+    to_image: Projection,
     words: Sequence[Word],
     ink: InkLookup,
     *,
-    dpi: int,
-    coordinates: Coordinates = AUTO,
     strong_ink: InkLookup | None = None,
     glance: InkLookup | None = None,
 ) -> PageLabels:
     """The labels of a page, and what is odd about its cells.
 
-    The page's image has `width` x `height` pixels, drawn at `dpi`. `words` are those of the text layer. `ink` finds the
-    ink in a box; `strong_ink` and `glance` are as in `Ink`, or else `ink` stands for them. All boxes are in pixels.
-    Raises DocumentError (coordinates, empty_table, too_large) that names the page and the block.
+    `to_image` brings the page's boxes to its image. `words` are those of the text layer. `ink` finds the ink in a box;
+    `strong_ink` and `glance` are as in `Ink`, or else `ink` stands for them. All boxes are in image pixels. Raises
+    DocumentError (coordinates, empty_table, too_large) that names the page and the block.
     """
     if not page.tables:
         return PageLabels([])
@@ -71,9 +67,7 @@ def label_page(
             Reason.TOO_LARGE,
             f"Page {page.page_num} has {cells:,} cells and {len(words):,} words, more than {MAX_ON_PAGE:,}; split it.",
         )
-    scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
-    to_image = Projection(scale, width, height)
-    image = Box(0, 0, width, height)
+    image = Box(0, 0, to_image.width, to_image.height)
     clipped = (Word(word.box.intersection(image), word.text) for word in words)
     visible = Words(word for word in clipped if not _is_sliver(word.box))
     contents_of = partial(cell_contents, words=visible, ink=Ink(ink, strong_ink or ink, glance or ink))
@@ -85,10 +79,6 @@ def label_page(
             found, read_cells = _label_table(block, where, to_image, contents_of)
             labels += found
             read += read_cells
-    if scale.doubtful:
-        filled = sum(label.category == CELL for label in labels)
-        if not filled or filled < CONFIRMED_CELLS * cells:
-            raise mismatch(page, width, height)
     # Repeated labels come from a table that was annotated twice.
     with_text = [cell for cell in dict.fromkeys(read) if cell.text.strip()]
     texts = tuple((cell.text, cell.box) for cell in with_text)

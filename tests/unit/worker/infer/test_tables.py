@@ -5,13 +5,13 @@ import random
 
 import pytest
 
+from tests.support.preprocess.labelled import label_drawn
 from training.badgerdoc.document import Page
 from training.badgerdoc.writer import page_json
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Word
 from training.infer.tables import annotations, labels, predict_page
 from training.labels.categories import CELL, HEADER, TABLE
-from training.labels.labelling import label_page
 from training.model.detections import Detection
 
 WIDTH, HEIGHT = 600, 800
@@ -58,7 +58,7 @@ def test_a_page_is_written_as_badgerdoc_writes_it() -> None:
 
 def test_preprocess_makes_of_the_json_the_labels_that_were_detected() -> None:
     text = json.dumps(page_json(annotations(predict_page(0, WIDTH, HEIGHT, DETECTIONS, WORDS))))
-    found = label_page(Page.model_validate_json(text), WIDTH, HEIGHT, WORDS, lambda _: None, dpi=120).boxes
+    found = label_drawn(Page.model_validate_json(text), WIDTH, HEIGHT, WORDS, lambda _: None).boxes
     assert [label.category for label in found].count(TABLE) == 1
     assert [label.category for label in found].count(HEADER) == 1
     # Shrunk to the words in them, as ever.
