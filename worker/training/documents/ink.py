@@ -8,25 +8,42 @@ from training.geometry import Box
 
 CONTRAST = 60  # grey levels from the background; JPEG's noise stays below 20
 RULE_COVERAGE = 0.8  # a pixel row or column with at least this fraction of ink is a ruling line, not text
+STRONG_PART = 0.6  # of the contrast of the strongest ink: a pale watermark has less
+HIDDEN_RULE_COVERAGE = 0.4  # the same where something else covers a part of the line
 RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on each side
 MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
 EDGE_SLACK = 2  # pixels: annotators draw cells tight around the letters
 
 
-def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side: int = MIN_INK_SIDE) -> Box | None:
+class Look(NamedTuple):
+    """What counts as ink, and what as a ruling line.
+
+    `contrast` is in grey levels, `min_side` in pixels, `rule_zone` a fraction of the cell, on each side. With `strong`,
+    ink must have most of the contrast of the strongest in the cell, as text has, but not a pale watermark over it.
+    """
+
+    contrast: int = CONTRAST
+    min_side: int = MIN_INK_SIDE
+    rule_zone: float = RULE_ZONE
+    strong: bool = False
+
+
+PLAIN = Look()
+
+
+def ink_box(page: Image.Image, cell: Box, look: Look = PLAIN) -> Box | None:
     """The box around the ink in the cell, without the ruling lines along its edges, or None if there is no ink.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels. Light
-    text on a dark ground counts as ink too.
+    `page` is a grey image ("L"), `cell` a box in its pixels. Light text on a dark ground counts as ink too.
     """
-    found = _find_ink(page, cell, contrast=contrast, min_side=min_side)
+    found = _find_ink(page, cell, look)
     return None if found is None else found.ink
 
 
 def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
     """Whether the ink in the cell ends within it, or at ruling lines; None without ink, False if an edge cuts it."""
     grown = Box(cell.left - EDGE_SLACK, cell.top - EDGE_SLACK, cell.right + EDGE_SLACK, cell.bottom + EDGE_SLACK)
-    found = _find_ink(page, grown, contrast=CONTRAST, min_side=MIN_INK_SIDE)
+    found = _find_ink(page, grown, PLAIN)
     if found is None:
         return None
     ink, inner = found.ink, found.between_rules
@@ -41,23 +58,33 @@ class _Found(NamedTuple):
     between_rules: Box
 
 
-def _find_ink(page: Image.Image, cell: Box, *, contrast: int, min_side: int) -> _Found | None:
+def _find_ink(page: Image.Image, cell: Box, look: Look) -> _Found | None:
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
         return None
     crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
     histogram = crop.histogram()
     background = histogram.index(max(histogram))
-    inked = crop.point([255 if abs(level - background) > contrast else 0 for level in range(256)])
-    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX))
-    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX))
+    inked = _inked(crop, background, look.contrast)
+    coverage = HIDDEN_RULE_COVERAGE if look.strong else RULE_COVERAGE
+    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX), look.rule_zone, coverage)
+    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX), look.rule_zone, coverage)
     if left >= right or top >= bottom:
         return None
+    if look.strong:
+        between = crop.crop((left, top, right, bottom))
+        levels = (level for level, count in enumerate(between.histogram()) if count)
+        strongest = max(abs(level - background) for level in levels)
+        inked = _inked(crop, background, max(look.contrast, STRONG_PART * strongest))
     found = inked.crop((left, top, right, bottom)).getbbox()
-    if found is None or found[2] - found[0] < min_side or found[3] - found[1] < min_side:
+    if found is None or found[2] - found[0] < look.min_side or found[3] - found[1] < look.min_side:
         return None
     inner = Box(left, top, right, bottom).shifted(area.left, area.top)
     return _Found(Box(*found).shifted(inner.left, inner.top), inner)
+
+
+def _inked(crop: Image.Image, background: int, contrast: float) -> Image.Image:
+    return crop.point([255 if abs(level - background) > contrast else 0 for level in range(256)])
 
 
 def is_blank(page: Image.Image) -> bool:
@@ -66,14 +93,14 @@ def is_blank(page: Image.Image) -> bool:
     return float(lightest) - float(darkest) <= CONTRAST  # type: ignore[arg-type]
 
 
-def _between_rules(profile: Image.Image) -> tuple[int, int]:
+def _between_rules(profile: Image.Image, rule_zone: float, coverage: float) -> tuple[int, int]:
     """Start and end of what lies between the ruling lines in a profile (one row or column of mean ink, 0..255)."""
     ink = profile.tobytes()
-    zone = max(2, round(len(ink) * RULE_ZONE))
+    zone = max(2, round(len(ink) * rule_zone))
     first, last = 0, len(ink)
     for position in range(min(zone, len(ink))):
-        if ink[position] >= RULE_COVERAGE * 255:
+        if ink[position] >= coverage * 255:
             first = position + 1
-        if ink[-1 - position] >= RULE_COVERAGE * 255:
+        if ink[-1 - position] >= coverage * 255:
             last = len(ink) - 1 - position
     return first, last

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from training.documents.ink import CONTRAST, MIN_INK_SIDE, ink_box, is_blank, is_ink_whole
+from training.documents.ink import CONTRAST, MIN_INK_SIDE, Look, ink_box, is_blank, is_ink_whole
 from training.geometry import Box
 
 REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
+SMALL = Look(contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)  # blurred, but not less inked
+WITHOUT_RULES = SMALL._replace(rule_zone=0.5)
+STRONG = Look(strong=True)
 
 
 class PageImage:
@@ -36,17 +39,26 @@ class PageImage:
     def ink(self, cell: Box) -> Box | None:
         """The box around the ink in a cell, or None if there is no ink; both boxes in pixels of the full-size page."""
         # Most cells without words are empty, and the small page is enough to see that. Otherwise the full page decides.
-        return None if self.glance(cell) is None else ink_box(self._grey, cell)
+        return None if self._small_ink(cell, SMALL) is None else ink_box(self._grey, cell)
+
+    def strong_ink(self, cell: Box) -> Box | None:
+        """What `ink` finds, without ink that is faint beside the strongest in the cell."""
+        return None if self._small_ink(cell, SMALL) is None else ink_box(self._grey, cell, STRONG)
 
     def glance(self, cell: Box) -> Box | None:
-        """What `ink` finds, to REDUCTION pixels, without decoding the full-size page."""
-        small_cell = cell.scaled(1 / REDUCTION, 1 / REDUCTION)
-        found = ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)
+        """The box around the ink between a cell's ruling lines, wherever they are in it, to REDUCTION pixels.
+
+        Unlike `ink`, it never decodes the full-size page.
+        """
+        found = self._small_ink(cell, WITHOUT_RULES)
         return None if found is None else found.scaled(REDUCTION, REDUCTION)
 
     def is_ink_whole(self, cell: Box) -> bool | None:
         """Whether the ink in a cell ends within it; None without ink. The box is in pixels of the full-size page."""
         return is_ink_whole(self._grey, cell)
+
+    def _small_ink(self, cell: Box, look: Look) -> Box | None:
+        return ink_box(self._small_grey, cell.scaled(1 / REDUCTION, 1 / REDUCTION), look)
 
     @cached_property
     def _small_grey(self) -> Image.Image:

@@ -1,35 +1,14 @@
-"""How well the texts that annotators wrote into cells agree with the words found in the cells' boxes. Pure.
+"""How well the texts that annotators wrote into cells agree with the words found in the cells' boxes. Pure."""
 
-Texts are compared without white space, punctuation and hyphens, in one Unicode form and in one case. What is left is
-compared by pairs of neighbouring characters, in either order, since text layers split Asian text anywhere, order words
-by columns, and hold right-to-left text in the order in which it is drawn.
-"""
-
-import unicodedata
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
 
 from training.geometry import Box, Words
-from training.labels.content import own_words
+from training.labels.content import own_words, text_of
+from training.labels.texts import Difference, difference, is_comparable, normalised
 
-SIMILAR = 0.5  # similarity from which two texts are the same, but for a few characters that OCR read wrong
 MIN_TEXTS = 5  # to judge by: fewer that differ are slips of single cells
 MIN_TEXTS_OF_NONE = 2  # to judge a document by if none of its texts fits
-SHOWN_CHARACTERS = 40  # of a text, in a message
-_COMPARED_CATEGORIES = "LMN"  # letters, marks, numbers
-
-
-class Difference(NamedTuple):
-    """A cell's text and another text, found in its box."""
-
-    text: str
-    found: str
-
-    def __str__(self) -> str:
-        return f"{shown(self.found)} instead of {shown(self.text)}"
 
 
 @dataclass(frozen=True)
@@ -80,8 +59,8 @@ def agreement(cells: Sequence[tuple[str, Box]], words: Words) -> Agreement:
     agrees: dict[str, list[bool]] = {}
     differing: dict[str, Difference] = {}
     for text, box in cells:
-        found = found_text(box, words)
-        if similarity(text, found) is not None:
+        found = text_of(own_words(box, words))
+        if is_comparable(text, found):
             different = difference(text, found)
             agrees.setdefault(normalised(text), []).append(different is None)
             if different is not None:
@@ -89,45 +68,3 @@ def agreement(cells: Sequence[tuple[str, Box]], words: Words) -> Agreement:
     agreeing = sum(2 * sum(each) > len(each) for each in agrees.values())
     differ = min(len(agrees) - agreeing, len(differing))
     return Agreement(agreeing + differ, agreeing, next(iter(differing.values()), None))
-
-
-def difference(text: str, found: str) -> Difference | None:
-    """The two texts if they differ by more than a few characters, else None, also if they cannot be compared."""
-    similar = similarity(text, found)
-    return Difference(text, found) if similar is not None and similar < SIMILAR else None
-
-
-def found_text(cell: Box, words: Words) -> str:
-    """The text of the words that lie in the cell as a whole, in the order of the page."""
-    found = sorted(own_words(cell, words), key=lambda word: (word.box.top, word.box.left))
-    return " ".join(word.text for word in found)
-
-
-def normalised(text: str) -> str:
-    """The text's letters and numbers, without case, ligatures, raised figures and the like."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in plain if unicodedata.category(character)[0] in _COMPARED_CATEGORIES)
-
-
-def similarity(text: str, other: str) -> float | None:
-    """The Sørensen–Dice coefficient of two texts' pairs of characters, 0 to 1. None if they cannot be compared.
-
-    A single character says nothing about a longer text: text layers hold the letters of a turned watermark one by one.
-    """
-    one, two = normalised(text), normalised(other)
-    if min(len(one), len(two)) == 0 or (min(len(one), len(two)) == 1 and len(one) != len(two)):
-        return None
-    if one == two:
-        return 1.0
-    pairs, other_pairs = _pairs(one), _pairs(two)
-    return 2 * (pairs & other_pairs).total() / max(1, pairs.total() + other_pairs.total())
-
-
-def _pairs(text: str) -> "Counter[tuple[str, str]]":
-    return Counter((min(pair), max(pair)) for pair in pairwise(text))
-
-
-def shown(text: str) -> str:
-    """The text in quotation marks, on one line, cut if it is long."""
-    line = " ".join(text.split())
-    return repr(line if len(line) <= SHOWN_CHARACTERS else f"{line[:SHOWN_CHARACTERS]}…")

@@ -1,21 +1,26 @@
-"""Finds what a cell holds: its own words, or the ink in it. Pure, except for callbacks that find ink.
+"""Finds what the cells of a table hold: their own words, or the ink in them. Pure, except for callbacks that find ink.
 
-A word is a cell's own if it lies in the cell as a whole. A word that touches a cell without being its own belongs to
-another cell, or to nobody: a watermark, a stamp, words that the text layer joined over a ruling line. The rule:
+A word is a cell's own if it lies in the cell as a whole, and if the cell's own words are not another text than the one
+that annotators wrote. Any other word that touches a cell belongs to another cell, or to nobody: a watermark, a stamp,
+words that the text layer joined over a ruling line. The rule:
 
 - A cell with words of its own has their box.
-- A cell without has the box of the ink in it. The edges where other cells' words reach into it are cut off first.
-- If the words of a table lie beside its ink, as those of an OCR layer do that is out of place, or if they are not what
-  is in the cells, as the letters of a watermark over a scan are not, then each of its cells has its ink.
+- A cell without has the box of the ink in it. The edges where other cells' words reach into it are cut off first. If
+  words touch the cell, ink that is faint beside the strongest one in it does not count.
+- A cell in which there is no ink either has the box of all words that lie in it as a whole.
+- If ink sticks out of the words in most cells of a table, its words are not what is drawn there: an OCR layer that is
+  out of place, or letters of a watermark over a scan. Then each of its cells has its ink.
 
 So a word that belongs to nobody never takes a cell's content away.
 """
 
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from training.geometry import Box, Word, Words, union
+from training.labels.texts import SIMILAR, normalised, similarity
 
 WORD_IN_CELL = 0.95  # a word belongs to a cell that holds more than this fraction of the word's area
 WORD_SLACK = 0.2  # of the word's height: how far it may stick out of a cell that is drawn tight around its letters
@@ -24,30 +29,60 @@ MAX_GLANCES = 24  # cells of a table whose words are compared with the ink
 InkLookup = Callable[[Box], Box | None]
 
 
-def own_words(cell: Box, words: Words) -> list[Word]:
-    """The words that lie in the cell as a whole."""
-    return [word for word in words.touching(cell) if _belongs(word.box, cell)]
+@dataclass(frozen=True)
+class Ink:
+    """Finds the box of the ink in a box: of `all` of it, or of the `strong` ink alone.
+
+    `glance` finds it less exactly, without ruling lines wherever they are, and at little cost.
+    """
+
+    all: InkLookup
+    strong: InkLookup
+    glance: InkLookup
 
 
 class Contents(NamedTuple):
-    """The box of what each cell of a table holds, None for an empty one; and whether its words count."""
+    """The box of what each cell of a table holds, None for an empty one; and whether the table's words count."""
 
     boxes: list[Box | None]
     are_by_words: bool
 
 
-def cell_contents(cells: Sequence[Box], words: Words, ink: InkLookup, glance: InkLookup) -> Contents:
-    """What the cells of a table hold, in the order of `cells`.
+def own_words(cell: Box, words: Words) -> list[Word]:
+    """The words that lie in the cell as a whole."""
+    return [word for word in words.touching(cell) if _belongs(word.box, cell)]
 
-    `ink` finds the ink in a box. `glance` does so less exactly, at little cost.
-    """
-    own = [[] if cell.is_empty else [word.box for word in own_words(cell, words)] for cell in cells]
+
+def text_of(words: Sequence[Word]) -> str:
+    """The text of a cell's words, from the top left."""
+    return " ".join(word.text for word in sorted(words, key=lambda word: (word.box.top, word.box.left)))
+
+
+def cell_contents(cells: Sequence[tuple[str, Box]], words: Words, ink: Ink) -> Contents:
+    """What the cells of a table hold, in their order. Each is the text that annotators wrote, or "", and its box."""
+    boxes = [box for _, box in cells]
+    whole = [own_words(box, words) for box in boxes]
+    own = [[] if _is_other(text, found) else _boxes(found) for (text, _), found in zip(cells, whole, strict=True)]
     owned = {word for found in own for word in found}
-    if _are_beside_the_ink(cells, own, owned, words, glance):
-        boxes = [_ink(cell, ink) or _around(found) for cell, found in zip(cells, own, strict=True)]
-        return Contents(boxes, are_by_words=False)
-    boxes = [_around(found) or _ink(_rest(cell, owned, words), ink) for cell, found in zip(cells, own, strict=True)]
-    return Contents(boxes, are_by_words=True)
+    are_by_words = not _are_beside_the_ink(boxes, own, owned, words, ink.glance)
+    contents = []
+    for box, found, ours in zip(boxes, whole, own, strict=True):
+        if are_by_words and ours:
+            contents.append(union(ours))
+        else:
+            rest = _without(box, owned, words) if are_by_words else box
+            contents.append(_inked(rest, words, ink) or (union(_boxes(found)) if found else None))
+    return Contents(contents, are_by_words)
+
+
+def _boxes(words: Sequence[Word]) -> list[Box]:
+    return [word.box for word in words]
+
+
+def _is_other(text: str, words: Sequence[Word]) -> bool:
+    """Whether the words are clearly another text than what annotators wrote."""
+    found = text_of(words)
+    return bool(normalised(text) and normalised(found)) and similarity(text, found) < SIMILAR
 
 
 def _are_beside_the_ink(
@@ -57,36 +92,35 @@ def _are_beside_the_ink(
     with_words = [(cell, found) for cell, found in zip(cells, own, strict=True) if found]
     beside: list[bool] = []
     for cell, found in with_words[:: 1 + len(with_words) // MAX_GLANCES]:
-        seen = _ink(_rest(cell, owned - set(found), words), glance)
+        rest = _without(cell, owned - set(found), words)
+        seen = None if rest.is_empty else glance(rest)
         if seen is not None:
+            # What belongs to nobody may be drawn there as well.
             strangers = (word.box.intersection(cell) for word in words.touching(cell) if word.box not in owned)
-            explained = union([*found, *strangers])
-            slack = BESIDE_INK * max(word.height for word in found)
-            beside.append(union([_grown(explained, slack), seen]) != _grown(explained, slack))
+            explained = _grown(union([*found, *strangers]), BESIDE_INK * max(word.height for word in found))
+            beside.append(union([explained, seen]) != explained)
     return 2 * sum(beside) > len(beside)
 
 
-def _rest(cell: Box, owned: AbstractSet[Box], words: Words) -> Box:
-    """The cell without the words of other cells that reach into it, each cut off at the side where that costs least."""
+def _without(cell: Box, others: AbstractSet[Box], words: Words) -> Box:
+    """The cell without the other cells' words that reach into it, each cut off at the side where that costs least."""
     rest = cell
-    for word in words.touching(cell):
-        if word.box in owned and not word.box.intersection(rest).is_empty:
+    for word, _ in words.touching(cell):
+        if word in others and not word.intersection(rest).is_empty:
             sides = (
-                rest._replace(top=word.box.bottom),
-                rest._replace(bottom=word.box.top),
-                rest._replace(left=word.box.right),
-                rest._replace(right=word.box.left),
+                rest._replace(top=word.bottom),
+                rest._replace(bottom=word.top),
+                rest._replace(left=word.right),
+                rest._replace(right=word.left),
             )
             rest = max(sides, key=lambda side: side.area)
     return rest
 
 
-def _ink(box: Box, ink: InkLookup) -> Box | None:
-    return None if box.is_empty else ink(box)
-
-
-def _around(words: Sequence[Box]) -> Box | None:
-    return union(words) if words else None
+def _inked(box: Box, words: Words, ink: Ink) -> Box | None:
+    if box.is_empty:
+        return None
+    return (ink.strong(box) if words.touching(box) else None) or ink.all(box)
 
 
 def _belongs(word: Box, cell: Box) -> bool:

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from training.badgerdoc.document import Block, Cell, Page
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Word, Words, union
-from training.labels.agreement import Agreement, agreement, difference, found_text, shown
+from training.labels.agreement import Agreement, agreement
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.content import Contents, InkLookup, cell_contents
+from training.labels.content import Contents, Ink, InkLookup, cell_contents, own_words, text_of
 from training.labels.frames import Projection
 from training.labels.remark import Remark, RemarkKind
+from training.labels.texts import difference, shown
 
 MAX_ON_PAGE = 20_000  # limit for cells and for words: a page has hundreds, and each cell searches for its words
 MIN_SIDE_PX = 0.01  # a thinner box counts as empty: a stray click, a word in a hidden font
@@ -44,12 +45,18 @@ class _ReadCell(NamedTuple):
 
 
 def label_page(
-    page: Page, to_image: Projection, words: Sequence[Word], ink: InkLookup, glance: InkLookup | None = None
+    page: Page,
+    to_image: Projection,
+    words: Sequence[Word],
+    ink: InkLookup,
+    *,
+    strong_ink: InkLookup | None = None,
+    glance: InkLookup | None = None,
 ) -> PageLabels:
     """The labels of a page, and what is odd about its cells.
 
-    `to_image` brings the page's boxes to its image. `words` are those of the text layer. `ink` finds the ink in a box,
-    and `glance` (or else `ink`) does so less exactly, at little cost. All boxes are in image pixels. Raises
+    `to_image` brings the page's boxes to its image. `words` are those of the text layer. `ink` finds the ink in a box;
+    `strong_ink` and `glance` are as in `Ink`, or else `ink` stands for them. All boxes are in image pixels. Raises
     DocumentError (coordinates, empty_table, too_large) that names the page and the block.
     """
     if not page.tables:
@@ -63,7 +70,7 @@ def label_page(
     image = Box(0, 0, to_image.width, to_image.height)
     clipped = (Word(word.box.intersection(image), word.text) for word in words)
     visible = Words(word for word in clipped if not _is_sliver(word.box))
-    contents_of = partial(cell_contents, words=visible, ink=ink, glance=glance or ink)
+    contents_of = partial(cell_contents, words=visible, ink=Ink(ink, strong_ink or ink, glance or ink))
     labels: list[LabelledBox] = []
     read: list[_ReadCell] = []
     for index, block in enumerate(page.blocks):
@@ -90,12 +97,12 @@ def _remarks(with_text: Sequence[_ReadCell], words: Words) -> Iterator[Remark]:
         if cell.content is None:
             message = f"The cell at {place} has the text {shown(cell.text)}, but neither word nor ink, so no label."
             yield Remark(RemarkKind.TEXT_WITHOUT_LABEL, message, cell.box)
-        elif cell.is_by_words and (found := difference(cell.text, found_text(cell.box, words))):
+        elif cell.is_by_words and (found := difference(cell.text, text_of(own_words(cell.box, words)))):
             yield Remark(RemarkKind.TEXT_DIFFERS, f"The cell at {place} holds {found}.", cell.box)
 
 
 def _label_table(
-    block: Block, where: str, to_image: Projection, contents_of: Callable[[Sequence[Box]], Contents]
+    block: Block, where: str, to_image: Projection, contents_of: Callable[[Sequence[tuple[str, Box]]], Contents]
 ) -> tuple[list[LabelledBox], list[_ReadCell]]:
     header = [(cell, to_image(cell.bbox, f"{where}, header {index}")) for index, cell in enumerate(block.header)]
     body = [(cell, to_image(cell.bbox, f"{where}, cell {index}")) for index, cell in enumerate(block.cells)]
@@ -109,7 +116,7 @@ def _label_table(
     if _is_sliver(table):
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has an empty bbox; correct or remove it.")
     ordered = sorted(header + body, key=lambda item: (item[0].row, item[0].column))
-    contents = contents_of([box for _, box in ordered])
+    contents = contents_of([(cell.text or "", box) for cell, box in ordered])
     headers = [box for box in header_boxes(block, header) if not _is_sliver(box)]
     labels = [
         LabelledBox.around(TABLE, table),

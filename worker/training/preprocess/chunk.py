@@ -157,5 +157,5 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
         )
     placement = opened.frame.placement(page, Content(Words(words), image.is_ink_whole))
     projection = Projection(placement, rendered.width, rendered.height)
-    labels = label_page(page, projection, words, image.ink, glance=image.glance)
+    labels = label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
     return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
