@@ -164,7 +164,8 @@ def undecided(page: int, frames: Sequence[Frame], geometries: Sequence[PageGeome
     return DocumentError(
         Reason.COORDINATES,
         f"What the boxes of page {page} count from cannot be told: they were read "
-        f"{describe(frames, page, geometries)}, but what is in the cells does not confirm one of these alone; {advice}.",
+        f"{describe(frames, page, geometries)}, but what is in the cells does not confirm one of these alone; "
+        f"{advice}.",
     )
 
 
