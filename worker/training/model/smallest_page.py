@@ -2,8 +2,8 @@
 
 A network halves a page again and again; of a page that has fewer pixels a side than its deepest stride, nothing is
 left, and the network fails. So a page that is still smaller after the config's own steps (Resize, RandomResize,
-RandomCrop) gets a white margin on the right or below. All others stay as they are: the step is no part of
-what a model was trained on, and the published config does not have it.
+RandomCrop) gets a white margin on the right or below. All others stay as they are. The published config does not have
+this step, so that models published before it are padded, too.
 """
 
 from collections.abc import Iterator
