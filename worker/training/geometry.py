@@ -40,11 +40,26 @@ class Box(NamedTuple):
             min(self.bottom, other.bottom),
         )
 
+    def iou(self, other: "Box") -> float:
+        """The area that both cover, as a part of the area that either covers; 0 for boxes without area."""
+        common = self.intersection(other).area
+        return common / (self.area + other.area - common) if common else 0.0
+
     def scaled(self, x: float, y: float) -> "Box":
         return Box(self.left * x, self.top * y, self.right * x, self.bottom * y)
 
     def shifted(self, x: float, y: float) -> "Box":
         return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
+
+    def turned(self, angle: int, width: float, height: float) -> "Box":
+        """Where the box lies after its page of `width` x `height` was turned clockwise by 0, 90, 180 or 270 degrees."""
+        if angle == 90:
+            return Box(height - self.bottom, self.left, height - self.top, self.right)
+        if angle == 180:
+            return Box(width - self.right, height - self.bottom, width - self.left, height - self.top)
+        if angle == 270:
+            return Box(self.top, width - self.right, self.bottom, width - self.left)
+        return self
 
     def rounded_out(self) -> "Box":
         """The smallest box of whole pixels around this one; overhangs of up to a thousandth of a pixel are ignored."""
@@ -62,20 +77,30 @@ def union(boxes: Iterable[Box]) -> Box:
     return Box(min(lefts), min(tops), max(rights), max(bottoms))
 
 
+class Word(NamedTuple):
+    """A word of a page's text layer, and the box around it."""
+
+    box: Box
+    text: str
+
+
 class Words:
-    """The boxes of a page's words, sorted for fast lookup: a page may have a thousand words and as many cells."""
+    """A page's words, sorted for fast lookup: a page may have a thousand words and as many cells."""
 
-    def __init__(self, words: Iterable[Box]) -> None:
-        self._words = sorted(words, key=lambda word: word.top)
-        self._tops = [word.top for word in self._words]
-        self._tallest = max((word.height for word in self._words), default=0.0)
+    def __init__(self, words: Iterable[Word]) -> None:
+        self._words = sorted(words, key=lambda word: word.box.top)
+        self._tops = [word.box.top for word in self._words]
+        self._tallest = max((word.box.height for word in self._words), default=0.0)
 
-    def touching(self, box: Box) -> list[Box]:
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def touching(self, box: Box) -> list[Word]:
         """The words that overlap `box`."""
         first = bisect_left(self._tops, box.top - self._tallest)
         last = bisect_left(self._tops, box.bottom)
         return [
             word
             for word in self._words[first:last]
-            if word.left < box.right and word.right > box.left and word.bottom > box.top
+            if word.box.left < box.right and word.box.right > box.left and word.box.bottom > box.top
         ]

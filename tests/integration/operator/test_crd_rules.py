@@ -41,6 +41,7 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
         "targetFolder": "datasets/demo",
         "format": "auto",
         "coordinates": "auto",
+        "frame": "auto",
         "dpi": 120,
         "imageFormat": "jpeg",
         "split": {"train": 80, "val": 10, "test": 10, "seed": 0},

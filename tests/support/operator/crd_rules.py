@@ -88,6 +88,8 @@ RULES = [
     Rule("dataset.coordinates", "400dpi", "0400dpi", "must be auto, points, or 36dpi to 1200dpi"),
     Rule("dataset.coordinates", "auto", "", "must be auto, points, or 36dpi to 1200dpi"),
     Rule("dataset.coordinates", "120dpi", "120000dpi", "may not be more than 8"),
+    Rule("dataset.frame", "media", "mediabox", "Unsupported value"),
+    Rule("dataset.frame", "crop", "", "Unsupported value"),
     Rule("dataset.imageFormat", "png", "tiff", "Unsupported value"),
     Rule("dataset.parallelism", 1, 0, "greater than or equal to 1"),
     Rule("dataset.parallelism", 64, 65, "less than or equal to 64"),

@@ -18,8 +18,9 @@ TEXTS = [
     ["West", "2021", "9,582"],
 ]
 LEFT_PT, TOP_PT, COLUMN_PT, ROW_PT, SIZE_PT = 90, 120, 140, 150, 14
+TABLE_BOTTOM_PT = TOP_PT + 3 * ROW_PT + 24
 STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTES = 273, 278, 279  # tags of TIFF
-STAMP = b"BT /F 12 Tf 200 810 Td (Received 3 March) Tj ET\n"
+STAMP = b"BT /F 12 Tf 0 Tr 200 810 Td (Received 3 March) Tj ET\n"
 
 
 class Encoded(NamedTuple):
@@ -31,6 +32,12 @@ class Encoded(NamedTuple):
     def cut(self, part: float) -> "Encoded":
         """Only the first `part` of the data, from 0 to 1."""
         return self._replace(data=self.data[: int(len(self.data) * part)])
+
+    def cut_rows(self, part: float) -> "Encoded":
+        """A Flate stream of the first `part` of the rows, from 0 to 1, that then ends in the middle."""
+        packer = zlib.compressobj()
+        rows = zlib.decompress(self.data)
+        return self._replace(data=packer.compress(rows[: int(len(rows) * part)]) + packer.flush(zlib.Z_SYNC_FLUSH))
 
     def nonsense(self) -> "Encoded":
         """As much data that means nothing."""
@@ -79,27 +86,31 @@ def ccitt() -> Encoded:
 def scan_pdf(image: Encoded, *, words: bool, stamp: bool = False) -> bytes:
     """A scan whose OCR layer, if it has one, lies on the table's texts; a stamp is a visible line above the table."""
     content = b"q %d 0 0 %d 0 0 cm /I Do Q\n" % (WIDTH_PT, HEIGHT_PT)
-    if words:
-        content += b"BT /F %d Tf 3 Tr\n" % SIZE_PT
-        for row, column, text in _cells():
-            x, y = LEFT_PT + column * COLUMN_PT, HEIGHT_PT - TOP_PT - row * ROW_PT - SIZE_PT * 0.8
-            content += b"1 0 0 1 %d %.1f Tm (%s) Tj\n" % (x, y, text.encode())
-        content += b"ET\n"
-    # On the white page, so that an image that cannot be drawn does not hide it.
-    return one_page(content + (STAMP if stamp else b""), raw_stream(image.data, image.entries))
+    # The stamp lies on the white page, so that an image that cannot be drawn does not hide it.
+    content += (typed_table(hidden=12) if words else b"") + (STAMP if stamp else b"")
+    return one_page(content, raw_stream(image.data, image.entries))
 
 
-def annotations(*, text: bool = False) -> bytes:
-    """The table as an annotator marks it, with what the cells say or without."""
+def typed_table(*, hidden: int = 0) -> bytes:
+    """The content stream of a page that has the table as text; its last `hidden` words are invisible."""
+    content = b""
+    for index, (row, column, text) in enumerate(_cells()):
+        x, y = LEFT_PT + column * COLUMN_PT, HEIGHT_PT - TOP_PT - row * ROW_PT - SIZE_PT * 0.8
+        mode = 3 if index >= 12 - hidden else 0
+        content += b"BT /F %d Tf %d Tr %d %.1f Td (%s) Tj ET\n" % (SIZE_PT, mode, x, y, text.encode())
+    return content
+
+
+def annotations(*, tables: bool = True) -> bytes:
+    """The page as an annotator marks it: with the table, or as one without tables."""
     cells = []
-    for row, column, said in _cells():
+    for row, column, _ in _cells():
         box = _box(LEFT_PT + column * COLUMN_PT - 5, TOP_PT + row * ROW_PT - 5, COLUMN_PT - 10, SIZE_PT + 12)
         cells.append({"row": row, "column": column, "rowspan": 1, "colspan": 1, "bbox": box})
-        if text:
-            cells[-1]["text"] = said
-    table = _box(LEFT_PT - 10, TOP_PT - 10, 3 * COLUMN_PT, 3 * ROW_PT + 40)
+    table = _box(LEFT_PT - 10, TOP_PT - 10, 3 * COLUMN_PT, TABLE_BOTTOM_PT - TOP_PT + 10)
     block = {"type": "table", "bbox": table, "header": cells[:3], "cells": cells[3:]}
-    return json.dumps({"pages": [{"page_num": 0, "bbox": _box(0, 0, WIDTH_PT, HEIGHT_PT), "blocks": [block]}]}).encode()
+    page = {"page_num": 0, "bbox": _box(0, 0, WIDTH_PT, HEIGHT_PT), "blocks": [block] if tables else []}
+    return json.dumps({"pages": [page]}).encode()
 
 
 def _cells() -> list[tuple[int, int, str]]:

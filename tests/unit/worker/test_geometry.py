@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.preprocess.words import words_at
 from training.geometry import Box, Words
 
 BOXES = st.builds(
@@ -13,6 +14,6 @@ BOXES = st.builds(
 
 
 @given(st.lists(BOXES, max_size=40), BOXES)
-def test_the_words_that_touch_a_box_are_those_that_share_an_area_with_it(words: list[Box], box: Box) -> None:
-    expected = [word for word in words if not word.intersection(box).is_empty]
-    assert sorted(Words(words).touching(box)) == sorted(expected)
+def test_the_words_that_touch_a_box_are_those_that_share_an_area_with_it(boxes: list[Box], box: Box) -> None:
+    expected = [word for word in words_at(boxes) if not word.box.intersection(box).is_empty]
+    assert sorted(Words(words_at(boxes)).touching(box)) == sorted(expected)

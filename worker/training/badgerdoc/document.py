@@ -1,7 +1,7 @@
 """The BadgerDoc JSON format of one document's annotations: written by the table extractor, corrected by annotators.
 
     Document = {"doc_name", "pages": [Page]}
-    Page     = {"page_num": 0-based, "bbox": Box, "blocks": [Block]}
+    Page     = {"page_num": 0-based, "bbox": Box, "frame": "media" | "crop", "blocks": [Block]}
     Box      = {"left", "top", "height", "width"}     pixels of the page as it was rendered then, origin top-left
     Block    = {"type": "table", "bbox", "header": [Cell], "cells": [Cell]}   header cells are not repeated in cells
              | {"type": "text_block", "bbox", "text"}
@@ -18,6 +18,7 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
+from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
 
@@ -29,6 +30,18 @@ def _list_or_empty(value: Any) -> Any:
 
 
 LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+def _text_or_none(value: Any) -> Any:
+    return value if isinstance(value, str) else None
+
+
+# A cell's text is there for comparison alone, so what is no text is none.
+Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+
+
+def _frame_or_none(value: Any) -> Any:
+    return value if value in list(PageBox) else None
 
 
 class _Model(BaseModel):
@@ -56,13 +69,17 @@ class PixelBox:
 
 @dataclass(frozen=True, slots=True, config=LENIENT)
 class Cell:
-    """One cell; `row` and `column` count from 0 and name its first row and column."""
+    """One cell; `row` and `column` count from 0 and name its first row and column.
+
+    `text` is None or empty where nobody wrote it down.
+    """
 
     bbox: PixelBox
     row: int = Field(ge=0)
     column: int = Field(ge=0, validation_alias=AliasChoices("column", "col"))
     rowspan: int = Field(default=1, ge=1)
     colspan: int = Field(default=1, ge=1)
+    text: Text = None
 
     @property
     def last_column(self) -> int:
@@ -93,15 +110,26 @@ class Block(_Model):
 
 
 class Page(_Model):
-    """An annotated page; without tables it is a negative example."""
+    """An annotated page; without tables it is a negative example.
+
+    `frame` is the box of the PDF's page that its boxes count from, with the page turned as it is drawn; None if the
+    JSON does not say it.
+    """
 
     page_num: int = Field(ge=0)
     bbox: PixelBox | None = None
+    frame: Annotated[PageBox | None, BeforeValidator(_frame_or_none)] = None
     blocks: Annotated[tuple[Block, ...], BeforeValidator(_list_or_empty)] = ()
 
     @property
     def tables(self) -> tuple[Block, ...]:
         return tuple(block for block in self.blocks if block.is_table)
+
+    @property
+    def boxes(self) -> list[PixelBox]:
+        """The boxes of the tables and of their cells."""
+        tables = [table.bbox for table in self.tables if table.bbox is not None]
+        return tables + [cell.bbox for table in self.tables for cell in table.all_cells]
 
 
 def check_unique(numbers: Sequence[int]) -> None:

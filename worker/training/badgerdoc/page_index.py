@@ -1,6 +1,6 @@
 """Keeps a document's annotations on disk, page by page, so that memory does not grow with the document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,11 @@ class PageFile:
                 self._places[numbers[-1]] = _Place(start, length, text.index, text.annotation_format)
         check_unique(numbers)
         self.numbers = sorted(numbers)
+
+    def each(self) -> Iterator[Page]:
+        """The pages in order, one after the other."""
+        for number in self.numbers:
+            yield self._first.get(number) or self._from_disk(number)
 
     def read(self, numbers: Iterable[int]) -> dict[int, Page]:
         """The pages with these numbers."""

@@ -2,7 +2,8 @@
 
     Document = {"pages": [Page]}
     Page     = {"page_num": 1-based, "size": {"width", "height"}, "objs": [Object]}
-    Object   = {"id", "type", "category", "bbox": [x1, y1, x2, y2], "children": [id], "data": {"row", "col", ...}, ...}
+    Object   = {"id", "type", "category", "bbox": [x1, y1, x2, y2], "children": [id], "text",
+                "data": {"row", "col", ...}, ...}
 
 Coordinates are in units of the page's size, origin top-left. A table is an object whose category or type says so. Its
 cells are those children that are cells (type `table_cell`): the platform lists other objects in a table as children,
@@ -26,7 +27,7 @@ from pydantic import (
     ValidationError,
 )
 
-from training.badgerdoc.document import Block, Cell, Page, PixelBox, explain
+from training.badgerdoc.document import Block, Cell, Page, PixelBox, Text, explain
 from training.geometry import Box
 
 _TABLE = {"table"}
@@ -80,6 +81,7 @@ class _Object(_Model):
     category: str | int | None = None
     bbox: Any = None
     children: Annotated[tuple[int | str | None, ...], BeforeValidator(_or_empty)] = ()
+    text: Text = None
     data: Any = None
 
     def is_a(self, words: set[str]) -> bool:
@@ -168,7 +170,17 @@ class _Objects:
             rows = [(place.row or 0, place.rowspan) for place in places]
             columns = [(place.column or 0, place.colspan) for place in places]
         return [
-            (number, Cell(row=row, rowspan=rowspan, column=column, colspan=colspan, bbox=PixelBox.of(Box(*box))))
+            (
+                number,
+                Cell(
+                    row=row,
+                    rowspan=rowspan,
+                    column=column,
+                    colspan=colspan,
+                    bbox=PixelBox.of(Box(*box)),
+                    text=self._objects[number].text,
+                ),
+            )
             for number, box, (row, rowspan), (column, colspan) in zip(numbers, corners, rows, columns, strict=True)
         ]
 

@@ -4,16 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from pydantic.dataclasses import dataclass
-
-from training.badgerdoc.document import LENIENT, Block, Cell, Page, PixelBox
-
-
-@dataclass(frozen=True, slots=True, config=LENIENT)
-class TextCell(Cell):
-    """A cell with its text. The text is written but never read, since labels do not need it."""
-
-    text: str = ""
+from training.badgerdoc.document import Block, Cell, Page, PixelBox
 
 
 class DocumentWriter:
@@ -45,7 +36,9 @@ def split_last_field(data: bytes, name: str) -> tuple[bytes, Any]:
 
 def page_json(page: Page) -> dict[str, Any]:
     """The page as a JSON object of the format in `document.py`."""
-    return {"page_num": page.page_num, "bbox": _box(page.bbox), "blocks": [_block(block) for block in page.blocks]}
+    frame = {} if page.frame is None else {"frame": page.frame.value}
+    blocks = [_block(block) for block in page.blocks]
+    return {"page_num": page.page_num, "bbox": _box(page.bbox), **frame, "blocks": blocks}
 
 
 def _before_last_field(name: str) -> bytes:
@@ -68,7 +61,7 @@ def _cell(cell: Cell) -> dict[str, Any]:
         "rowspan": cell.rowspan,
         "colspan": cell.colspan,
         "bbox": _box(cell.bbox),
-        "text": cell.text if isinstance(cell, TextCell) else "",
+        "text": cell.text or "",
     }
 
 

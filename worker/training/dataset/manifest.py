@@ -52,6 +52,15 @@ class QuarantinedEntry(CamelModel):
     message: str
 
 
+class RemarkEntry(CamelModel):
+    """How many remarks of one kind there are on a page of a document; `page` counts from 0."""
+
+    document: str
+    page: int
+    kind: str
+    count: int
+
+
 class MoveEntry(CamelModel):
     """A document that was moved into a split which would otherwise be empty or lack one of the categories."""
 
@@ -90,6 +99,7 @@ class Manifest(CamelModel):
     leaks: tuple[LeakEntry, ...] = ()
     documents: tuple[DocumentEntry, ...]
     quarantined: tuple[QuarantinedEntry, ...] = ()
+    remarks: tuple[RemarkEntry, ...] = ()
     ignored: tuple[str, ...] = ()
     files: tuple[FileEntry, ...]
 

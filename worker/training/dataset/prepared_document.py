@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from training.camel_model import CamelModel
 from training.dataset.manifest import InputDigest, Sha256
+from training.geometry import Box
 from training.labels.categories import CATEGORIES
 from training.labels.labelled_page import LabelledPage, PackedBoxes
+from training.labels.remark import Remark
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,14 @@ class _Head(_Line):
     pages: int
 
 
+class _RemarkRecord(CamelModel):
+    """What is odd about the page; `box` is left, top, right, bottom in pixels of the image."""
+
+    kind: str
+    message: str
+    box: Box | None
+
+
 class PageRecord(_Line):
     """A page's line; `boxes` has each label's category, left, top, width and height, flat, in pixels of the image."""
 
@@ -70,6 +80,7 @@ class PageRecord(_Line):
     size_bytes: int
     sha256: Sha256
     boxes: tuple[int, ...]
+    remarks: tuple[_RemarkRecord, ...]
     thumbnail: str  # a JPEG of the page with its labels, in Base64, for the review page
 
     @classmethod
@@ -83,12 +94,15 @@ class PageRecord(_Line):
             size_bytes=page.size_bytes,
             sha256=page.sha256,
             boxes=tuple(number for box in page.labelled.boxes for number in box),
+            remarks=tuple(_RemarkRecord(**remark._asdict()) for remark in page.labelled.remarks),
             thumbnail=base64.b64encode(thumbnail).decode(),
         )
 
     def prepared(self) -> PreparedPage:
         """The page without its thumbnail."""
-        labelled = LabelledPage(self.file_name, self.width, self.height, PackedBoxes.of_numbers(array("i", self.boxes)))
+        boxes = PackedBoxes.of_numbers(array("i", self.boxes))
+        remarks = tuple(Remark(remark.kind, remark.message, remark.box) for remark in self.remarks)
+        labelled = LabelledPage(self.file_name, self.width, self.height, boxes, remarks)
         return PreparedPage(self.number, labelled, self.size_bytes, self.sha256)
 
 

@@ -1,36 +1,92 @@
-"""Finds ink on a rendered page: in a scanned page without a text layer, a cell's ink stands for its text."""
+"""Finds ink on a rendered page: in a scanned page without a text layer, a cell's ink stands for its text.
+
+And where there is none though there should be: words of the text layer on nothing, a picture that ends too soon.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from PIL import Image
 
-from training.geometry import Box
+from training.geometry import Box, Word
 
 CONTRAST = 60  # grey levels from the background; JPEG's noise stays below 20
 RULE_COVERAGE = 0.8  # a pixel row or column with at least this fraction of ink is a ruling line, not text
+STRONG_PART = 0.6  # of the contrast of the strongest ink: a pale watermark has less
+HIDDEN_RULE_COVERAGE = 0.4  # the same where something else covers a part of the line
 RULE_ZONE = 0.2  # ruling lines are looked for in the outer fifth of a cell, on each side
 MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
+EDGE_SLACK = 2  # pixels: annotators draw cells tight around the letters
+FLAT = 16  # grey levels; the faintest of 30,000 words of real documents has 52 at half the size, JPEG's noise below 10
+WORD_MARGIN = 0.15  # of a word's height above and below: there are rules, and the letters of other lines
 
 
-def ink_box(page: Image.Image, cell: Box, *, contrast: int = CONTRAST, min_side: int = MIN_INK_SIDE) -> Box | None:
+def ink_box(
+    page: Image.Image,
+    cell: Box,
+    *,
+    contrast: int = CONTRAST,
+    min_side: int = MIN_INK_SIDE,
+    rule_zone: float = RULE_ZONE,
+    strong: bool = False,
+) -> Box | None:
     """The box around the ink in the cell, without the ruling lines along its edges, or None if there is no ink.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels. Light
-    text on a dark ground counts as ink too.
+    `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels,
+    `rule_zone` a fraction of the cell. Light text on a dark ground counts as ink too. With `strong`, ink must have most
+    the contrast of the strongest in the cell: text has, a pale watermark over it has not.
     """
+    found = _find_ink(page, cell, contrast=contrast, min_side=min_side, rule_zone=rule_zone, strong=strong)
+    return None if found is None else found.ink
+
+
+def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
+    """Whether the ink in the cell ends within it, or at ruling lines; None without ink, False if an edge cuts it."""
+    grown = Box(cell.left - EDGE_SLACK, cell.top - EDGE_SLACK, cell.right + EDGE_SLACK, cell.bottom + EDGE_SLACK)
+    found = _find_ink(page, grown, contrast=CONTRAST, min_side=MIN_INK_SIDE)
+    if found is None:
+        return None
+    ink, inner = found.ink, found.between_rules
+    is_inside = ink.left > inner.left and ink.top > inner.top
+    return is_inside and ink.right < inner.right and ink.bottom < inner.bottom
+
+
+class _Found(NamedTuple):
+    """The box around the ink of a cell, and what of the cell lies between its ruling lines."""
+
+    ink: Box
+    between_rules: Box
+
+
+def _find_ink(
+    page: Image.Image, cell: Box, *, contrast: int, min_side: int, rule_zone: float = RULE_ZONE, strong: bool = False
+) -> _Found | None:
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
         return None
     crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
     histogram = crop.histogram()
     background = histogram.index(max(histogram))
-    inked = crop.point([255 if abs(level - background) > contrast else 0 for level in range(256)])
-    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX))
-    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX))
+    inked = _inked(crop, background, contrast)
+    coverage = HIDDEN_RULE_COVERAGE if strong else RULE_COVERAGE
+    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX), rule_zone, coverage)
+    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX), rule_zone, coverage)
     if left >= right or top >= bottom:
         return None
+    if strong:
+        between = crop.crop((left, top, right, bottom))
+        levels = (level for level, count in enumerate(between.histogram()) if count)
+        inked = _inked(crop, background, max(contrast, STRONG_PART * max(abs(level - background) for level in levels)))
     found = inked.crop((left, top, right, bottom)).getbbox()
     if found is None or found[2] - found[0] < min_side or found[3] - found[1] < min_side:
         return None
-    return Box(*found).shifted(area.left + left, area.top + top)
+    inner = Box(left, top, right, bottom).shifted(area.left, area.top)
+    return _Found(Box(*found).shifted(inner.left, inner.top), inner)
+
+
+def _inked(crop: Image.Image, background: int, contrast: float) -> Image.Image:
+    return crop.point([255 if abs(level - background) > contrast else 0 for level in range(256)])
 
 
 def is_blank(page: Image.Image) -> bool:
@@ -39,14 +95,51 @@ def is_blank(page: Image.Image) -> bool:
     return float(lightest) - float(darkest) <= CONTRAST  # type: ignore[arg-type]
 
 
-def _between_rules(profile: Image.Image) -> tuple[int, int]:
+def words_without_ink(page: Image.Image, words: Iterable[Word], *, scale: float = 1) -> list[Word]:
+    """The words with a letter or a digit where the grey page shows one even colour.
+
+    The words' boxes times `scale` are pixels of the page. Words beyond its edges are left out: nobody sees them.
+    """
+    # A page may have thousands of words, and a look at the row through the middle shows nearly all of them.
+    grey = page.tobytes()
+    hidden = []
+    for word in words:
+        left, top, right, bottom = word.box
+        margin = (bottom - top) * WORD_MARGIN
+        first, last = max(0, int(left * scale)), min(page.width, math.ceil(right * scale))
+        rows = range(max(0, int((top + margin) * scale)), min(page.height, math.ceil((bottom - margin) * scale)))
+        if first >= last or not rows:
+            continue
+        seen = b""
+        for row in (rows[len(rows) // 2], *rows):
+            seen += grey[row * page.width + first : row * page.width + last]
+            if max(seen) - min(seen) > FLAT:
+                break
+        else:
+            if any(map(str.isalnum, word.text)):
+                hidden.append(word)
+    return hidden
+
+
+def blank_tail(page: Image.Image, area: Box) -> int:
+    """How many pixel rows at the lower end of an area of the grey page are of one even colour, from edge to edge."""
+    area = area.rounded_out().intersection(Box(0, 0, page.width, page.height))
+    if area.is_empty:
+        return 0
+    crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
+    lowest = crop.getpixel((0, crop.height - 1))
+    found = crop.point([255 if abs(level - lowest) > FLAT else 0 for level in range(256)]).getbbox()  # type: ignore[operator]
+    return crop.height if found is None else crop.height - found[3]
+
+
+def _between_rules(profile: Image.Image, rule_zone: float, coverage: float) -> tuple[int, int]:
     """Start and end of what lies between the ruling lines in a profile (one row or column of mean ink, 0..255)."""
     ink = profile.tobytes()
-    zone = max(2, round(len(ink) * RULE_ZONE))
+    zone = max(2, round(len(ink) * rule_zone))
     first, last = 0, len(ink)
     for position in range(min(zone, len(ink))):
-        if ink[position] >= RULE_COVERAGE * 255:
+        if ink[position] >= coverage * 255:
             first = position + 1
-        if ink[-1 - position] >= RULE_COVERAGE * 255:
+        if ink[-1 - position] >= coverage * 255:
             last = len(ink) - 1 - position
     return first, last

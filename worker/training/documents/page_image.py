@@ -1,13 +1,24 @@
 """A rendered page's image, decoded as rarely and as small as possible: decoding a page costs a third of drawing it."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
-from training.documents.ink import CONTRAST, MIN_INK_SIDE, ink_box, is_blank
-from training.geometry import Box
+from training.documents.ink import (
+    CONTRAST,
+    MIN_INK_SIDE,
+    RULE_ZONE,
+    blank_tail,
+    ink_box,
+    is_blank,
+    is_ink_whole,
+    words_without_ink,
+)
+from training.geometry import Box, Word
 
+ANYWHERE = 0.5  # of a cell, from each side: the zone of ruling lines that may be anywhere
 REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
 
 
@@ -19,7 +30,7 @@ class PageImage:
 
     @cached_property
     def small(self) -> Image.Image:
-        """The page at half its size, in RGB. Use `is_blank` and `ink` before you draw on it: they read it too."""
+        """The page at half its size, in RGB. Draw on it last: the other properties and methods read it too."""
         with Image.open(self._path) as image:
             size = (image.width // REDUCTION, image.height // REDUCTION)
             image.draft("RGB", size)
@@ -36,10 +47,40 @@ class PageImage:
     def ink(self, cell: Box) -> Box | None:
         """The box around the ink in a cell, or None if there is no ink; both boxes in pixels of the full-size page."""
         # Most cells without words are empty, and the small page is enough to see that. Otherwise the full page decides.
-        small_cell = cell.scaled(1 / REDUCTION, 1 / REDUCTION)
-        if ink_box(self._small_grey, small_cell, contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION) is None:
-            return None
-        return ink_box(self._grey, cell)
+        return None if self._small_ink(cell, RULE_ZONE) is None else ink_box(self._grey, cell)
+
+    def strong_ink(self, cell: Box) -> Box | None:
+        """What `ink` finds, without ink that is faint beside the strongest in the cell."""
+        return None if self._small_ink(cell, RULE_ZONE) is None else ink_box(self._grey, cell, strong=True)
+
+    def glance(self, cell: Box) -> Box | None:
+        """The box around the ink between a cell's ruling lines, wherever they are in it, to REDUCTION pixels.
+
+        Unlike `ink`, it never decodes the full-size page.
+        """
+        found = self._small_ink(cell, ANYWHERE)
+        return None if found is None else found.scaled(REDUCTION, REDUCTION)
+
+    def is_ink_whole(self, cell: Box) -> bool | None:
+        """Whether the ink in a cell ends within it; None without ink. The box is in pixels of the full-size page."""
+        return is_ink_whole(self._grey, cell)
+
+    def words_without_ink(self, words: Iterable[Word]) -> list[Word]:
+        """The words under which nothing is drawn, their boxes in pixels of the full-size page."""
+        return words_without_ink(self._small_grey, words, scale=1 / REDUCTION)
+
+    def blank_tail(self, area: Box) -> int:
+        """How many pixel rows at the lower end of an area are blank; all in pixels of the full-size page."""
+        return blank_tail(self._small_grey, area.scaled(1 / REDUCTION, 1 / REDUCTION)) * REDUCTION
+
+    def _small_ink(self, cell: Box, rule_zone: float) -> Box | None:
+        return ink_box(
+            self._small_grey,
+            cell.scaled(1 / REDUCTION, 1 / REDUCTION),
+            contrast=CONTRAST // 2,
+            min_side=MIN_INK_SIDE // REDUCTION,
+            rule_zone=rule_zone,
+        )
 
     @cached_property
     def _small_grey(self) -> Image.Image:

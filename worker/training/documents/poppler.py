@@ -80,11 +80,15 @@ def run_poppler(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
 
     Raises DocumentError (encrypted, corrupt, too_large, timeout), and ConfigError if poppler is not installed.
     """
-    full = [command[0], *pdf.password_options, *command[1:]]
+    return run_program([command[0], *pdf.password_options, *command[1:]], pdf, timeout_s=timeout_s)
+
+
+def run_program(command: list[str], pdf: PdfFile, *, timeout_s: float) -> bytes:
+    """Like `run_poppler`, for a program that takes the password in another way; `command` has all arguments."""
     # Into files, since a hostile PDF can make a program print enough to fill the memory.
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaints:
         try:
-            exit_code = _run(full, timeout_s, stdout=output, stderr=complaints)
+            exit_code = _run(command, timeout_s, stdout=output, stderr=complaints)
         except subprocess.TimeoutExpired:  # holds the command with the password, so it is not chained
             message = (
                 f"{command[0]} did not finish in {timeout_s:g} s of CPU time; simplify the PDF or raise --page_timeout."
@@ -136,14 +140,18 @@ def _explain(exit_code: int, complaints: bytes, pdf: PdfFile) -> DocumentError:
     return DocumentError(Reason.CORRUPT, f"The PDF cannot be read ({last_line}); export it again.")
 
 
-def _substitute(name: str) -> str:
+def run_fontconfig(command: list[str]) -> str | None:
+    """What a program of fontconfig prints, or None if it is not installed."""
     try:
-        answer = subprocess.run(
-            ["fc-match", "--format", "%{file}", name], capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False
-        )
+        answer = subprocess.run(command, capture_output=True, timeout=PROGRAM_TIMEOUT_S, check=False)
     except FileNotFoundError:
-        return "unknown"
-    return Path(answer.stdout.decode("utf-8", errors="replace")).name
+        return None
+    return answer.stdout.decode("utf-8", errors="replace")
+
+
+def _substitute(name: str) -> str:
+    file = run_fontconfig(["fc-match", "--format", "%{file}", name])
+    return "unknown" if file is None else Path(file).name
 
 
 def _not_installed() -> ConfigError:

@@ -25,6 +25,7 @@ class Reason(enum.StrEnum):
     PAGE_MISSING = "page_missing"
     EMPTY_TABLE = "empty_table"
     COORDINATES = "coordinates"
+    TEXT_MISMATCH = "text_mismatch"
     TOO_LARGE = "too_large"
     SHAPE = "shape"
     TIMEOUT = "timeout"

@@ -32,12 +32,20 @@ class DrawnFile(NamedTuple):
 
 
 def draw_to_files(
-    pdf: PdfFile, first: int, last: int, *, dpi: int, fmt: str, folder: Path, timeout_s: float
+    pdf: PdfFile,
+    first: int,
+    last: int,
+    *,
+    dpi: float,
+    fmt: str,
+    folder: Path,
+    timeout_s: float,
+    is_cropped: bool = False,
 ) -> list[DrawnFile]:
     """Draws the pages `first` to `last` (from 0; the PDF must have them) at `dpi`; returns their files in order.
 
-    If the renderer dies, it raises nothing and returns fewer files. Raises pdf2image's PDFPopplerTimeoutError after
-    `timeout_s` seconds of CPU time.
+    It draws their MediaBox, or their CropBox with `is_cropped`. If the renderer dies, it raises nothing and
+    returns fewer files. Raises pdf2image's PDFPopplerTimeoutError after `timeout_s` seconds of CPU time.
     """
     reader = ComplaintReader()
     _reader.set(reader)
@@ -45,7 +53,7 @@ def draw_to_files(
     # it at the timeout; with its thread_count it would start several and leave some running.
     paths = pdf2image.convert_from_path(
         pdf.path,
-        dpi=dpi,
+        dpi=dpi,  # type: ignore[arg-type]  # pdftoppm takes fractions, too
         output_folder=tempfile.mkdtemp(dir=folder),
         first_page=first + 1,
         last_page=last + 1,
@@ -53,6 +61,7 @@ def draw_to_files(
         jpegopt={"quality": JPEG_QUALITY, "progressive": "n", "optimize": "n"},
         output_file="page",
         paths_only=True,
+        use_cropbox=is_cropped,
         timeout=math.ceil(timeout_s),
         userpw=pdf.password,  # type: ignore[arg-type]  # None is its own default
     )

@@ -185,7 +185,7 @@ class _Work:
                 page.image.width,
                 page.image.height,
                 [found for found in detections if found.score >= self._plan.score],
-                page.texts,
+                page.words,
             )
             for page, detections in zip(pages, detected, strict=True)
         ]

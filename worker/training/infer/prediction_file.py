@@ -14,7 +14,7 @@ from typing import Self
 from training.badgerdoc.document import Page
 from training.badgerdoc.writer import DocumentWriter, split_last_field
 
-VERSION = 1  # raise it when detections become tables in another way, so that documents are predicted again
+VERSION = 2  # raise it when pages or tables are made in another way, so that documents are predicted again
 _FIELD = "prediction"
 
 

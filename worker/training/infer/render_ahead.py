@@ -4,6 +4,7 @@ The process has the same limits as those of preprocess, and draws the next chunk
 Memory and disk hold two chunks, however long the document is.
 """
 
+import logging
 import shutil
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from training.documents.chunks import cancel_chunks, chunk_folder, chunk_result
+from training.documents.page_geometry import PageSize
+from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, quarantine_faults
 from training.documents.render import (
-    PageSize,
     RenderedPage,
     RenderOptions,
     check_page_pixels,
@@ -22,9 +24,13 @@ from training.documents.render import (
     page_sizes,
     render_pages,
 )
-from training.documents.text_layer import page_word_texts
-from training.geometry import Box
+from training.documents.text_layer import page_words
+from training.documents.undrawn.check import DrawingCheck, Finding, Surroundings
+from training.geometry import Box, Word
 from training.process.pool import DocumentPool
+
+logger = logging.getLogger(__name__)
+BLANK_PART = 0.15  # of a page's height: a scan that ends there may be whole
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,11 @@ class DrawTask:
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A page's image, and its words by their boxes in the image's pixels."""
+    """A page's image, and its words, with boxes in the image's pixels."""
 
     image: RenderedPage
-    texts: dict[Box, str]
+    words: list[Word]
+    missing: list[Finding]
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ def drawn_chunks(pool: DocumentPool, task: DrawTask) -> Generator[DrawnChunk, No
             chunk = chunk_result(pool, future, draw_chunk, task, number)
             if isinstance(chunk, QuarantinedDocument):
                 raise DocumentError(chunk.reason, chunk.message)
+            for finding in (finding for page in chunk.pages for finding in page.missing):
+                logger.warning("%s: %s", task.name, finding.message)
             number += 1
             is_last = chunk.pages[-1].image.number + 1 == chunk.pages_in_all
             if not is_last:
@@ -89,9 +98,16 @@ def _draw(task: DrawTask, number: int) -> DrawnChunk:
     first, last = list(page_chunks(range(len(sizes))))[number]
     pages = range(first, last + 1)
     folder = chunk_folder(task.folder, number)
-    texts = page_word_texts(task.pdf, pages, task.options)
+    words = page_words(task.pdf, pages, sizes, task.options)
+    check = DrawingCheck(task.pdf, first, last, len(sizes), task.options)
     images = render_pages(task.pdf, pages, sizes, task.options, folder=folder)
-    return DrawnChunk(folder, tuple(DrawnPage(image, texts[image.number]) for image in images), len(sizes))
+    return DrawnChunk(folder, tuple(_checked(image, words[image.number], check) for image in images), len(sizes))
+
+
+def _checked(page: RenderedPage, words: list[Word], check: DrawingCheck) -> DrawnPage:
+    image = PageImage(page.path)
+    where = Surroundings([Box(0, 0, page.width, page.height)], BLANK_PART * page.height)
+    return DrawnPage(page, words, check.findings(page, image, words, image.words_without_ink(words), where))
 
 
 # Caches the current document, so that each process reads its sizes once, however many chunks it draws.

@@ -3,14 +3,14 @@
 The annotations are like those that people make, in pixels of the page as it was drawn.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from training.badgerdoc.document import Block, Page, PixelBox
-from training.badgerdoc.writer import TextCell
+from training.badgerdoc.document import Block, Cell, Page, PixelBox
+from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
-from training.geometry import Box
+from training.geometry import Box, Word
 from training.infer.cell_text import read_cells
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.labelling import MAX_ON_PAGE
@@ -46,19 +46,19 @@ class PredictedPage:
 
 
 def predict_page(
-    number: int, width: int, height: int, detections: Iterable[Detection], texts: Mapping[Box, str]
+    number: int, width: int, height: int, detections: Iterable[Detection], words: Sequence[Word]
 ) -> PredictedPage:
-    """Builds a page's tables from the detections; `texts` are the page's words by their boxes, in pixels.
+    """Builds a page's tables from the detections and the page's `words`, all boxes in pixels.
 
     A cell or header that lies in no table is left out. The order of the detections does not matter. Raises
     DocumentError (too_large) for a page with more words than preprocess allows.
     """
-    if len(texts) > MAX_ON_PAGE:
+    if len(words) > MAX_ON_PAGE:
         raise DocumentError(
-            Reason.TOO_LARGE, f"Page {number} has {len(texts):,} words, more than {MAX_ON_PAGE:,}; split it."
+            Reason.TOO_LARGE, f"Page {number} has {len(words):,} words, more than {MAX_ON_PAGE:,}; split it."
         )
     page = Box(0, 0, width, height)
-    predicted = (_table(found, texts, page) for found in assemble_tables(width, height, detections))
+    predicted = (_table(found, words, page) for found in assemble_tables(width, height, detections))
     return PredictedPage(number, width, height, tuple(sorted(predicted, key=lambda table: (table.box.top, table.box))))
 
 
@@ -68,12 +68,13 @@ def annotations(page: PredictedPage) -> Page:
         Block(
             type="table",
             bbox=PixelBox.of(table.box),
-            header=tuple(_text_cell(cell) for cell in table.cells if cell.place.is_header),
-            cells=tuple(_text_cell(cell) for cell in table.cells if not cell.place.is_header),
+            header=tuple(_cell(cell) for cell in table.cells if cell.place.is_header),
+            cells=tuple(_cell(cell) for cell in table.cells if not cell.place.is_header),
         )
         for table in page.tables
     )
-    return Page(page_num=page.number, bbox=PixelBox.of(Box(0, 0, page.width, page.height)), blocks=blocks)
+    size = PixelBox.of(Box(0, 0, page.width, page.height))
+    return Page(page_num=page.number, bbox=size, frame=PageBox.MEDIA, blocks=blocks)
 
 
 def labels(page: PredictedPage) -> list[LabelledBox]:
@@ -86,8 +87,8 @@ def labels(page: PredictedPage) -> list[LabelledBox]:
     return found
 
 
-def _table(found: TableBoxes, texts: Mapping[Box, str], page: Box) -> PredictedTable:
-    read = read_cells(found.cells, texts)
+def _table(found: TableBoxes, words: Sequence[Word], page: Box) -> PredictedTable:
+    read = read_cells(found.cells, words)
     # Cells that became equal, as both grew to hold the same words, are kept once.
     text_of = {cell.rounded_out().intersection(page): text for cell, text in reversed(read)}
     places = find_structure(list(text_of), found.headers)
@@ -98,9 +99,9 @@ def _table(found: TableBoxes, texts: Mapping[Box, str], page: Box) -> PredictedT
     )
 
 
-def _text_cell(cell: PredictedCell) -> TextCell:
+def _cell(cell: PredictedCell) -> Cell:
     place = cell.place
-    return TextCell(
+    return Cell(
         row=place.row,
         column=place.column,
         rowspan=place.rowspan,

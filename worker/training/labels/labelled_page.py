@@ -1,10 +1,11 @@
-"""A page with its labels, packed into 20 bytes a label. Pure."""
+"""A page with its labels, packed into 20 bytes a label, and what is odd about it. Pure."""
 
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from training.labels.categories import LabelledBox
+from training.labels.remark import Remark
 
 _FIELDS = len(LabelledBox._fields)
 
@@ -37,9 +38,10 @@ class PackedBoxes:
 
 @dataclass(frozen=True)
 class LabelledPage:
-    """The name and size in pixels of a page's image, and its labels."""
+    """The name and size in pixels of a page's image, its labels, and what is odd about them or about the page."""
 
     file_name: str
     width: int
     height: int
     boxes: PackedBoxes
+    remarks: tuple[Remark, ...] = ()

@@ -1,4 +1,4 @@
-"""Turns the annotated tables of a page into labelled boxes in image pixels. Pure, except for a callback that finds ink.
+"""Turns the annotated tables of a page into labelled boxes in image pixels. Pure, except for callbacks that find ink.
 
 Categories: 1 table, the table's box; 2 Cell, each body or header cell shrunk to its text (empty cells are left out,
 since they would teach false positives); 3 header, at most two a table: the union of its header rows and the union of
@@ -7,62 +7,103 @@ its header columns.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 from training.badgerdoc.document import Block, Cell, Page
 from training.documents.quarantine import DocumentError, Reason
-from training.geometry import Box, Words, union
+from training.geometry import Box, Word, Words, union
+from training.labels.agreement import Agreement, agreement
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.scale import AUTO, Coordinates, Projection, mismatch, page_scale
+from training.labels.content import Contents, Ink, InkLookup, cell_contents, own_words, text_of
+from training.labels.frames import Projection
+from training.labels.remark import Remark, RemarkKind
+from training.labels.texts import difference, shown
 
-WORD_IN_CELL = 0.95  # a word belongs to a cell that holds more than this fraction of the word's area
-WORD_SLACK = 0.2  # of the word's height: how far it may stick out of a cell that is drawn tight around its letters
-CONFIRMED_CELLS = 0.5  # fraction of the cells that must have content if the page's scale is doubtful
 MAX_ON_PAGE = 20_000  # limit for cells and for words: a page has hundreds, and each cell searches for its words
 MIN_SIDE_PX = 0.01  # a thinner box counts as empty: a stray click, a word in a hidden font
-InkLookup = Callable[[Box], Box | None]
+
+
+class PageLabels(NamedTuple):
+    """A page's labels, for each table in turn: the table, its cells, its headers; and what its cells' texts tell.
+
+    `texts` are the texts that annotators wrote, with their cells' boxes in image pixels.
+    """
+
+    boxes: list[LabelledBox]
+    remarks: tuple[Remark, ...] = ()
+    texts: tuple[tuple[str, Box], ...] = ()
+    agreement: Agreement = Agreement()
+
+
+class _ReadCell(NamedTuple):
+    box: Box
+    text: str
+    content: Box | None
+    is_by_words: bool
 
 
 def label_page(
     page: Page,
-    width: int,
-    height: int,
-    words: Sequence[Box],
+    to_image: Projection,
+    words: Sequence[Word],
     ink: InkLookup,
     *,
-    dpi: int,
-    coordinates: Coordinates = AUTO,
-) -> list[LabelledBox]:
-    """All labels of a page, for each table in turn: the table, its cells, its headers.
+    strong_ink: InkLookup | None = None,
+    glance: InkLookup | None = None,
+) -> PageLabels:
+    """The labels of a page, and what is odd about its cells.
 
-    The page's image has `width` x `height` pixels, drawn at `dpi`. `words` are the boxes of the text layer and `ink`
-    finds the ink in a box, both in image pixels. Raises DocumentError (coordinates, empty_table, too_large) that names
-    the page and the block.
+    `to_image` brings the page's boxes to its image. `words` are those of the text layer. `ink` finds the ink in a box;
+    `strong_ink` and `glance` are as in `Ink`, or else `ink` stands for them. All boxes are in image pixels. Raises
+    DocumentError (coordinates, empty_table, too_large) that names the page and the block.
     """
     if not page.tables:
-        return []
+        return PageLabels([])
     cells = sum(len(table.all_cells) for table in page.tables)
     if max(cells, len(words)) > MAX_ON_PAGE:
         raise DocumentError(
             Reason.TOO_LARGE,
             f"Page {page.page_num} has {cells:,} cells and {len(words):,} words, more than {MAX_ON_PAGE:,}; split it.",
         )
-    scale = page_scale(page, width, height, dpi=dpi, coordinates=coordinates)
-    to_image = Projection(scale, width, height)
-    image = Box(0, 0, width, height)
-    visible = Words(word for word in (word.intersection(image) for word in words) if not _is_sliver(word))
+    image = Box(0, 0, to_image.width, to_image.height)
+    clipped = (Word(word.box.intersection(image), word.text) for word in words)
+    visible = Words(word for word in clipped if not _is_sliver(word.box))
+    contents_of = partial(cell_contents, words=visible, ink=Ink(ink, strong_ink or ink, glance or ink))
     labels: list[LabelledBox] = []
+    read: list[_ReadCell] = []
     for index, block in enumerate(page.blocks):
         if block.is_table:
-            labels += _label_table(block, f"page {page.page_num}, block {index}", to_image, visible, ink)
-    if scale.doubtful:
-        filled = sum(label.category == CELL for label in labels)
-        if not filled or filled < CONFIRMED_CELLS * cells:
-            raise mismatch(page, width, height)
+            where = f"page {page.page_num}, block {index}"
+            found, read_cells = _label_table(block, where, to_image, contents_of)
+            labels += found
+            read += read_cells
     # Repeated labels come from a table that was annotated twice.
-    return list(dict.fromkeys(labels))
+    with_text = [cell for cell in dict.fromkeys(read) if cell.text.strip()]
+    texts = tuple((cell.text, cell.box) for cell in with_text)
+    agreed = replace(
+        agreement(texts, visible),
+        texts=len(texts),
+        silent=sum(cell.content is not None and not visible.touching(cell.box) for cell in with_text),
+        empty=sum(cell.content is None for cell in with_text),
+    )
+    return PageLabels(list(dict.fromkeys(labels)), tuple(_remarks(with_text, visible)), texts, agreed)
 
 
-def _label_table(block: Block, where: str, to_image: Projection, words: Words, ink: InkLookup) -> Iterator[LabelledBox]:
+def _remarks(with_text: Sequence[_ReadCell], words: Words) -> Iterator[Remark]:
+    for cell in with_text:
+        place = f"({cell.box.left:.0f}, {cell.box.top:.0f})"
+        if cell.content is None:
+            message = f"The cell at {place} has the text {shown(cell.text)}, but neither word nor ink, so no label."
+            yield Remark(RemarkKind.TEXT_WITHOUT_LABEL, message, cell.box)
+        elif cell.is_by_words and (found := difference(cell.text, text_of(own_words(cell.box, words)))):
+            yield Remark(RemarkKind.TEXT_DIFFERS, f"The cell at {place} holds {found}.", cell.box)
+
+
+def _label_table(
+    block: Block, where: str, to_image: Projection, contents_of: Callable[[Sequence[tuple[str, Box]]], Contents]
+) -> tuple[list[LabelledBox], list[_ReadCell]]:
     header = [(cell, to_image(cell.bbox, f"{where}, header {index}")) for index, cell in enumerate(block.header)]
     body = [(cell, to_image(cell.bbox, f"{where}, cell {index}")) for index, cell in enumerate(block.cells)]
     boxes = [box for _, box in header + body if not box.is_empty]
@@ -74,35 +115,19 @@ def _label_table(block: Block, where: str, to_image: Projection, words: Words, i
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has neither bbox nor cells; remove it.")
     if _is_sliver(table):
         raise DocumentError(Reason.EMPTY_TABLE, f"The table at {where} has an empty bbox; correct or remove it.")
-    yield LabelledBox.around(TABLE, table)
-
     ordered = sorted(header + body, key=lambda item: (item[0].row, item[0].column))
-    for _, box in ordered:
-        content = cell_content(box, words, ink)
-        if content is not None:
-            yield LabelledBox.around(CELL, content)
-    for box in header_boxes(block, header):
-        if not _is_sliver(box):
-            yield LabelledBox.around(HEADER, box)
-
-
-def cell_content(cell: Box, words: Words, ink: InkLookup) -> Box | None:
-    """The box around a cell's words, or around its ink if no word touches it, or None for an empty cell."""
-    if cell.is_empty:
-        return None
-    touching = words.touching(cell)
-    if not touching:
-        return ink(cell)
-    inside = [word for word in touching if _belongs(word, cell)]
-    return union(inside) if inside else None
-
-
-def _belongs(word: Box, cell: Box) -> bool:
-    # Annotators draw cells tight around the letters, while a word's box has the font's full height. Without slack, 60 %
-    # of the cells of the ICDAR 2013 documents would count as empty; with it, each of the 3,743 has exactly its words.
-    slack = WORD_SLACK * word.height
-    grown = Box(cell.left - slack, cell.top - slack, cell.right + slack, cell.bottom + slack)
-    return word.intersection(grown).area > WORD_IN_CELL * word.area
+    contents = contents_of([(cell.text or "", box) for cell, box in ordered])
+    headers = [box for box in header_boxes(block, header) if not _is_sliver(box)]
+    labels = [
+        LabelledBox.around(TABLE, table),
+        *(LabelledBox.around(CELL, content) for content in contents.boxes if content is not None),
+        *(LabelledBox.around(HEADER, box) for box in headers),
+    ]
+    read = [
+        _ReadCell(box, cell.text or "", content, contents.are_by_words)
+        for (cell, box), content in zip(ordered, contents.boxes, strict=True)
+    ]
+    return labels, read
 
 
 def header_boxes(block: Block, header: Sequence[tuple[Cell, Box]]) -> list[Box]:

@@ -2,11 +2,10 @@
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
-from training.geometry import Box
 from training.labels.categories import CATEGORIES, CELL, TABLE, LabelledBox
+from training.labels.remark import Remark
 
 OUTSIDE_PART = 0.1  # fraction of a cell's area that may lie outside its table
 OVERLAP_PART = 0.2  # fraction of the smaller box's area that two cells, or two tables, may share
@@ -26,16 +25,7 @@ GIANT = "giant box"
 TINY = "tiny box"
 
 
-@dataclass(frozen=True)
-class Outlier:
-    """One finding. Findings are counted by `kind`; `box` is in pixels of the page's image."""
-
-    kind: str
-    box: Box
-    message: str
-
-
-def find_outliers(labels: Sequence[LabelledBox], width: int, height: int) -> tuple[Outlier, ...]:
+def find_outliers(labels: Sequence[LabelledBox], width: int, height: int) -> tuple[Remark, ...]:
     """What looks wrong in a page's labels, which must be ordered as `label_page` does: each table before its cells.
 
     `width` and `height` are in pixels. Returns at most MAX_FINDINGS, with at most one overlap per box.
@@ -43,40 +33,40 @@ def find_outliers(labels: Sequence[LabelledBox], width: int, height: int) -> tup
     return tuple(islice(_find(labels, width * height), MAX_FINDINGS))
 
 
-def _find(labels: Sequence[LabelledBox], page_area: int) -> Iterator[Outlier]:
+def _find(labels: Sequence[LabelledBox], page_area: int) -> Iterator[Remark]:
     tables = _tables(labels)
     for number, (table, cells) in enumerate(tables, 1):
         area = table.width * table.height
         if area > GIANT_TABLE_PART * page_area:
-            yield Outlier(GIANT, table.box, f"Table {number} covers the whole page.")
+            yield Remark(GIANT, f"Table {number} covers the whole page.", table.box)
         elif area < TINY_TABLE_PART * page_area:
             size = f"{table.width} x {table.height} pixels"
-            yield Outlier(TINY, table.box, f"Table {number} has only {size}.")
+            yield Remark(TINY, f"Table {number} has only {size}.", table.box)
         if not cells:
-            yield Outlier(WITHOUT_CELLS, table.box, f"Table {number} has no cell with content.")
+            yield Remark(WITHOUT_CELLS, f"Table {number} has no cell with content.", table.box)
         yield from _cells(number, table, cells)
     for first, second, kind in _overlapping([table for table, _ in tables], OVERLAPPING_TABLES):
         what = "are nearly the same" if kind == DUPLICATE else "overlap"
-        yield Outlier(kind, second.box, f"The tables at {_place(first)} and {_place(second)} {what}.")
+        yield Remark(kind, f"The tables at {_place(first)} and {_place(second)} {what}.", second.box)
     for label in labels:
         if label.category != TABLE and label.width * label.height <= TINY_AREA_PX:
             name = CATEGORIES[label.category].lower()
             size = f"{label.width} x {label.height} pixels"
-            yield Outlier(TINY, label.box, f"The {name} at {_place(label)} has only {size}.")
+            yield Remark(TINY, f"The {name} at {_place(label)} has only {size}.", label.box)
 
 
-def _cells(number: int, table: LabelledBox, cells: Sequence[LabelledBox]) -> Iterator[Outlier]:
+def _cells(number: int, table: LabelledBox, cells: Sequence[LabelledBox]) -> Iterator[Remark]:
     giant_area = GIANT_CELL_PART * table.width * table.height
     for cell in cells:
         area = cell.width * cell.height
         if cell.box.intersection(table.box).area < (1 - OUTSIDE_PART) * area:
-            yield Outlier(CELL_OUTSIDE, cell.box, f"The cell at {_place(cell)} lies outside table {number}.")
+            yield Remark(CELL_OUTSIDE, f"The cell at {_place(cell)} lies outside table {number}.", cell.box)
         elif area > giant_area and len(cells) > 1:
-            yield Outlier(GIANT, cell.box, f"The cell at {_place(cell)} covers table {number}.")
+            yield Remark(GIANT, f"The cell at {_place(cell)} covers table {number}.", cell.box)
     for first, second, kind in _overlapping(cells, OVERLAPPING_CELLS):
         what = "are nearly the same" if kind == DUPLICATE else "overlap"
         message = f"The cells at {_place(first)} and {_place(second)} of table {number} {what}."
-        yield Outlier(kind, second.box, message)
+        yield Remark(kind, message, second.box)
 
 
 def _tables(labels: Sequence[LabelledBox]) -> list[tuple[LabelledBox, list[LabelledBox]]]:

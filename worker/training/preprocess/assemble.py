@@ -18,6 +18,7 @@ from training.dataset.manifest import (
     Manifest,
     MoveEntry,
     QuarantinedEntry,
+    RemarkEntry,
     SplitSummary,
     files_digest,
     inputs_digest,
@@ -152,9 +153,18 @@ def _manifest(
             QuarantinedEntry(name=document.name, reason=document.reason, message=document.message)
             for document in inputs.quarantined
         ),
+        remarks=tuple(_remarks(inputs.prepared)),
         ignored=inputs.ignored,
         files=tuple(files),
     )
+
+
+def _remarks(documents: Iterable[PreparedDocument]) -> Iterator[RemarkEntry]:
+    for document in documents:
+        for page in document.pages:
+            kinds = Counter(remark.kind for remark in page.labelled.remarks)
+            for kind, count in sorted(kinds.items()):
+                yield RemarkEntry(document=document.name, page=page.number, kind=kind, count=count)
 
 
 def _contents(inputs: Inputs, assignment: Assignment) -> Iterator[Content]:

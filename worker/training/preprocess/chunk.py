@@ -14,34 +14,43 @@ from training.badgerdoc.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder
+from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import (
-    PageSize,
     RenderedPage,
     RenderOptions,
     check_page_pixels,
     page_chunks,
-    page_sizes,
+    page_geometries,
     render_pages,
 )
 from training.documents.text_layer import page_words
-from training.geometry import Box
+from training.documents.undrawn.check import DrawingCheck, Surroundings
+from training.geometry import Word, Words
+from training.labels.categories import TABLE
 from training.labels.draw import draw_page
+from training.labels.frame_evidence import Content
+from training.labels.frame_search import DocumentFrame
+from training.labels.frames import AUTO, Coordinates, Projection
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import label_page
-from training.labels.scale import AUTO, Coordinates
+from training.labels.remark import Remark
+from training.preprocess.document_frame import Sheets, find_frame
 from training.storage.files import sha256_file
+
+TABLE_SLACK_PT = 12  # what may be blank at a table's lower end: a row of text
 
 
 @dataclass(frozen=True)
 class PageOptions:
-    """How pages are read and drawn."""
+    """How pages are read and drawn; `frame` is the box of the pages that boxes count from, or None to find it."""
 
     render: RenderOptions = field(default_factory=RenderOptions)
     annotation_format: str = "auto"
     coordinates: Coordinates = AUTO
+    frame: PageBox | None = None
 
 
 @dataclass(frozen=True)
@@ -95,9 +104,11 @@ def prepare_chunk(task: DocumentTask, number: int) -> PreparedChunk | Quarantine
 
 @dataclass(frozen=True)
 class _Opened:
-    """A document whose pages were checked before any is drawn: the annotated pages, and the sizes of all pages."""
+    """A document whose pages were checked before they are drawn: the annotated pages, and the sizes of all pages."""
 
+    name: str
     pages: PageFile
+    frame: DocumentFrame
     sizes: list[PageSize]
 
 
@@ -106,10 +117,14 @@ class _Opened:
 def _open(task: DocumentTask) -> _Opened:
     texts = page_texts(task.json.read_bytes(), task.options.annotation_format)
     pages = PageFile(task.folder / f"annotations-{os.getpid()}", texts)
-    sizes = page_sizes(task.pdf)
-    check_page_numbers(pages.numbers, len(sizes))
-    check_page_pixels(sizes, pages.numbers, task.options.render)
-    return _Opened(pages, sizes)
+    geometries = page_geometries(task.pdf)
+    check_page_numbers(pages.numbers, len(geometries))
+    options = task.options
+    sheets = Sheets(task.pdf, geometries, options.render, task.folder)
+    frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)
+    sizes = [geometry.size(frame.frame.box) for geometry in geometries]
+    check_page_pixels(sizes, pages.numbers, options.render)
+    return _Opened(task.name, pages, frame, sizes)
 
 
 def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
@@ -122,12 +137,20 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     chunk.drawings.mkdir()
     with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render
-    words = page_words(task.pdf, with_tables, options)
+    # A document of one page may have nothing but the words that ask for another program.
+    worded = list(annotated) if len(opened.sizes) == 1 else with_tables
+    words = page_words(task.pdf, worded, opened.sizes, options)
+    check = DrawingCheck(task.pdf, first, last, len(opened.sizes), options)
     pages = []
     with chunk.record_lines.open("wb") as lines:
         for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
-            labelled = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), task)
+            found = words.get(rendered.number, [])
+            hidden = dict.fromkeys(image.words_without_ink(found))
+            visible = [word for word in found if word not in hidden]
+            labelled = _label(annotated[rendered.number], rendered, image, visible, opened)
+            missing = check.findings(rendered, image, found, hidden, _tables(labelled, options))
+            labelled = replace(labelled, remarks=(*labelled.remarks, *(Remark(*finding) for finding in missing)))
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
             rendered.path.replace(chunk.image(page))
@@ -136,20 +159,21 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     return replace(chunk, pages=tuple(pages))
 
 
-def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Box], task: DocumentTask) -> LabelledPage:
-    if page.tables and not words and image.is_blank:
+def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], opened: _Opened) -> LabelledPage:
+    name = image_name(opened.name, rendered.number, rendered.path.suffix)
+    if not page.tables:
+        return LabelledPage(name, rendered.width, rendered.height, PackedBoxes())
+    if image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
         )
-    boxes = label_page(
-        page,
-        rendered.width,
-        rendered.height,
-        words,
-        image.ink,
-        dpi=task.options.render.dpi,
-        coordinates=task.options.coordinates,
-    )
-    name = image_name(task.name, rendered.number, rendered.path.suffix)
-    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(boxes))
+    placement = opened.frame.placement(page, Content(Words(words), image.is_ink_whole))
+    projection = Projection(placement, rendered.width, rendered.height)
+    labels = label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
+
+
+def _tables(page: LabelledPage, options: RenderOptions) -> Surroundings:
+    tables = [label.box for label in page.boxes if label.category == TABLE]
+    return Surroundings(tables, TABLE_SLACK_PT * options.dpi / POINTS_PER_INCH)

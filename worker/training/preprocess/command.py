@@ -22,10 +22,11 @@ from training.badgerdoc.reader import FORMATS
 from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.dataset.manifest import Manifest
 from training.dataset.split import SplitWeights
+from training.documents.page_geometry import PageBox
 from training.documents.passwords import Passwords
 from training.documents.render import IMAGE_FORMATS, RenderOptions
 from training.errors import ConfigError, Failure
-from training.labels.scale import Coordinates
+from training.labels.frames import FRAME_CHOICES, Coordinates
 from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions
@@ -78,6 +79,12 @@ def parse_options(arguments: Sequence[str]) -> Options:
         help="unit of the annotations' boxes: auto, points, or a resolution such as 400dpi (auto)",
     )
     parser.add_argument(
+        "--frame",
+        default="auto",
+        choices=FRAME_CHOICES,
+        help="box of the pages that the annotations' boxes count from: the MediaBox or the CropBox (auto)",
+    )
+    parser.add_argument(
         "--dpi",
         type=positive_integer,
         default=RenderOptions.dpi,
@@ -111,6 +118,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         render=RenderOptions(parsed.dpi, parsed.image_format, parsed.page_timeout),
         annotation_format=parsed.format,
         coordinates=Coordinates.parse(parsed.coordinates),
+        frame=None if parsed.frame == "auto" else PageBox(parsed.frame),
     )
     return Options(
         source=source,

@@ -8,7 +8,7 @@ key is not prepared again.
 import logging
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +38,7 @@ from training.storage.local import local_file
 
 logger = logging.getLogger(__name__)
 Chunk = PreparedChunk | QuarantinedDocument
+MAX_PAGES_NAMED = 12  # in one line of the log
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,3 +219,21 @@ def _log(prepared: Prepared) -> None:
     labels = sum(len(page.labelled.boxes) for page in result.pages)
     how = "prepared" if prepared.is_new else "was prepared already"
     logger.info("%s %s: %d pages, %d labels", result.name, how, len(result.pages), labels)
+    if odd := _odd(result):
+        logger.warning("%s has what report.html shows as odd: %s", result.name, odd)
+
+
+def _odd(document: PreparedDocument) -> str:
+    """How many remarks of each kind there are, and on which pages: `3 text_differs (page 0), …`."""
+    pages: dict[str, list[int]] = {}
+    for page in document.pages:
+        for remark in page.labelled.remarks:
+            pages.setdefault(remark.kind, []).append(page.number)
+    return ", ".join(f"{len(found)} {kind} ({_list_pages(found)})" for kind, found in sorted(pages.items()))
+
+
+def _list_pages(numbers: Iterable[int]) -> str:
+    different = sorted(set(numbers))
+    shown = ", ".join(map(str, different[:MAX_PAGES_NAMED]))
+    more = f" and {len(different) - MAX_PAGES_NAMED:,} more" if len(different) > MAX_PAGES_NAMED else ""
+    return f"{'page' if len(different) == 1 else 'pages'} {shown}{more}"

@@ -7,15 +7,16 @@ from urllib.parse import quote
 
 from training.dataset.layout import drawing_key
 from training.dataset.prepared_document import PageRecord, PreparedDocument, RecordFolder, read_pages
+from training.geometry import Box
 from training.labels.categories import CATEGORIES, COLOURS
-from training.labels.outliers import Outlier
+from training.labels.remark import Remark
 from training.reports.markup import count, name, number, text
 
 MAX_PICTURE_CHARACTERS = 20 << 20  # some 2,700 pictures in Base64; more are too heavy for a browser
 MAX_MARKS = 20  # on one picture
 MAX_NOTES = 3  # under one picture
-# Outliers by document name and page number.
-Findings = Mapping[tuple[str, int], tuple[Outlier, ...]]
+# What is odd, by document name and page number.
+Findings = Mapping[tuple[str, int], tuple[Remark, ...]]
 
 
 def contact_sheet(
@@ -33,8 +34,8 @@ def contact_sheet(
             if room >= 0 > room - len(page.thumbnail):
                 yield '<li class="note">From here on without pictures, to keep this page light</li>\n'
             room -= len(page.thumbnail)
-            outliers = findings.get((document.name, page.number), ())
-            yield _page(document.name, page, outliers, with_picture=room >= 0)
+            remarks = findings.get((document.name, page.number), ())
+            yield _page(document.name, page, remarks, with_picture=room >= 0)
         yield "</ul></section>\n"
 
 
@@ -49,30 +50,31 @@ def _legend(*, with_marks: bool) -> str:
     return f"<p>Outlined are {shown}. Each opens the page at a size to read. Pages count from 0, as in the JSON.</p>\n"
 
 
-def _page(document: str, page: PageRecord, outliers: Sequence[Outlier], *, with_picture: bool) -> str:
+def _page(document: str, page: PageRecord, remarks: Sequence[Remark], *, with_picture: bool) -> str:
     labels = Counter(label.category for label in page.prepared().labelled.boxes)
     shown = ", ".join(count(labels[number], label.lower()) for number, label in CATEGORIES.items() if labels[number])
-    notes = [text(outlier.message) for outlier in outliers[:MAX_NOTES]]
-    if len(outliers) > MAX_NOTES:
-        notes.append(f"And {number(len(outliers) - MAX_NOTES)} more.")
-    picture = _picture(page, outliers[:MAX_MARKS]) if with_picture else ""
+    notes = [text(remark.message) for remark in remarks[:MAX_NOTES]]
+    if len(remarks) > MAX_NOTES:
+        notes.append(f"And {number(len(remarks) - MAX_NOTES)} more.")
+    picture = _picture(page, remarks) if with_picture else ""
     return (
-        f'<li{" class=odd-page" if outliers else ""}><a href="{link(document, page.number)}">{picture}'
+        f'<li{" class=odd-page" if remarks else ""}><a href="{link(document, page.number)}">{picture}'
         f"<span>page {page.number}: {shown or 'no table'}</span>"
         f"{''.join(f'<span class=odd>{note}</span>' for note in notes)}</a></li>\n"
     )
 
 
-def _picture(page: PageRecord, outliers: Sequence[Outlier]) -> str:
-    marks = "".join(_mark(outlier, page) for outlier in outliers)
+def _picture(page: PageRecord, remarks: Sequence[Remark]) -> str:
+    boxes = [remark.box for remark in remarks if remark.box is not None]
+    marks = "".join(_mark(box, page) for box in boxes[:MAX_MARKS])
     return (
         f'<span class="picture"><img width="{page.width}" height="{page.height}" '
         f'alt="Page {page.number} with its labels" src="data:image/jpeg;base64,{page.thumbnail}">{marks}</span>'
     )
 
 
-def _mark(outlier: Outlier, page: PageRecord) -> str:
-    left, top, right, bottom = outlier.box.scaled(100 / page.width, 100 / page.height)
+def _mark(box: Box, page: PageRecord) -> str:
+    left, top, right, bottom = box.scaled(100 / page.width, 100 / page.height)
     place = f"left:{left:.1f}%;top:{top:.1f}%;width:{right - left:.1f}%;height:{bottom - top:.1f}%"
     return f'<i class="mark" style="{place}"></i>'
 

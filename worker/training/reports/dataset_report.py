@@ -48,14 +48,14 @@ def review_html(manifest: Manifest, documents: Sequence[PreparedDocument], recor
 
 
 def find_in_documents(documents: Iterable[PreparedDocument]) -> Findings:
-    """The outliers of all pages that have any."""
+    """What is odd about each page: what was remarked when it was prepared, and the outliers of its labels."""
     found = {}
     for document in documents:
         for page in document.pages:
             labelled = page.labelled
-            outliers = find_outliers(list(labelled.boxes), labelled.width, labelled.height)
-            if outliers:
-                found[document.name, page.number] = outliers
+            odd = labelled.remarks + find_outliers(list(labelled.boxes), labelled.width, labelled.height)
+            if odd:
+                found[document.name, page.number] = odd
     return found
 
 
@@ -145,11 +145,11 @@ def _leaks(manifest: Manifest) -> Iterator[str]:
 def _outliers(findings: Findings) -> Iterator[str]:
     if not findings:
         return
-    kinds = Counter(outlier.kind for found in findings.values() for outlier in found)
+    kinds = Counter(remark.kind.replace("_", " ") for found in findings.values() for remark in found)
     yield heading("odd", "Odd labels", kinds.total(), "odd")
     yield f"<p>They are in the data set; look whether they are right: {tally(kinds)}.</p>\n<ul>"
     for (document, page), found in islice(sorted(findings.items()), MAX_ODD_PAGES_SHOWN):
-        messages = " ".join(text(outlier.message) for outlier in found[:MAX_NOTES])
+        messages = " ".join(text(remark.message) for remark in found[:MAX_NOTES])
         more = f" And {number(len(found) - MAX_NOTES)} more." if len(found) > MAX_NOTES else ""
         yield f'<li><a href="{link(document, page)}">{name(document)}, page {page}</a>: {messages}{more}</li>\n'
     if len(findings) > MAX_ODD_PAGES_SHOWN:

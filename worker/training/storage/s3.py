@@ -76,8 +76,11 @@ def _encryption_from_env() -> dict[str, str]:
     return {"ServerSideEncryption": kind, **({"SSEKMSKeyId": key_id} if key_id else {})}
 
 
-def make_client(settings: S3Settings) -> Any:
-    """A boto3 S3 client on the default credential chain. Raises ConfigError for settings that boto3 refuses."""
+def make_client(settings: S3Settings, *, signature: str | None = None) -> Any:
+    """A boto3 S3 client on the default credential chain; `signature` is a version for boto3, which knows best if None.
+
+    Raises ConfigError for settings that boto3 refuses.
+    """
     for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
         del os.environ[name]  # boto3 reads the environment itself and takes "" for a value in some variables
     options: dict[str, Any] = {
@@ -85,6 +88,7 @@ def make_client(settings: S3Settings) -> Any:
         "connect_timeout": 10,
         "read_timeout": 60,
         "max_pool_connections": MAX_CONNECTIONS,
+        "signature_version": signature,
     }
     if settings.endpoint:
         # Servers other than AWS seldom have a DNS name per bucket, and several break on the checksum headers and
@@ -127,6 +131,7 @@ class S3Storage:
         )
         # One large file at a time bounds memory; its parts use several threads already.
         self._large_file = threading.Lock()
+        self._signing_client: Any = None  # made when it is needed
         self._compares_checksums: bool | None = None  # None: not known yet
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -252,6 +257,14 @@ class S3Storage:
                 )
 
         self._call("write", key, put)
+
+    def presigned_url(self, key: str, *, expires_s: int) -> str:
+        target = {"Bucket": self.bucket, "Key": self._name(key)}
+        # boto3 still presigns in version 2 in some regions, which opens no object that KMS has encrypted.
+        self._signing_client = self._signing_client or make_client(self._settings, signature="s3v4")
+        sign = partial(self._signing_client.generate_presigned_url, "get_object", Params=target, ExpiresIn=expires_s)
+        url: str = self._call("read", key, sign)
+        return url
 
     def copy(self, key: str, target_key: str) -> None:
         arguments = {

@@ -23,7 +23,7 @@ def preprocess_command(run: Run) -> list[str]:
     command += ["--working_dir", "/work/preprocess", "--s3_bucket", run.spec.storage.bucket]
     command += ["--s3_source_folder", dataset.source_folder, "--s3_target_folder", dataset.target_folder]
     command += ["--verbose=True", "--format", dataset.format, "--coordinates", dataset.coordinates]
-    command += ["--dpi", str(dataset.dpi), "--image_format", dataset.image_format]
+    command += ["--frame", dataset.frame, "--dpi", str(dataset.dpi), "--image_format", dataset.image_format]
     command += ["--split", f"{split.train},{split.val},{split.test}", "--seed", str(split.seed)]
     command += ["--max_failed_documents", str(dataset.max_failed_documents)]
     if dataset.passwords_secret:

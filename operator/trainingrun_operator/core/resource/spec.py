@@ -44,6 +44,7 @@ class Dataset(Model):
     target_folder: str
     format: str = "auto"
     coordinates: str = "auto"
+    frame: str = "auto"
     dpi: int = 120
     image_format: str = "jpeg"
     split: Split = Split()

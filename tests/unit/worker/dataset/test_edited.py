@@ -109,6 +109,46 @@ def test_an_annotation_that_is_there_twice_counts_once() -> None:
     assert read(content) == EditedSplit(PAGES, left_out=(), repeated=1)
 
 
+def twice(content: dict[str, Any], **change: Any) -> dict[str, Any]:
+    """Each label once more, with `change`."""
+    content["annotations"] += [{**item, "id": item["id"] + 1000, **change} for item in content["annotations"]]
+    return content
+
+
+def test_labels_of_which_a_tool_made_a_rectangle_and_a_polygon_are_refused_wherever_one_was_moved_or_deleted() -> None:
+    content = twice(our_file(), segmentation=[])
+    content["annotations"][1]["bbox"] = [50, 20, 30, 9]
+    del content["annotations"][2]
+    with pytest.raises(DataError) as error:
+        read(content)
+    assert "3 labels are there twice, such as annotations 100 and 1100 (table on a_0.jpg at (10, 10))" in str(
+        error.value
+    )
+    assert "training.annotations export" in str(error.value)
+
+
+def test_a_file_that_was_imported_twice_is_refused_although_the_copies_are_exact() -> None:
+    content = twice(our_file())
+    del content["annotations"][0]
+    with pytest.raises(DataError, match=r"4 labels are there twice, such as annotations 101 and 1101 \(Cell on a_0"):
+        read(content)
+
+
+def test_a_label_that_was_moved_by_a_pixel_is_refused_where_its_twin_stayed() -> None:
+    content = our_file()
+    content["annotations"].append({**content["annotations"][0], "id": 7, "bbox": [11, 10, 180, 80]})
+    with pytest.raises(DataError, match=r"1 labels are there twice, such as annotations 100 and 7"):
+        read(content)
+
+
+@pytest.mark.parametrize("rotation", [0, 0.0, "0.0", "0", None])
+def test_a_box_that_a_tool_calls_level_is_taken(rotation: Any) -> None:
+    content = our_file()
+    for item in content["annotations"]:
+        item["attributes"] = {"occluded": False, "rotation": rotation}
+    assert read(content).pages == PAGES
+
+
 @given(st.integers(), st.lists(st.integers(1, 10**12), min_size=20, max_size=20, unique=True))
 def test_neither_order_nor_ids_change_what_is_trained_on(seed: int, ids: list[int]) -> None:
     content, rng, numbers = our_file(), random.Random(seed), iter(ids)
@@ -202,6 +242,11 @@ def set_in(*path: Any, value: Any) -> Callable[[Any], None]:
         (set_in("annotations", 0, "id", value=None), "Annotation None on a_0.jpg has an id that is no whole number"),
         (set_in("annotations", 0, "image_id", value=7), "Annotation 100 is on the image 7, which is not listed"),
         (set_in("annotations", 0, "image_id", value={}), "Annotation 100 is on the image {}, which is not listed"),
+        (
+            set_in("annotations", 0, "attributes", value={"rotation": 12.5}),
+            "annotation 100 on a_0.jpg (table) is turned by 12.5 degrees, and labels cannot be; draw it level, or",
+        ),
+        (set_in("annotations", 0, "attributes", value={"rotation": "90.0"}), "is turned by 90.0 degrees"),
         (set_in("annotations", 0, "iscrowd", value=1), "annotation 100 on a_0.jpg is marked as a crowd"),
         (set_in("annotations", 0, "bbox", value=[10, 10, 99, 95]), "its box goes from (10, 10) to (109, 105)"),
         (set_in("annotations", 0, "bbox", value=[-5, 0, 1e8, 10**8]), "Annotation 100 (table) on a_0.jpg lies outside"),

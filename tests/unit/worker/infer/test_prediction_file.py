@@ -47,7 +47,7 @@ def test_the_same_prediction_has_the_same_bytes_and_is_recognised(tmp_path: Path
 
 @pytest.mark.parametrize(
     "change",
-    [{"pdf_sha256": "q"}, {"model_sha256": "n"}, {"config_sha256": "d"}, {"dpi": 200}, {"score": 0.5}, {"version": 2}],
+    [{"pdf_sha256": "q"}, {"model_sha256": "n"}, {"config_sha256": "d"}, {"dpi": 200}, {"score": 0.5}, {"version": 99}],
     ids=lambda change: next(iter(change)),
 )
 def test_a_prediction_from_something_else_is_another(tmp_path: Path, change: dict[str, Any]) -> None:

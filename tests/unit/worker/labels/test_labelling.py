@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.preprocess.labelled import label_drawn
+from tests.support.preprocess.words import words_at
 from training.badgerdoc.document import Page
 from training.documents.quarantine import DocumentError
-from training.geometry import Box, Words
+from training.geometry import Box
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.labelling import cell_content, label_page
+from training.labels.frames import Placement, Projection
+from training.labels.labelling import label_page
 
 
 def no_ink(_: Box) -> None:
@@ -37,32 +40,9 @@ def labels(found: Sequence[LabelledBox], category: int) -> list[tuple[int, ...]]
 
 def test_a_cell_is_shrunk_to_its_words_and_an_empty_one_is_left_out() -> None:
     cells = [cell(0, 0, box(100, 100, 200, 140)), cell(0, 1, box(200, 100, 300, 140))]
-    words = [Box(110.5, 110.2, 130, 125), Box(135, 110, 160.1, 126)]
-    found = label_page(page({"bbox": box(100, 100, 300, 140), "cells": cells}), 1000, 1400, words, no_ink, dpi=120)
+    words = words_at([Box(110.5, 110.2, 130, 125), Box(135, 110, 160.1, 126)])
+    found = label_drawn(page({"bbox": box(100, 100, 300, 140), "cells": cells}), 1000, 1400, words, no_ink).boxes
     assert found == [LabelledBox(TABLE, 100, 100, 200, 40), LabelledBox(CELL, 110, 110, 51, 16)]
-
-
-@pytest.mark.parametrize(
-    ("word", "belongs"),
-    [
-        (Box(110, 110, 190, 130), True),
-        (Box(98, 100, 190, 120), True),  # sticks out by 2 of 92 pixels
-        (Box(80, 110, 190, 130), False),  # a quarter is outside
-        (Box(105, 96, 195, 116), True),  # the font's height over a cell that is drawn tight
-        (Box(105, 80, 195, 100.5), False),  # the row above
-        (Box(105, 92, 195, 112), False),
-    ],
-)
-def test_a_word_belongs_to_the_cell_that_holds_more_than_95_percent_of_it(word: Box, belongs: bool) -> None:
-    content = cell_content(Box(100, 100, 200, 140), Words([word]), no_ink)
-    assert content == (word if belongs else None)
-
-
-def test_ink_counts_only_where_no_word_is() -> None:
-    ink = Box(120, 110, 150, 130)
-    assert cell_content(Box(100, 100, 200, 140), Words([]), lambda _: ink) == ink
-    assert cell_content(Box(100, 100, 200, 140), Words([Box(500, 500, 600, 520)]), lambda _: ink) == ink
-    assert cell_content(Box(100, 100, 200, 140), Words([Box(80, 110, 190, 130)]), lambda _: ink) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +68,7 @@ def test_header_cells_make_at_most_one_box_of_rows_and_one_of_columns(
 
     body = [place(row, column, 1) for row in range(4) for column in range(3)]
     table = {"bbox": box(100, 100, 400, 260), "header": [place(*item) for item in header], "cells": body}
-    assert labels(label_page(page(table), 1000, 1400, [], no_ink, dpi=120), HEADER) == expected
+    assert labels(label_drawn(page(table), 1000, 1400, [], no_ink).boxes, HEADER) == expected
 
 
 @pytest.mark.parametrize(
@@ -97,23 +77,11 @@ def test_header_cells_make_at_most_one_box_of_rows_and_one_of_columns(
 )
 def test_the_page_box_tells_the_scale_and_rounding_is_none(width: int, height: int, factor: float) -> None:
     table = {"bbox": box(100, 100, 300, 300)}
-    left, top, wide, high = labels(label_page(page(table, width, height), 1000, 1400, [], no_ink, dpi=120), TABLE)[0]
+    left, top, wide, high = labels(label_drawn(page(table, width, height), 1000, 1400, [], no_ink).boxes, TABLE)[0]
     assert abs(left - 100 * factor) <= 1
     assert abs(top - 100 * factor) <= 1
     assert abs(wide - 200 * factor) <= 2
     assert abs(high - 200 * factor) <= 2
-
-
-def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() -> None:
-    # The page's box is upright, its image and the boxes lie on their side.
-    table = {"bbox": box(800, 100, 1300, 200), "cells": [cell(0, 0, box(800, 100, 900, 140))]}
-    words = [Box(810, 105, 880, 125)]
-    assert labels(label_page(page(table), 1400, 1000, words, no_ink, dpi=120), CELL) == [(810, 105, 70, 20)]
-    with pytest.raises(DocumentError, match="another shape"):
-        label_page(page(table), 1400, 1000, [Box(10, 10, 50, 20)], no_ink, dpi=120)
-    with pytest.raises(DocumentError, match="another shape"):
-        # Without cells nothing confirms them.
-        label_page(page({"bbox": table["bbox"]}), 1400, 1000, words, no_ink, dpi=120)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +102,7 @@ def test_a_page_turned_after_annotation_needs_content_that_confirms_its_boxes() 
 )
 def test_what_cannot_be_placed_is_an_error(table: dict[str, Any], size: tuple[int, int], reason: str) -> None:
     with pytest.raises(DocumentError) as caught:
-        label_page(page(table, *size), 1000, 1400, [], no_ink, dpi=120)
+        label_drawn(page(table, *size), 1000, 1400, [], no_ink)
     assert caught.value.quarantine_reason == reason
 
 
@@ -144,7 +112,7 @@ def test_no_label_is_without_area() -> None:
     table = {"bbox": box(100, 100, 200, 180), "header": [cell(2, 0, box(100, 140, 200, 140.0005))], "cells": cells}
     ink = Box(120, 110, 150, 130)
     # A word in a hidden font is none: what is drawn in the cell counts.
-    found = label_page(page(table), 1000, 1400, [Box(150, 120, 155, 120.0005)], lambda _: ink, dpi=120)
+    found = label_drawn(page(table), 1000, 1400, words_at([Box(150, 120, 155, 120.0005)]), lambda _: ink).boxes
     assert found == [LabelledBox(TABLE, 100, 100, 100, 80), LabelledBox(CELL, 120, 110, 30, 20)]
 
 
@@ -153,32 +121,30 @@ def test_a_page_whose_box_does_not_begin_at_its_corner_says_that() -> None:
         {"page_num": 0, "bbox": box(5, 7, 1005, 1407), "blocks": [{"type": "table", "bbox": box(10, 10, 50, 50)}]}
     )
     with pytest.raises(DocumentError, match=r"begins at \(5, 7\)") as caught:
-        label_page(moved, 1000, 1400, [], no_ink, dpi=120)
+        label_drawn(moved, 1000, 1400, [], no_ink)
     assert caught.value.quarantine_reason == "coordinates"
 
 
 def test_a_box_slightly_over_the_edge_is_clipped() -> None:
-    found = label_page(page({"bbox": box(-4, 5, 1004, 1410)}), 1000, 1400, [], no_ink, dpi=120)
+    found = label_drawn(page({"bbox": box(-4, 5, 1004, 1410)}), 1000, 1400, [], no_ink).boxes
     assert found == [LabelledBox(TABLE, 0, 5, 1000, 1395)]
 
 
 def test_a_table_without_a_box_is_where_its_cells_are() -> None:
     cells = [cell(0, 0, box(100, 100, 200, 140)), cell(1, 0, box(100, 140, 200, 180))]
-    assert label_page(page({"cells": cells}), 1000, 1400, [], no_ink, dpi=120) == [
-        LabelledBox(TABLE, 100, 100, 100, 80)
-    ]
+    assert label_drawn(page({"cells": cells}), 1000, 1400, [], no_ink).boxes == [LabelledBox(TABLE, 100, 100, 100, 80)]
 
 
 @pytest.mark.parametrize(("cells", "words"), [(20_001, 0), (1, 20_001)])
 def test_more_than_a_page_can_hold_is_not_searched(cells: int, words: int) -> None:
     table = {"bbox": box(100, 100, 300, 140), "cells": [cell(0, 0, box(100, 100, 110, 110))] * cells}
     with pytest.raises(DocumentError, match="more than 20,000") as caught:
-        label_page(page(table), 1000, 1400, [Box(100, 100, 110, 110)] * words, no_ink, dpi=120)
+        label_drawn(page(table), 1000, 1400, words_at([Box(100, 100, 110, 110)] * words), no_ink)
     assert caught.value.quarantine_reason == "too_large"
 
 
 def test_a_page_without_tables_needs_no_size() -> None:
-    assert label_page(Page(page_num=0), 1000, 1400, [], no_ink, dpi=120) == []
+    assert label_page(Page(page_num=0), Projection(Placement(1, 1, 0, 0), 10, 10), [], no_ink).boxes == []
 
 
 SIDES = st.floats(1e-6, 40, allow_subnormal=False)
@@ -192,7 +158,7 @@ def test_whatever_the_words_are_labels_have_an_area_and_lie_in_the_image(
     words: list[Box], rows: int, columns: int
 ) -> None:
     cells = [cell(r, c, box(25 * c, 25 * r, 25 * c + 25, 25 * r + 25)) for r in range(rows) for c in range(columns)]
-    found = label_page(page({"cells": cells, "header": cells[:1]}, 100, 100), 100, 100, words, no_ink, dpi=120)
+    found = label_drawn(page({"cells": cells, "header": cells[:1]}, 100, 100), 100, 100, words_at(words), no_ink).boxes
     for label in found:
         assert min(label.width, label.height) > 0
         assert min(label.left, label.top) >= 0

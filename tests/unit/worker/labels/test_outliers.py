@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hack.documents.corpus import draw_document
+from tests.support.preprocess.labelled import label_drawn
+from tests.support.preprocess.words import words_at
 from training.badgerdoc.document import Page
 from training.geometry import Box
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.labelling import label_page
 from training.labels.outliers import MAX_FINDINGS, OVERLAP_PART, find_outliers
 
 WIDTH, HEIGHT = 1000, 1400
@@ -121,10 +122,10 @@ def test_nothing_is_odd_in_the_drawn_corpus(tmp_path: Path) -> None:
             assert page.bbox is not None
             size = (round(page.bbox.width), round(page.bbox.height))
             filled = [cell.bbox for table in page.tables for cell in table.all_cells]
-            words = [
+            words = words_at(
                 Box(box.left + 4, box.top + 4, box.left + box.width - 4, box.top + box.height - 4) for box in filled
-            ]
-            labels = label_page(page, *size, words, lambda _: None, dpi=120)
+            )
+            labels = label_drawn(page, *size, words, lambda _: None).boxes
             assert find_outliers(labels, *size) == ()
             cells += len(labels)
     assert cells > 2000

@@ -26,6 +26,7 @@ EVERYTHING: dict[str, Any] = {
     "dataset": {
         "format": "platform",
         "coordinates": "400dpi",
+        "frame": "crop",
         "dpi": 200,
         "imageFormat": "png",
         "split": {"train": 70, "val": 20, "test": 10, "seed": 7},

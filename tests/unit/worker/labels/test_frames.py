@@ -4,16 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.preprocess.labelled import label_drawn
+from tests.support.preprocess.words import words_at
 from training.badgerdoc.document import Block, Cell, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
 from training.geometry import Box
 from training.labels.categories import LabelledBox
-from training.labels.labelling import label_page
-from training.labels.scale import AUTO, Coordinates
+from training.labels.frames import AUTO, Coordinates
 
 WIDTH, HEIGHT, DPI = 1000, 1400, 120
-WORDS = [Box(110, 105, 190, 125), Box(210, 105, 290, 125)]
+WORDS = words_at([Box(110, 105, 190, 125), Box(210, 105, 290, 125)])
 
 
 def no_ink(_: Box) -> None:
@@ -32,7 +33,7 @@ def page(scale: float, *, has_box: bool = True, shape: tuple[float, float] = (WI
 
 
 def labels(found: Page, coordinates: Coordinates) -> list[LabelledBox]:
-    return label_page(found, WIDTH, HEIGHT, WORDS, no_ink, dpi=DPI, coordinates=coordinates)
+    return label_drawn(found, WIDTH, HEIGHT, WORDS, no_ink, coordinates=coordinates).boxes
 
 
 @pytest.mark.parametrize("text", ["auto", "points", "36dpi", "400dpi", "1200dpi"])

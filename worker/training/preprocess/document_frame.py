@@ -1,0 +1,62 @@
+"""Finds the frame of a document's boxes, and looks at its pages only if that takes more than their sizes."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.badgerdoc.document import Page
+from training.badgerdoc.page_index import PageFile
+from training.documents.page_geometry import PageBox, PageGeometry
+from training.documents.page_image import PageImage
+from training.documents.poppler import PdfFile
+from training.documents.render import RenderOptions, check_page_pixels, render_pages
+from training.documents.text_layer import page_words
+from training.geometry import Words
+from training.labels.frame_evidence import Content
+from training.labels.frame_search import DocumentFrame, FrameSearch
+from training.labels.frames import Coordinates, possible_frames
+
+SAMPLE_PAGES = 20  # as many as one call of a poppler program takes; every page is checked when it is labelled
+DRAWN_PAGES = 4  # of these, if they have no words: drawing takes much longer than reading words
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """The PDF of a document and the boxes of all its pages, how pages are drawn, and a folder to draw some in."""
+
+    pdf: PdfFile
+    geometries: Sequence[PageGeometry]
+    options: RenderOptions
+    folder: Path
+
+
+def find_frame(pages: PageFile, sheets: Sheets, *, box: PageBox | None, coordinates: Coordinates) -> DocumentFrame:
+    """The frame of the boxes of `pages`; `box` is stated, or None.
+
+    Raises DocumentError (coordinates, and those of reading and drawing pages).
+    """
+    frames = possible_frames(sheets.geometries, pages.numbers, box, coordinates)
+    search = FrameSearch(frames, sheets.geometries, dpi=sheets.options.dpi, coordinates=coordinates)
+    if len(frames) > 1:
+        for page in pages.each():
+            search.see(page)
+            if len(search.frames) == 1:
+                break
+    return search.choose(_contents(pages, sheets))
+
+
+def _contents(pages: PageFile, sheets: Sheets) -> Iterator[tuple[Page, Content]]:
+    """A sample of the pages with tables, with their content in pixels of the MediaBox."""
+    with_tables = [page.page_num for page in pages.each() if page.tables]
+    sample = pages.read(with_tables[:: 1 + len(with_tables) // SAMPLE_PAGES])
+    sizes = [geometry.size(PageBox.MEDIA) for geometry in sheets.geometries]
+    words = page_words(sheets.pdf, list(sample), sizes, sheets.options)
+    for number, page in sample.items():
+        if words[number]:
+            yield page, Content(Words(words[number]), lambda _: None)
+    drawn = [number for number in sample if not words[number]][:DRAWN_PAGES]
+    check_page_pixels(sizes, drawn, sheets.options)
+    with tempfile.TemporaryDirectory(dir=sheets.folder) as drawings:
+        for rendered in render_pages(sheets.pdf, drawn, sizes, sheets.options, folder=Path(drawings)):
+            yield sample[rendered.number], Content(Words([]), PageImage(rendered.path).is_ink_whole)
