@@ -20,7 +20,7 @@ from training.geometry import Box, Word
 
 REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
 SMALL = Look(contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)  # blurred, but not less inked
-WITHOUT_RULES = SMALL._replace(rule_zone=0.5)
+WITHOUT_RULES = Look(min_side=MIN_INK_SIDE // REDUCTION, rule_zone=0.5)
 STRONG = Look(strong=True)
 
 

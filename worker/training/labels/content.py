@@ -65,7 +65,7 @@ def cell_contents(cells: Sequence[tuple[str, Box]], words: Words, ink: Ink) -> C
     own = [[] if _is_other(text, found) else _boxes(found) for (text, _), found in zip(cells, whole, strict=True)]
     owned = {word for found in own for word in found}
     are_by_words = not _are_beside_the_ink(boxes, own, owned, words, ink.glance)
-    contents = []
+    contents: list[Box | None] = []
     for box, found, ours in zip(boxes, whole, own, strict=True):
         if are_by_words and ours:
             contents.append(union(ours))
