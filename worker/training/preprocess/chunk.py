@@ -34,9 +34,9 @@ from training.geometry import Word, Words
 from training.labels.agreement import Agreement, total
 from training.labels.categories import TABLE
 from training.labels.draw import draw_page
-from training.labels.frame_evidence import Content
-from training.labels.frame_search import DocumentFrame
-from training.labels.frames import AUTO, Coordinates, Projection
+from training.labels.frames.evidence import Content
+from training.labels.frames.frame import AUTO, Coordinates, Projection
+from training.labels.frames.search import DocumentFrame
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import PageLabels, label_page
 from training.labels.mismatch import better_page, elsewhere, text_mismatch
