@@ -26,7 +26,7 @@ from training.documents.page_geometry import PageBox
 from training.documents.passwords import Passwords
 from training.documents.render import IMAGE_FORMATS, RenderOptions
 from training.errors import ConfigError, Failure
-from training.labels.frames import FRAME_CHOICES, Coordinates
+from training.labels.frames.frame import FRAME_CHOICES, Coordinates
 from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions

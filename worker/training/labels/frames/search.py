@@ -12,8 +12,8 @@ from training.badgerdoc.document import Page
 from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, union
-from training.labels.frame_evidence import Content, Evidence, choose, is_contradicted
-from training.labels.frames import (
+from training.labels.frames.evidence import Content, Evidence, choose, is_contradicted
+from training.labels.frames.frame import (
     AUTO,
     Coordinates,
     Frame,
