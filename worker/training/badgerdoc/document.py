@@ -18,8 +18,8 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import PageBox
 from training.geometry import Box
 
 MAX_ERRORS_SHOWN = 3

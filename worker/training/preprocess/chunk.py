@@ -15,7 +15,6 @@ from training.badgerdoc.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder
-from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
@@ -28,6 +27,7 @@ from training.documents.render import (
     page_geometries,
     render_pages,
 )
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.text_layer import page_words
 from training.documents.undrawn.check import DrawingCheck, Surroundings
 from training.geometry import Word, Words

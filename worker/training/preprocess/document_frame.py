@@ -7,10 +7,10 @@ from pathlib import Path
 
 from training.badgerdoc.document import Page
 from training.badgerdoc.page_index import PageFile
-from training.documents.page_geometry import PageBox, PageGeometry
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.render import RenderOptions, check_page_pixels, render_pages
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.documents.text_layer import page_words
 from training.geometry import Words
 from training.labels.frames.evidence import Content

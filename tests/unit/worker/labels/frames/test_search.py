@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support.preprocess.drawn_frames import FONT_PT, TABLE_PT, TEXTS, Writer, cells_of
 from training.badgerdoc.document import Page, PixelBox
-from training.documents.page_geometry import PageBox, PageGeometry
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.geometry import Box, Word, Words
 from training.labels.frames.evidence import Content
 from training.labels.frames.frame import AUTO, Coordinates, Turn, possible_frames
