@@ -5,7 +5,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=env.sh
 . "$here/env.sh"
 packages=(python3 python3-venv python3-pip python3-dev gcc g++      # .venv and mmcv's operators
-  poppler-utils fonts-urw-base35 fontconfig poppler-data qpdf       # rendering, as the image has it; broken PDFs for tests
+  poppler-utils poppler-data fonts-urw-base35 fonts-wqy-microhei fontconfig   # rendering, as the image has it
+  qpdf                                                              # broken PDFs for tests
   chromium                                                          # looks at the review page
   buildah debootstrap ca-certificates curl)                         # the images
 cluster_packages=(etcd-server etcd-client containerd runc containernetworking-plugins docker-registry iptables nftables conntrack

@@ -18,3 +18,5 @@ compile preprocess --extra preprocess --constraints requirements/dev.txt
 compile operator --extra operator --constraints requirements/dev.txt
 echo 'mmcv==2.1.0' | uv pip compile --quiet - --no-deps --python-version 3.11 --generate-hashes --no-emit-index-url \
   --build-constraints requirements/build-constraints.txt --custom-compile-command 'make lock' --output-file requirements/mmcv.txt
+uv pip compile --quiet requirements/annotation-tools.in --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command 'make lock' --output-file requirements/annotation-tools.txt

@@ -40,6 +40,11 @@ class Box(NamedTuple):
             min(self.bottom, other.bottom),
         )
 
+    def iou(self, other: "Box") -> float:
+        """The area that both cover, as a part of the area that either covers; 0 for boxes without area."""
+        common = self.intersection(other).area
+        return common / (self.area + other.area - common) if common else 0.0
+
     def scaled(self, x: float, y: float) -> "Box":
         return Box(self.left * x, self.top * y, self.right * x, self.bottom * y)
 

@@ -16,6 +16,8 @@ from hack.documents.corpus import draw_corpus
 from hack.documents.faults import PASSWORD, draw_faults
 from hack.s3.server import S3Server
 from tests.support.infer.predicting import Labels, TruthfulDetector, files, prepare, read_json
+from tests.support.preprocess.raw_pdf import one_page, raw_stream
+from tests.support.preprocess.scans import dct, jpx, scan_pdf, typed_table
 from tests.support.train.place import Place
 from training.documents.render import PAGES_PER_CHUNK
 from training.infer import command as infer
@@ -157,6 +159,21 @@ def test_documents_that_fail_are_told_of_and_the_others_go_on(
         "draw/document-0001/0.jpg",
         "draw/document-0001/1.jpg",
     }
+
+
+def test_a_page_that_cannot_be_drawn_is_a_failure_and_not_an_empty_page(
+    straight: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "damaged.pdf").write_bytes(scan_pdf(jpx().nonsense(), words=False))
+    image, text = dct().nonsense(), typed_table() + b"q 60 0 0 60 20 20 cm /I Do Q\n"
+    (source / "small.pdf").write_bytes(one_page(text, raw_stream(image.data, image.entries)))
+    detector = TruthfulDetector(["damaged", "small"], {("small", 0): []})
+    assert predict(source, tmp_path / "out", straight.model, detector) == 65
+    assert "damaged: corrupt: Page 0 is not drawn completely (Did no succeed opening JPX Stream.)" in caplog.text
+    assert "small: Page 0 is not drawn completely (Could not find start of jpeg data)" in caplog.text
+    assert [path.name for path in (tmp_path / "out/json").iterdir()] == ["small.json"]
 
 
 def test_an_encrypted_document_is_read_with_its_password_and_refused_without(

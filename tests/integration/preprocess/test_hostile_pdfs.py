@@ -3,14 +3,17 @@
 import json
 import resource
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from hack.documents.faults import draw_faults
+from tests.support.preprocess.raw_pdf import one_page, pdf
 from training.documents import poppler
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason
@@ -24,38 +27,8 @@ pytestmark = pytest.mark.integration
 
 PAGE_TIMEOUT_S = 2
 MOST_PROCESSOR_S = 15  # three programs at most, each of which gets page_timeout_s and 2 s
+SLOW_STROKES = 150  # over a whole page: a second and a half of pdftoppm
 MOST_PYTHON_BYTES = 128 << 20  # a process that prepares an ordinary document takes 40 MiB
-RESOURCES = (
-    b"/Resources << /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> /XObject << /I 5 0 R >> >>"
-)
-
-
-def pdf(*objects: bytes) -> bytes:
-    """A PDF of these objects, numbered from 1; the first is the catalogue."""
-    content, places = b"%PDF-1.5\n", []
-    for number, item in enumerate(objects, 1):
-        places.append(len(content))
-        content += b"%d 0 obj\n%s\nendobj\n" % (number, item)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    size = len(objects) + 1
-    content += b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table)
-    start = content.rindex(b"xref\n0 ")
-    return content + b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, start)
-
-
-def stream(data: bytes, entries: bytes = b"") -> bytes:
-    packed = zlib.compress(data, 9)
-    return b"<< /Length %d /Filter /FlateDecode %s >>\nstream\n%s\nendstream" % (len(packed), entries, packed)
-
-
-def one_page(content: bytes, image: bytes = b"null") -> bytes:
-    return pdf(
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R %s >>" % RESOURCES,
-        stream(content),
-        image,
-    )
 
 
 def image_of_2_gigapixels() -> bytes:
@@ -156,6 +129,28 @@ def limit_to_the_least() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MIN_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
+@pytest.mark.parametrize("rivals", [0, 8])
+@pytest.mark.parametrize(
+    ("strokes", "reason"), [(SLOW_STROKES, None), (10 * SLOW_STROKES, Reason.TIMEOUT)], ids=["slow", "too slow"]
+)
+def test_a_documents_fate_is_the_same_on_a_busy_machine(
+    strokes: int, reason: Reason | None, rivals: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "slow.pdf"
+    path.write_bytes(one_page(b"0 0 m 600 800 l 0 400 l 600 0 l B*\n" * strokes))
+    page = {"page_num": 0, "bbox": {"left": 0, "top": 0, "width": 992, "height": 1404}, "blocks": []}
+    (tmp_path / "slow.json").write_text(json.dumps({"pages": [page]}))
+    (tmp_path / "out").mkdir()
+    options = PageOptions(render=RenderOptions(page_timeout_s=PAGE_TIMEOUT_S))
+    task = DocumentTask("x", PdfFile(path), tmp_path / "slow.json", tmp_path / "out", options)
+    with ExitStack() as busy:
+        for _ in range(rivals):
+            rival = busy.enter_context(subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]))
+            busy.callback(rival.kill)
+        result = prepare_chunk(task, 0)
+    assert (None if isinstance(result, PreparedChunk) else result.reason) is reason, result
+
+
 def measured(task: DocumentTask) -> tuple[PreparedChunk | QuarantinedDocument, Taken]:
     result = prepare_chunk(task, 0)
     own, programs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -192,7 +187,7 @@ def test_a_password_is_in_no_message_and_no_repr(tmp_path: Path, monkeypatch: py
     assert "sesame" not in repr(file)
     assert "sesame" not in repr(QuarantinedDocument("x", Reason.CORRUPT, "x"))
     program = tmp_path / "pdfinfo"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.write_text("#!/bin/sh\nwhile :; do :; done\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr("training.documents.render.PROGRAM_TIMEOUT_S", 0.2)

@@ -16,6 +16,7 @@ from training.documents import render
 from training.documents.ink import ink_box, is_blank
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument
+from training.documents.rasterize import DrawnFile
 from training.documents.render import RenderOptions, check_page_pixels, page_sizes, render_pages
 from training.documents.text_layer import page_words
 from training.geometry import Box, union
@@ -96,7 +97,7 @@ def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path
     canvas.showPage()
     canvas.save()
     with pytest.raises(DocumentError, match="24000 x 24000 pixels at 120 dpi") as caught:
-        check_page_pixels(page_sizes(PdfFile(path)), [0], 120)
+        check_page_pixels(page_sizes(PdfFile(path)), [0], RenderOptions(120))
     assert caught.value.quarantine_reason == "too_large"
 
 
@@ -128,7 +129,7 @@ def test_a_renderer_that_draws_too_few_or_too_small_pages_is_noticed(
     with pytest.raises(DocumentError, match="Page 0 could not be drawn"):
         list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
     Image.new("RGB", (1, 1)).save(tmp_path / "tiny.jpg")
-    monkeypatch.setattr(render, "_render_chunk", lambda *_: [tmp_path / "tiny.jpg"])
+    monkeypatch.setattr(render, "_render_chunk", lambda *_: [DrawnFile(tmp_path / "tiny.jpg")])
     with pytest.raises(DocumentError, match="1 x 1 pixels"):
         list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from training.annotations.tools import export_command, import_command
 from training.errors import ConfigError
 from training.process.exit import run_command
 from training.process.signals import StopRequest
@@ -20,7 +21,10 @@ class Command:
     run: Callable[[Sequence[str]], None]
 
 
-COMMANDS: Mapping[str, Command] = {}
+COMMANDS: Mapping[str, Command] = {
+    "export": Command("a dataset's labels, as files that a correction tool imports", export_command.run),
+    "import": Command("what a correction tool exports, as the dataset's labels", import_command.run),
+}
 
 
 def usage(commands: Mapping[str, Command] = COMMANDS) -> str:

@@ -6,6 +6,10 @@ from typing import Any
 from training.errors import DataError
 from training.labels.categories import CATEGORIES
 
+# How a sentence ends that says what to correct: in a dataset's own file, and in what a tool exported.
+OR_DELETE = ", or delete the file and run preprocess again"
+IN_THE_TOOL = " in the tool, and export it again"
+
 
 def lint(
     images: Iterable[Mapping[str, Any]],
@@ -13,6 +17,7 @@ def lint(
     *,
     there: Container[str] | None = None,
     edited: str = "",
+    remedy: str = OR_DELETE,
 ) -> None:
     """Raises DataError for faults that make pycocotools or training fail or, worse, learn nonsense.
 
@@ -23,11 +28,12 @@ def lint(
         there: file names of the split's images; None accepts any name.
         edited: the address of a file that people edited: the message names it and says what to do. Without one, a
             fault is a bug in preprocess, and the message says so.
+        remedy: how the sentence about an edited file ends.
     """
 
-    def fault(what: str, remedy: str) -> DataError:
+    def fault(what: str, correction: str) -> DataError:
         if edited:
-            return DataError(f"{edited}: {what}; {remedy}, or delete the file and run preprocess again.")
+            return DataError(f"{edited}: {what}; {correction}{remedy}.")
         return DataError(f"{what}; this is a fault of preprocess, please report it.")
 
     pages = _check_images(images, there, fault)

@@ -123,6 +123,17 @@ def _normalised(dataset: Dataset, split: str, uri: str, folder: Path, target: Pa
     )
     if edited.repeated:
         logger.warning("%d annotations of the %s split are duplicates and are ignored", edited.repeated, split)
+    empty = [page.file_name for page in edited.pages if not len(page.boxes)]
+    emptied = [name for name in empty if before and name not in before.unlabelled]
+    if emptied:
+        logger.warning(
+            "%d pages of the %s split, such as %s, had labels after preprocess and are listed without any in %s; put "
+            "their annotations back if that is a mistake",
+            len(emptied),
+            split,
+            emptied[0],
+            where,
+        )
     if edited.left_out:
         logger.warning(
             "%d labelled pages of the %s split, such as %s, are not listed in %s and not trained on; if that is a "

@@ -1,12 +1,22 @@
 """A rendered page's image, decoded as rarely and as small as possible: decoding a page costs a third of drawing it."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
-from training.documents.ink import CONTRAST, MIN_INK_SIDE, Look, ink_box, is_blank, is_ink_whole
-from training.geometry import Box
+from training.documents.ink import (
+    CONTRAST,
+    MIN_INK_SIDE,
+    Look,
+    blank_tail,
+    ink_box,
+    is_blank,
+    is_ink_whole,
+    words_without_ink,
+)
+from training.geometry import Box, Word
 
 REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
 SMALL = Look(contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)  # blurred, but not less inked
@@ -22,7 +32,7 @@ class PageImage:
 
     @cached_property
     def small(self) -> Image.Image:
-        """The page at half its size, in RGB. Draw on it last: `is_blank`, `ink` and `glance` read it too."""
+        """The page at half its size, in RGB. Draw on it last: the other properties and methods read it too."""
         with Image.open(self._path) as image:
             size = (image.width // REDUCTION, image.height // REDUCTION)
             image.draft("RGB", size)
@@ -56,6 +66,14 @@ class PageImage:
     def is_ink_whole(self, cell: Box) -> bool | None:
         """Whether the ink in a cell ends within it; None without ink. The box is in pixels of the full-size page."""
         return is_ink_whole(self._grey, cell)
+
+    def words_without_ink(self, words: Iterable[Word]) -> list[Word]:
+        """The words under which nothing is drawn, their boxes in pixels of the full-size page."""
+        return words_without_ink(self._small_grey, words, scale=1 / REDUCTION)
+
+    def blank_tail(self, area: Box) -> int:
+        """How many pixel rows at the lower end of an area are blank; all in pixels of the full-size page."""
+        return blank_tail(self._small_grey, area.scaled(1 / REDUCTION, 1 / REDUCTION)) * REDUCTION
 
     def _small_ink(self, cell: Box, look: Look) -> Box | None:
         return ink_box(self._small_grey, cell.scaled(1 / REDUCTION, 1 / REDUCTION), look)

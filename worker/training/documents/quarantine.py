@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from training.errors import DataError, WorkerError, one_line
+from training.errors import DataError, WorkerError, as_typed, describe_failure, one_line
 
 
 class Reason(enum.StrEnum):
@@ -27,6 +27,7 @@ class Reason(enum.StrEnum):
     COORDINATES = "coordinates"
     TEXT_MISMATCH = "text_mismatch"
     TOO_LARGE = "too_large"
+    SHAPE = "shape"
     TIMEOUT = "timeout"
     UNEXPECTED = "unexpected"  # a bug in the worker
 
@@ -52,6 +53,17 @@ logger = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
+def is_of_document(error: BaseException) -> bool:
+    """Whether a failure while a document is worked on is that document's own, so that the others go on.
+
+    What is no fault of any document: the known failures of the machine, its GPU, its disk and the storage, wrong
+    options, and the end of the run. What nobody foresaw counts as the document's.
+    """
+    if isinstance(error, (DocumentError, MemoryError)):
+        return True
+    return isinstance(error, Exception) and not describe_failure(error).expected
+
+
 def quarantine_faults(name: str, work: Callable[[], _Result]) -> _Result | QuarantinedDocument:
     """Returns the result of `work`, or if that fails because of the document `name`, the quarantined document.
 
@@ -68,6 +80,8 @@ def quarantine_faults(name: str, work: Callable[[], _Result]) -> _Result | Quara
     except WorkerError:
         raise
     except Exception as error:
+        if not is_of_document(error):
+            raise as_typed(error) from error
         logger.exception("%s: unexpected error", name)
         message = one_line(f"{type(error).__name__}: {error}; this is a fault of the worker, please report it.")
         return QuarantinedDocument(name, Reason.UNEXPECTED, message)

@@ -16,16 +16,17 @@ from pdf2image.exceptions import PDFPopplerTimeoutError
 from PIL import Image
 
 from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry, PageSize
+from training.documents.page_shape import check_page_shape
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
-from training.documents.rasterize import draw_to_files
+from training.documents.rasterize import DrawnFile, draw_to_files
+from training.documents.undrawn.complaints import Complaint
 from training.documents.user_units import user_units
 from training.errors import ConfigError
 from training.geometry import Box
 
 PAGES_PER_CHUNK = 20  # one process per page costs 1.8 times the CPU time; more than 20 gain nothing
 MAX_PAGES = 20_000
-MAX_PAGE_PIXELS = 80_000_000  # A0 at 120 dpi has 22 million; a page of 14,400 points would take gigabytes
 FURTHER_PAGE_TIMEOUT_S = 2  # added to page_timeout_s for each page that one call draws
 IMAGE_FORMATS = ("jpeg", "png")
 MIN_DPI, MAX_DPI = 36, 600
@@ -39,7 +40,7 @@ PDFINFO_ROUNDING = 0.01  # units of a page: pdfinfo prints edges to hundredths
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How pages are drawn. `page_timeout_s` is how many seconds one slow page may take.
+    """How pages are drawn. `page_timeout_s` is how many seconds of CPU time one slow page may take.
 
     Raises ConfigError for a resolution below MIN_DPI or above MAX_DPI.
     """
@@ -53,18 +54,22 @@ class RenderOptions:
             raise ConfigError(f"--dpi is {self.dpi}; choose {MIN_DPI} to {MAX_DPI}.")
 
     def timeout_s(self, pages: int) -> float:
-        """The timeout in seconds of one call that draws this many pages."""
+        """The timeout in seconds of CPU time of one call that draws this many pages."""
         return self.page_timeout_s + FURTHER_PAGE_TIMEOUT_S * pages
 
 
 @dataclass(frozen=True)
 class RenderedPage:
-    """The image file of one page; `number` counts from 0, `width` and `height` are in pixels."""
+    """The image file of one page; `number` counts from 0, `width` and `height` are in pixels.
+
+    `complaints` are the renderer's: what it could not draw.
+    """
 
     number: int
     path: Path
     width: int
     height: int
+    complaints: tuple[Complaint, ...] = ()
 
 
 def page_geometries(pdf: PdfFile) -> list[PageGeometry]:
@@ -104,16 +109,11 @@ def _page_boxes(pattern: "re.Pattern[bytes]", answer: bytes) -> dict[int, Box]:
     return boxes
 
 
-def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], dpi: int) -> None:
-    """Raises DocumentError (too_large) for pages whose image would take too much memory, before any is drawn."""
+def check_page_pixels(sizes: Sequence[PageSize], numbers: Sequence[int], options: RenderOptions) -> None:
+    """Raises DocumentError (too_large, shape) for pages that cannot be drawn or learnt from, before any is drawn."""
     for number in numbers:
-        width, height = sizes[number].pixels(dpi)
-        if width * height > MAX_PAGE_PIXELS:
-            raise DocumentError(
-                Reason.TOO_LARGE,
-                f"Page {number} would be {width} x {height} pixels at {dpi} dpi, more than {MAX_PAGE_PIXELS:,}; "
-                "lower --dpi or scale the page down.",
-            )
+        width, height = sizes[number].pixels(options.dpi)
+        check_page_shape(number, width, height, dpi=options.dpi, image_format=options.image_format)
 
 
 def render_pages(
@@ -125,11 +125,11 @@ def render_pages(
     or cannot draw a page (its image is 1 x 1 pixels), so both are checked.
     """
     for first, last in drawn_runs(numbers, sizes):
-        paths = _render_run(pdf, first, last, sizes[first], options=options, folder=folder)
-        if len(paths) != last - first + 1:
-            failed = first + len(paths)
+        files = _render_run(pdf, first, last, sizes[first], options=options, folder=folder)
+        if len(files) != last - first + 1:
+            failed = first + len(files)
             raise _why_not_drawn(pdf, failed, sizes[failed], options)
-        for number, path in zip(range(first, last + 1), paths, strict=True):
+        for number, (path, complaints) in zip(range(first, last + 1), files, strict=True):
             with Image.open(path) as image:
                 width, height = image.size
             expected_width, expected_height = sizes[number].pixels(options.dpi)
@@ -140,7 +140,7 @@ def render_pages(
                     f"Page {number} was drawn {width} x {height} pixels large instead of "
                     f"{expected_width} x {expected_height}; export the PDF again.",
                 )
-            yield RenderedPage(number, path, width, height)
+            yield RenderedPage(number, path, width, height, complaints)
 
 
 def page_chunks(numbers: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -173,7 +173,7 @@ def box_options(size: PageSize) -> list[str]:
 
 def _render_run(
     pdf: PdfFile, first: int, last: int, size: PageSize, *, options: RenderOptions, folder: Path
-) -> list[Path]:
+) -> list[DrawnFile]:
     timeout_s = options.timeout_s(last - first + 1)
     try:
         return draw_to_files(
@@ -189,7 +189,8 @@ def _render_run(
     except PDFPopplerTimeoutError:
         raise DocumentError(
             Reason.TIMEOUT,
-            f"Pages {first} to {last} were not drawn in {timeout_s:g} s; simplify the PDF or raise --page_timeout.",
+            f"Pages {first} to {last} were not drawn in {timeout_s:g} s of CPU time; simplify the PDF or raise "
+            "--page_timeout.",
         ) from None
 
 

@@ -92,7 +92,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
         "--page_timeout",
         type=positive_integer,
         default=RenderOptions.page_timeout_s,
-        help=f"seconds after which a page fails its document ({RenderOptions.page_timeout_s:g})",
+        help=f"seconds of CPU time after which a page fails its document ({RenderOptions.page_timeout_s:g})",
     )
     parser.add_argument("--passwords", type=Path, help="YAML file: document name -> password, '*' for all others")
     parser.add_boolean("--copy_pdfs", default=True, description="copy the PDFs to the output (True)")

@@ -1,13 +1,14 @@
 """Predicts all documents: draws the pages, detects tables, writes the predictions, a document's JSON last.
 
-A document that fails is logged, and the others go on. A document is skipped if its JSON is the same prediction that
-would be made, or if somebody has changed its JSON.
+A document that fails, whatever the reason, is logged, and the others go on; a fault of the machine ends the run. A
+document is skipped if its JSON is the same prediction that would be made, or if somebody has changed its JSON.
 """
 
 import enum
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +18,15 @@ from training.documents.names import JSON_FOLDER, PDF_FOLDER
 from training.documents.page_image import PageImage
 from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import DocumentError
+from training.documents.quarantine import (
+    DocumentError,
+    QuarantinedDocument,
+    Reason,
+    is_of_document,
+    quarantine_faults,
+)
 from training.documents.render import RenderOptions
-from training.errors import one_line
+from training.errors import CudaOOM, WorkerError, as_typed
 from training.infer.pdfs import PdfDocument, PdfSource
 from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
 from training.infer.render_ahead import DrawnPage, DrawTask, drawn_chunks
@@ -80,10 +87,7 @@ class DocumentOutcome:
 
 def predict_documents(plan: InferencePlan, pool: DocumentPool) -> list[DocumentOutcome]:
     """Predicts all documents, one after the other. The first fault that is not a document's own ends the run."""
-    outcomes = [
-        DocumentOutcome(document.name, State.FAILED, f"{document.reason}: {document.message}")
-        for document in plan.source.unusable
-    ]
+    outcomes = [_failed(document) for document in plan.source.unusable]
     for outcome in outcomes:
         _log(outcome, "")
     work = _Work(plan, pool)
@@ -103,32 +107,34 @@ class _Work:
 
     def one(self, index: int, document: PdfDocument) -> DocumentOutcome:
         """Writes one document's predictions to the target, unless they are there already."""
-        plan = self._plan
         # Numbered, since a document's name may not be a valid folder name.
-        folder = plan.scratch / f"{index:06d}"
+        folder = self._plan.scratch / f"{index:06d}"
         folder.mkdir()
         try:
-            pdf = local_file(plan.source.storage, document.key, folder / "document.pdf")
-            origin = Origin(
-                pdf_sha256=sha256_file(pdf),
-                model_sha256=plan.model.sha256,
-                config_sha256=plan.model.config_sha256,
-                dpi=plan.render.dpi,
-                score=plan.score,
-            )
-            found = None if plan.force else self._find(document, origin)
-            if found is Found.SAME:
-                return DocumentOutcome(document.name, State.UP_TO_DATE, "was predicted already")
-            if found is Found.CHANGED:
-                where = plan.target.uri(self._json_key(document))
-                return DocumentOutcome(
-                    document.name, State.KEPT, f"{where} is not as it was predicted and is kept; --force replaces it"
-                )
-            return DocumentOutcome(document.name, State.PREDICTED, self._predict(document, pdf, origin, folder))
-        except DocumentError as error:
-            return DocumentOutcome(document.name, State.FAILED, one_line(f"{error.quarantine_reason}: {error}"))
+            outcome = quarantine_faults(document.name, lambda: self._one(document, folder))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        return _failed(outcome) if isinstance(outcome, QuarantinedDocument) else outcome
+
+    def _one(self, document: PdfDocument, folder: Path) -> DocumentOutcome:
+        plan = self._plan
+        pdf = local_file(plan.source.storage, document.key, folder / "document.pdf")
+        origin = Origin(
+            pdf_sha256=sha256_file(pdf),
+            model_sha256=plan.model.sha256,
+            config_sha256=plan.model.config_sha256,
+            dpi=plan.render.dpi,
+            score=plan.score,
+        )
+        found = None if plan.force else self._find(document, origin)
+        if found is Found.SAME:
+            return DocumentOutcome(document.name, State.UP_TO_DATE, "was predicted already")
+        if found is Found.CHANGED:
+            where = plan.target.uri(self._json_key(document))
+            return DocumentOutcome(
+                document.name, State.KEPT, f"{where} is not as it was predicted and is kept; --force replaces it"
+            )
+        return DocumentOutcome(document.name, State.PREDICTED, self._predict(document, pdf, origin, folder))
 
     def _find(self, document: PdfDocument, origin: Origin) -> Found | None:
         """What the target holds for the document: None without a JSON, OTHER instead of SAME without a due PDF copy."""
@@ -145,9 +151,11 @@ class _Work:
         path = folder / "prediction.json"
         task = DrawTask(document.name, PdfFile(pdf, plan.passwords.of(document.name)), folder, plan.render)
         pages = tables = cells = 0
-        chunks = drawn_chunks(self._pool, task)
         doc_name = document.key.rpartition("/")[2]
-        with PredictionFile(path, doc_name, origin, model_uri=plan.model.uri) as file:
+        with (
+            PredictionFile(path, doc_name, origin, model_uri=plan.model.uri) as file,
+            closing(drawn_chunks(self._pool, task)) as chunks,
+        ):
             try:
                 for chunk in chunks:
                     predicted = self._predict_chunk(chunk.pages)
@@ -158,12 +166,10 @@ class _Work:
                         cells += sum(len(table.cells) for table in page.tables)
                     pages += len(predicted)
                     logger.debug("%s: %d of %d pages", document.name, pages, chunk.pages_in_all)
-            except DocumentError:
-                chunks.close()
-                raise
-            except BaseException:
-                # The run is over: do not wait for a page that takes minutes to draw.
-                self._pool.kill()
+            except BaseException as error:
+                if not is_of_document(error):
+                    # The run is over: do not wait for a page that takes minutes to draw.
+                    self._pool.kill()
                 raise
         self._delete_drawings(document, pages)
         if self._copies(document):
@@ -172,7 +178,7 @@ class _Work:
         return f"{pages} pages, {tables} tables, {cells} cells"
 
     def _predict_chunk(self, pages: Sequence[DrawnPage]) -> list[PredictedPage]:
-        detected = self._detector.detect([page.image.path for page in pages])
+        detected = self._detect([page.image.path for page in pages])
         return [
             predict_page(
                 page.image.number,
@@ -184,10 +190,27 @@ class _Work:
             for page, detections in zip(pages, detected, strict=True)
         ]
 
+    def _detect(self, images: Sequence[Path]) -> list[list[Detection]]:
+        detector = self._detector
+        try:
+            return detector.detect(images)
+        except Exception as error:
+            typed = as_typed(error)
+            if isinstance(typed, CudaOOM):
+                # The network was loaded and got each page alone, so that it is one of these that does not fit.
+                message = f"The GPU has too little memory for a page; lower --dpi, or split the PDF ({typed})."
+                raise DocumentError(Reason.TOO_LARGE, message) from error
+            raise
+
     @cached_property
     def _detector(self) -> PageDetector:
         # Loaded with the first page to predict: until then it may not be needed.
-        return self._plan.load_detector()
+        try:
+            return self._plan.load_detector()
+        except WorkerError:
+            raise
+        except Exception as error:  # no document's fault, whatever it is
+            raise as_typed(error) from error
 
     def _store_drawings(
         self, document: PdfDocument, pages: Sequence[DrawnPage], predicted: Sequence[PredictedPage], folder: Path
@@ -225,6 +248,10 @@ class _Work:
 
     def _drawing_key(self, document: PdfDocument, page: int) -> str:
         return f"{DRAWING_FOLDER}{document.file_stem}/{page}.jpg"
+
+
+def _failed(document: QuarantinedDocument) -> DocumentOutcome:
+    return DocumentOutcome(document.name, State.FAILED, f"{document.reason}: {document.message}")
 
 
 def _log(outcome: DocumentOutcome, progress: str) -> None:

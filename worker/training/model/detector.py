@@ -14,10 +14,11 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 
 from training.device.choice import choose_gpus
-from training.errors import ConfigError, DataError, WorkerError
+from training.errors import ConfigError, CudaOOM, DataError, WorkerError, as_typed
 from training.model import config, weights
 from training.model.bundle import VerifiedModel
 from training.model.detections import Detection, from_mmdetection
+from training.model.smallest_page import padded, smallest_side
 from training.process.container import available_cpus
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Detector:
             )
         try:
             self._network = revert_sync_batchnorm(MODELS.build(loaded["model"]))
-            self._pipeline = Compose(_test_pipeline(loaded))
+            self._pipeline = Compose(padded(_test_pipeline(loaded), smallest_side(loaded["model"])))
         except WorkerError:
             raise
         except Exception as error:  # a config can make mmdetection raise anything
@@ -60,15 +61,35 @@ class Detector:
         self._network.to(self._device).eval()
 
     def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        """The detections on each page, in pixels of its image, in the order of `images`."""
-        found: list[list[Detection]] = []
-        for start in range(0, len(images), self._batch_size):
-            batch = images[start : start + self._batch_size]
-            samples = [self._pipeline({"img_path": str(path), "img_id": start + i}) for i, path in enumerate(batch)]
+        """The detections on each page, in pixels of its image, in the order of `images`.
+
+        Raises whatever mmdetection does, and WorkerError if the GPU can predict nothing any more.
+        """
+        batches = [images[start : start + self._batch_size] for start in range(0, len(images), self._batch_size)]
+        return [page for batch in batches for page in self._detect(batch)]
+
+    def _detect(self, batch: Sequence[Path]) -> list[list[Detection]]:
+        samples = [self._pipeline({"img_path": str(path), "img_id": index}) for index, path in enumerate(batch)]
+        try:
             with torch.inference_mode():
                 results = self._network.test_step(pseudo_collate(samples))
-            found += [from_mmdetection(result.pred_instances) for result in results]
-        return found
+            return [from_mmdetection(result.pred_instances) for result in results]
+        except Exception as error:
+            self._check_gpu(error)
+            if len(batch) == 1 or not isinstance(as_typed(error), CudaOOM):
+                raise
+        logger.warning("the GPU has no room for %d pages at once; they follow one by one", len(batch))
+        return [found for page in batch for found in self._detect([page])]
+
+    def _check_gpu(self, error: Exception) -> None:
+        """Raises WorkerError if `error` left the GPU unusable: after most faults each further call fails, too."""
+        if self._device.type != "cuda":
+            return
+        try:
+            torch.cuda.synchronize()
+        except RuntimeError:
+            raise as_typed(error) from error
+        torch.cuda.empty_cache()  # of a page that did not fit: the next one may need it in other pieces
 
 
 def _find_device(name: str) -> torch.device:

@@ -15,7 +15,7 @@ from training.badgerdoc.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder
-from training.documents.page_geometry import PageBox, PageSize
+from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
@@ -29,8 +29,10 @@ from training.documents.render import (
     render_pages,
 )
 from training.documents.text_layer import page_words
+from training.documents.undrawn.check import DrawingCheck, Surroundings
 from training.geometry import Word, Words
 from training.labels.agreement import Agreement, total
+from training.labels.categories import TABLE
 from training.labels.draw import draw_page
 from training.labels.frame_evidence import Content
 from training.labels.frame_search import DocumentFrame
@@ -38,8 +40,11 @@ from training.labels.frames import AUTO, Coordinates, Projection
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import PageLabels, label_page
 from training.labels.mismatch import better_page, elsewhere, text_mismatch
+from training.labels.remark import Remark
 from training.preprocess.document_frame import Sheets, find_frame
 from training.storage.files import sha256_file
+
+TABLE_SLACK_PT = 12  # what may be blank at a table's lower end: a row of text
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def _open(task: DocumentTask) -> _Opened:
     sheets = Sheets(task.pdf, geometries, options.render, task.folder)
     frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)
     sizes = [geometry.size(frame.frame.box) for geometry in geometries]
-    check_page_pixels(sizes, pages.numbers, options.render.dpi)
+    check_page_pixels(sizes, pages.numbers, options.render)
     return _Opened(task.name, pages, frame, sizes)
 
 
@@ -141,21 +146,24 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     chunk.drawings.mkdir()
     with_tables = [number for number, page in annotated.items() if page.tables]
     options = task.options.render
-    words = page_words(task.pdf, with_tables, opened.sizes, options)
+    # A document of one page may have nothing but the words that ask for another program.
+    worded = list(annotated) if len(opened.sizes) == 1 else with_tables
+    words = page_words(task.pdf, worded, opened.sizes, options)
+    check = DrawingCheck(task.pdf, first, last, len(opened.sizes), options)
     pages = []
     read: dict[int, PageLabels] = {}
     with chunk.record_lines.open("wb") as lines:
         for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
-            labels = _label(annotated[rendered.number], rendered, image, words.get(rendered.number, []), opened)
-            read[rendered.number] = labels
-            labelled = LabelledPage(
-                image_name(task.name, rendered.number, rendered.path.suffix),
-                rendered.width,
-                rendered.height,
-                PackedBoxes(labels.boxes),
-                labels.remarks,
-            )
+            found = words.get(rendered.number, [])
+            hidden = dict.fromkeys(image.words_without_ink(found))
+            visible = [word for word in found if word not in hidden]
+            labels = read[rendered.number] = _label(annotated[rendered.number], rendered, image, visible, opened)
+            labelled = _labelled(task, rendered, labels)
+            # A text layer that is out of place has words on blank paper, but the cells have their ink.
+            lost = [word for word in hidden if all(word.box.intersection(cell).is_empty for cell in labels.inked)]
+            missing = check.findings(rendered, image, found, lost, _tables(labelled, options))
+            labelled = replace(labelled, remarks=(*labelled.remarks, *(Remark(*finding) for finding in missing)))
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
             rendered.path.replace(chunk.image(page))
@@ -186,7 +194,7 @@ def _check_texts(task: DocumentTask, opened: _Opened, read: Mapping[int, PageLab
 def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], opened: _Opened) -> PageLabels:
     if not page.tables:
         return PageLabels([])
-    if not words and image.is_blank:
+    if image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,
             f"Page {page.page_num} has tables but was drawn blank; the PDF is damaged, export it again.",
@@ -194,3 +202,13 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
     placement = opened.frame.placement(page, Content(Words(words), image.is_ink_whole))
     projection = Projection(placement, rendered.width, rendered.height)
     return label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
+
+
+def _labelled(task: DocumentTask, rendered: RenderedPage, labels: PageLabels) -> LabelledPage:
+    name = image_name(task.name, rendered.number, rendered.path.suffix)
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
+
+
+def _tables(page: LabelledPage, options: RenderOptions) -> Surroundings:
+    tables = [label.box for label in page.boxes if label.category == TABLE]
+    return Surroundings(tables, TABLE_SLACK_PT * options.dpi / POINTS_PER_INCH)

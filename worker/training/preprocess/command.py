@@ -106,7 +106,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         "--page_timeout",
         type=positive_integer,
         default=RenderOptions.page_timeout_s,
-        help=f"seconds after which a page's document is quarantined ({RenderOptions.page_timeout_s:g})",
+        help=f"seconds of CPU time after which a page's document is quarantined ({RenderOptions.page_timeout_s:g})",
     )
     parser.add_argument("--shards", type=positive_integer, default=1, help="number of shards of the documents (1)")
     parser.add_argument("--shard_index", type=int, help="the shard to prepare, from 0 (JOB_COMPLETION_INDEX)")

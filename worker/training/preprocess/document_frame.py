@@ -56,7 +56,7 @@ def _contents(pages: PageFile, sheets: Sheets) -> Iterator[tuple[Page, Content]]
         if words[number]:
             yield page, Content(Words(words[number]), lambda _: None)
     drawn = [number for number in sample if not words[number]][:DRAWN_PAGES]
-    check_page_pixels(sizes, drawn, sheets.options.dpi)
+    check_page_pixels(sizes, drawn, sheets.options)
     with tempfile.TemporaryDirectory(dir=sheets.folder) as drawings:
         for rendered in render_pages(sheets.pdf, drawn, sizes, sheets.options, folder=Path(drawings)):
             yield sample[rendered.number], Content(Words([]), PageImage(rendered.path).is_ink_whole)

@@ -62,6 +62,9 @@ class Storage(Protocol):
         `wanted` has become false. A local storage copies the file in any case.
         """
 
+    def presigned_url(self, key: str, *, expires_s: int) -> str:
+        """A URL that anybody can read the object by, for `expires_s` seconds. Raises ConfigError if there is none."""
+
     def copy(self, key: str, target_key: str) -> None:
         """Creates or replaces an object from another one of this storage, without downloading it."""
 

@@ -1,4 +1,4 @@
-"""Content types of stored objects: without one, a browser downloads an object from S3 instead of showing it."""
+"""What S3 is told of an object for browsers, which without it download an object instead of showing it."""
 
 from pathlib import PurePosixPath
 
@@ -13,6 +13,7 @@ _BY_SUFFIX = {
     ".py": "text/x-python; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+_OPENED = (".html", ".jpg", ".pdf", ".png", ".svg")  # by people; all else is read by programs
 
 
 def content_type(key: str) -> str:
@@ -21,3 +22,14 @@ def content_type(key: str) -> str:
     The table is fixed, since Python's own differs from machine to machine.
     """
     return _BY_SUFFIX.get(PurePosixPath(key).suffix.lower(), UNKNOWN)
+
+
+def written_as(key: str) -> dict[str, str]:
+    """The arguments of boto3's writes that say what an object is: its type, and `inline` where people open it.
+
+    Without `inline`, a console may offer even a picture as a download.
+    """
+    arguments = {"ContentType": content_type(key)}
+    if PurePosixPath(key).suffix.lower() in _OPENED:
+        arguments["ContentDisposition"] = "inline"
+    return arguments

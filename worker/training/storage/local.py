@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from training.errors import ConfigError
 from training.storage.base import Storage, StoredObject, Wanted, always, check_key
 from training.storage.files import PARTIAL_SUFFIX, atomic_path, local_errors, sha256_bytes, sha256_file
 
@@ -77,6 +78,9 @@ class LocalStorage:
     def upload_checked(self, path: Path, key: str, *, wanted: Wanted = always) -> bool:  # noqa: ARG002
         self.upload_file(path, key)
         return False
+
+    def presigned_url(self, key: str, *, expires_s: int) -> str:  # noqa: ARG002
+        raise ConfigError(f"{self.uri(key)} is a local file, which has no presigned URL; name a folder in S3.")
 
     def copy(self, key: str, target_key: str) -> None:
         self.upload_file(self._path(key), target_key)

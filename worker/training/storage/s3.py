@@ -24,7 +24,7 @@ from s3transfer.exceptions import S3DownloadFailedError, S3UploadFailedError
 
 from training.errors import ConfigError, Transient
 from training.storage.base import GivenUp, StoredObject, Wanted, always, check_key
-from training.storage.content_type import content_type
+from training.storage.content_type import written_as
 from training.storage.files import atomic_path, local_errors
 from training.storage.s3_errors import Place, typed_error
 from training.storage.s3_parts import compares_checksums, upload_in_parts
@@ -76,8 +76,11 @@ def _encryption_from_env() -> dict[str, str]:
     return {"ServerSideEncryption": kind, **({"SSEKMSKeyId": key_id} if key_id else {})}
 
 
-def make_client(settings: S3Settings) -> Any:
-    """A boto3 S3 client on the default credential chain. Raises ConfigError for settings that boto3 refuses."""
+def make_client(settings: S3Settings, *, signature: str | None = None) -> Any:
+    """A boto3 S3 client on the default credential chain; `signature` is a version for boto3, which knows best if None.
+
+    Raises ConfigError for settings that boto3 refuses.
+    """
     for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
         del os.environ[name]  # boto3 reads the environment itself and takes "" for a value in some variables
     options: dict[str, Any] = {
@@ -85,6 +88,7 @@ def make_client(settings: S3Settings) -> Any:
         "connect_timeout": 10,
         "read_timeout": 60,
         "max_pool_connections": MAX_CONNECTIONS,
+        "signature_version": signature,
     }
     if settings.endpoint:
         # Servers other than AWS seldom have a DNS name per bucket, and several break on the checksum headers and
@@ -127,6 +131,7 @@ class S3Storage:
         )
         # One large file at a time bounds memory; its parts use several threads already.
         self._large_file = threading.Lock()
+        self._signing_client: Any = None  # made when it is needed
         self._compares_checksums: bool | None = None  # None: not known yet
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -253,6 +258,14 @@ class S3Storage:
 
         self._call("write", key, put)
 
+    def presigned_url(self, key: str, *, expires_s: int) -> str:
+        target = {"Bucket": self.bucket, "Key": self._name(key)}
+        # boto3 still presigns in version 2 in some regions, which opens no object that KMS has encrypted.
+        self._signing_client = self._signing_client or make_client(self._settings, signature="s3v4")
+        sign = partial(self._signing_client.generate_presigned_url, "get_object", Params=target, ExpiresIn=expires_s)
+        url: str = self._call("read", key, sign)
+        return url
+
     def copy(self, key: str, target_key: str) -> None:
         arguments = {
             "Bucket": self.bucket,
@@ -272,8 +285,8 @@ class S3Storage:
         self.delete(probe)
 
     def _written_with(self, key: str) -> dict[str, str]:
-        """The content type and encryption of a write. A copy keeps the content type of its source."""
-        return {"ContentType": content_type(key), **self._settings.encryption}
+        """What a write says of the object, and its encryption. A copy keeps what its source was written with."""
+        return {**written_as(key), **self._settings.encryption}
 
     def _probe(self) -> str:
         """The key of an object that only tries something out."""

@@ -10,6 +10,7 @@ from typing import Any
 from training.dataset.split import SPLITS
 from training.errors import ConfigError
 from training.model.config import dicts_in, innermost_dataset
+from training.model.smallest_page import pad_small_pages, smallest_side
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  through which data workers hand over images
 WORKER_BYTES = 128 * 1024 * 1024  # of it, for each data worker
@@ -37,6 +38,7 @@ def bind(config: Any, placement: Placement) -> Any:
     precision.
     """
     config = copy.deepcopy(config)
+    side = smallest_side(config["model"])
     _bind_network(config["model"], balance_categories=bool(config.get("balance_categories")))
     if not placement.has_gpu:
         _bind_precision_to_cpu(config["optim_wrapper"])
@@ -50,6 +52,7 @@ def bind(config: Any, placement: Placement) -> Any:
         inner = innermost_dataset(loader["dataset"])
         inner["ann_file"] = str(placement.annotation_files[split])
         inner["data_prefix"] = {"img": str(placement.image_folders[split])}
+        pad_small_pages(loader["dataset"], side)
         loader["num_workers"] = min(int(loader.get("num_workers", 0)), placement.max_data_workers)
         # ExactEpochLoop needs data workers that end with the epoch.
         loader["persistent_workers"] = False

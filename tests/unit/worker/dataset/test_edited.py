@@ -3,8 +3,10 @@
 import copy
 import json
 import random
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from training.errors import DataError
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 
+FORMS = ["NFC", "NFD", "NFKC", "NFKD"]
 WHERE = "s3://b/ttv/train/train.json"
 SIZES = {"a_0.jpg": (200, 100), "a_10.jpg": (100, 200), "a_2.jpg": (100, 100)}
 PAGES = (
@@ -106,6 +109,46 @@ def test_an_annotation_that_is_there_twice_counts_once() -> None:
     assert read(content) == EditedSplit(PAGES, left_out=(), repeated=1)
 
 
+def twice(content: dict[str, Any], **change: Any) -> dict[str, Any]:
+    """Each label once more, with `change`."""
+    content["annotations"] += [{**item, "id": item["id"] + 1000, **change} for item in content["annotations"]]
+    return content
+
+
+def test_labels_of_which_a_tool_made_a_rectangle_and_a_polygon_are_refused_wherever_one_was_moved_or_deleted() -> None:
+    content = twice(our_file(), segmentation=[])
+    content["annotations"][1]["bbox"] = [50, 20, 30, 9]
+    del content["annotations"][2]
+    with pytest.raises(DataError) as error:
+        read(content)
+    assert "3 labels are there twice, such as annotations 100 and 1100 (table on a_0.jpg at (10, 10))" in str(
+        error.value
+    )
+    assert "training.annotations export" in str(error.value)
+
+
+def test_a_file_that_was_imported_twice_is_refused_although_the_copies_are_exact() -> None:
+    content = twice(our_file())
+    del content["annotations"][0]
+    with pytest.raises(DataError, match=r"4 labels are there twice, such as annotations 101 and 1101 \(Cell on a_0"):
+        read(content)
+
+
+def test_a_label_that_was_moved_by_a_pixel_is_refused_where_its_twin_stayed() -> None:
+    content = our_file()
+    content["annotations"].append({**content["annotations"][0], "id": 7, "bbox": [11, 10, 180, 80]})
+    with pytest.raises(DataError, match=r"1 labels are there twice, such as annotations 100 and 7"):
+        read(content)
+
+
+@pytest.mark.parametrize("rotation", [0, 0.0, "0.0", "0", None])
+def test_a_box_that_a_tool_calls_level_is_taken(rotation: Any) -> None:
+    content = our_file()
+    for item in content["annotations"]:
+        item["attributes"] = {"occluded": False, "rotation": rotation}
+    assert read(content).pages == PAGES
+
+
 @given(st.integers(), st.lists(st.integers(1, 10**12), min_size=20, max_size=20, unique=True))
 def test_neither_order_nor_ids_change_what_is_trained_on(seed: int, ids: list[int]) -> None:
     content, rng, numbers = our_file(), random.Random(seed), iter(ids)
@@ -150,6 +193,16 @@ def test_an_image_is_found_by_its_name_whatever_folder_stands_before_it(name: st
     assert read(content).pages == PAGES
 
 
+@given(st.permutations(["Prüfbericht ﬁnal_0.jpg", "año²_1.jpg", "가나_2.jpg"]), st.sampled_from(FORMS))
+def test_an_image_is_found_by_its_name_in_any_normal_form(names: list[str], form: Any) -> None:
+    content, pages = our_file(), []
+    for image, page, name in zip(content["images"], PAGES, names, strict=True):
+        image["file_name"] = "images/" + unicodedata.normalize(form, name)
+        pages.append(replace(page, file_name=name))
+    sizes = {page.file_name: (page.width, page.height) for page in pages}
+    assert read_edited_split(json.dumps(content).encode(), WHERE, sizes).pages == tuple(pages)
+
+
 def set_in(*path: Any, value: Any) -> Callable[[Any], None]:
     def change(content: Any) -> None:
         for key in path[:-1]:
@@ -176,6 +229,12 @@ def set_in(*path: Any, value: Any) -> Callable[[Any], None]:
         (set_in("images", 0, "file_name", value="b_0.jpg"), "The image b_0.jpg is not one of the split's; take it out"),
         (set_in("images", 0, "file_name", value="a_2.jpg"), "a_2.jpg is 200 x 100 there, but its file has 100 x 100"),
         (set_in("images", 0, "width", value=100), "a_0.jpg is 100 x 100 there, but its file has 200 x 100"),
+        (
+            set_in("images", 0, "width", value="200"),
+            """the image a_0.jpg has the width "200", which is no number; write""",
+        ),
+        (set_in("images", 0, "height", value=None), "the image a_0.jpg has the height null, which is no number; write"),
+        (set_in("images", 0, "height", value=[100]), "the numbers 200 and 100 for width and height, or export it"),
         (set_in("images", 0, "id", value=40.0), "The image a_0.jpg has the id 40.0"),
         (set_in("images", 0, "id", value=[40]), "The image a_0.jpg has the id [40]"),
         (set_in("images", 1, "id", value=40), "The images a_0.jpg and a_10.jpg share the id 40"),
@@ -183,6 +242,11 @@ def set_in(*path: Any, value: Any) -> Callable[[Any], None]:
         (set_in("annotations", 0, "id", value=None), "Annotation None on a_0.jpg has an id that is no whole number"),
         (set_in("annotations", 0, "image_id", value=7), "Annotation 100 is on the image 7, which is not listed"),
         (set_in("annotations", 0, "image_id", value={}), "Annotation 100 is on the image {}, which is not listed"),
+        (
+            set_in("annotations", 0, "attributes", value={"rotation": 12.5}),
+            "annotation 100 on a_0.jpg (table) is turned by 12.5 degrees, and labels cannot be; draw it level, or",
+        ),
+        (set_in("annotations", 0, "attributes", value={"rotation": "90.0"}), "is turned by 90.0 degrees"),
         (set_in("annotations", 0, "iscrowd", value=1), "annotation 100 on a_0.jpg is marked as a crowd"),
         (set_in("annotations", 0, "bbox", value=[10, 10, 99, 95]), "its box goes from (10, 10) to (109, 105)"),
         (set_in("annotations", 0, "bbox", value=[-5, 0, 1e8, 10**8]), "Annotation 100 (table) on a_0.jpg lies outside"),

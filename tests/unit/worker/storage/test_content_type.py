@@ -8,7 +8,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from training.storage.content_type import content_type
+from training.storage.content_type import content_type, written_as
 from training.storage.s3 import MULTIPART_THRESHOLD_BYTES
 from training.storage.uri import open_storage
 
@@ -52,6 +52,22 @@ def stored_type(client: Any, key: str) -> str:
 )
 def test_an_objects_type_is_told_by_its_suffix(key: str, expected: str) -> None:
     assert content_type(key) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "inline"),
+    [
+        ("report.html", True),
+        ("pdfs/a/draw_ann/0.JPG", True),
+        ("ttv/train/images/a_0.png", True),
+        ("pdfs/a.pdf", True),
+        ("ttv/manifest.json", False),
+        ("model.pth", False),
+    ],
+)
+def test_what_people_open_is_shown_in_place(key: str, inline: bool) -> None:
+    expected = {"ContentType": content_type(key), **({"ContentDisposition": "inline"} if inline else {})}
+    assert written_as(key) == expected
 
 
 def test_bytes_are_written_with_their_type(client: Any) -> None:

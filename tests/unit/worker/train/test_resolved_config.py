@@ -258,6 +258,19 @@ def test_a_bound_config_assigns_labels_in_chunks_and_the_published_one_is_mmdete
     assert bound["model"]["train_cfg"]["rcnn"][0]["assigner"] == {"type": "ChunkedMaxIoUAssigner", "pos_iou_thr": 0.5}
 
 
+def test_a_bound_config_pads_pages_that_its_network_cannot_take_and_the_published_one_does_not() -> None:
+    source = minimal()
+    source["model"]["rpn_head"]["anchor_generator"] = {"strides": [4, 64]}
+    for split in SPLITS:
+        source[f"{split}_dataloader"]["dataset"]["pipeline"] = [{"type": "Resize"}, {"type": "PackDetInputs"}]
+    resolved = resolved_config.resolve(source, FACTS, Choices())
+    bound = bound_config.bind(resolved, placement())
+    for split in SPLITS:
+        steps = config.innermost_dataset(bound[f"{split}_dataloader"]["dataset"])["pipeline"]
+        assert [step["type"] for step in steps] == ["Resize", "Pad", "PackDetInputs"]
+        assert len(resolved[f"{split}_dataloader"]["dataset"]["pipeline"]) == 2
+
+
 @pytest.mark.parametrize("has_gpu", [True, False])
 def test_batch_normalization_over_ranks_needs_gpus(has_gpu: bool) -> None:
     resolved = resolved_config.resolve({**minimal(), "sync_bn": "torch"}, FACTS, Choices())
