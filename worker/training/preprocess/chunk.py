@@ -157,16 +157,12 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
             found = words.get(rendered.number, [])
             hidden = dict.fromkeys(image.words_without_ink(found))
             visible = [word for word in found if word not in hidden]
-            labels = _label(annotated[rendered.number], rendered, image, visible, opened)
-            read[rendered.number] = labels
-            missing = check.findings(rendered, image, found, hidden, _tables(labels, options))
-            labelled = LabelledPage(
-                image_name(task.name, rendered.number, rendered.path.suffix),
-                rendered.width,
-                rendered.height,
-                PackedBoxes(labels.boxes),
-                (*labels.remarks, *(Remark(*finding) for finding in missing)),
-            )
+            labels = read[rendered.number] = _label(annotated[rendered.number], rendered, image, visible, opened)
+            labelled = _labelled(task, rendered, labels)
+            # A text layer that is out of place has words on blank paper, but the cells have their ink.
+            lost = [word for word in hidden if all(word.box.intersection(cell).is_empty for cell in labels.inked)]
+            missing = check.findings(rendered, image, found, lost, _tables(labelled, options))
+            labelled = replace(labelled, remarks=(*labelled.remarks, *(Remark(*finding) for finding in missing)))
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
             rendered.path.replace(chunk.image(page))
@@ -207,6 +203,11 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
     return label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
 
 
-def _tables(labels: PageLabels, options: RenderOptions) -> Surroundings:
-    tables = [label.box for label in labels.boxes if label.category == TABLE]
+def _labelled(task: DocumentTask, rendered: RenderedPage, labels: PageLabels) -> LabelledPage:
+    name = image_name(task.name, rendered.number, rendered.path.suffix)
+    return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
+
+
+def _tables(page: LabelledPage, options: RenderOptions) -> Surroundings:
+    tables = [label.box for label in page.boxes if label.category == TABLE]
     return Surroundings(tables, TABLE_SLACK_PT * options.dpi / POINTS_PER_INCH)
