@@ -42,7 +42,10 @@ def draw_faults(folder: Path, *, seed: int = 0) -> dict[str, str]:
         "corrupt-truncated": lambda data: data[: len(data) // 3],
         "corrupt-empty": lambda _: b"",
         "corrupt-web-page": lambda _: b"<!doctype html><title>Sign in</title>",
-        "too_large-page": _huge_page,
+        "too_large-page": _page_of(100_000, 100_000),  # 80 GB as an image
+        "too_large-for-jpeg": _page_of(300, 40_000),
+        "shape-ribbon": _page_of(30, 10_000),
+        "shape-stamp": _page_of(10, 15),
         "timeout-page-bomb": _page_bomb,
     }
     write_json: dict[str, Callable[[Annotations], bytes] | None] = {
@@ -89,11 +92,10 @@ def _encrypted(data: bytes) -> bytes:
     return _rewritten(data, lambda writer: writer.encrypt(PASSWORD, algorithm="AES-256-R5"))
 
 
-def _huge_page(data: bytes) -> bytes:
-    """A page of 100,000 points on each side, which would be 80 GB as an image."""
-    return _rewritten(
-        data, lambda writer: setattr(writer.pages[0], "mediabox", RectangleObject((0, 0, 100_000, 100_000)))
-    )
+def _page_of(width_pt: float, height_pt: float) -> Callable[[bytes], bytes]:
+    """Gives the first page this size."""
+    box = RectangleObject((0, 0, width_pt, height_pt))
+    return lambda data: _rewritten(data, lambda writer: setattr(writer.pages[0], "mediabox", box))
 
 
 def _page_bomb(data: bytes) -> bytes:

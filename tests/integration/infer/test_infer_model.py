@@ -255,3 +255,37 @@ def test_a_demos_model_works_with_a_warning(
     change_manifest(model, demo=True)
     assert infer.main([str(documents), str(tmp_path / "out"), "--model", str(model), "--device", "cpu"]) == 0
     assert f"{model} is a demo's model, trained on a handful of pages: its predictions mean nothing" in caplog.text
+
+
+def test_pages_that_do_not_fit_the_gpu_together_are_predicted_one_by_one(
+    straight: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = sorted((straight.dataset / "train" / "images").iterdir())[:3]
+    detector = Detector(verified(straight.model, tmp_path / "verified"), device="cpu", batch_size=2)
+    expected = detector.detect(images)
+    predict = detector._network.test_step
+
+    def predict_one(data: Any) -> Any:
+        if len(data["inputs"]) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
+        return predict(data)
+
+    monkeypatch.setattr(detector._network, "test_step", predict_one)
+    assert [len(page) for page in detector.detect(images)] == [len(page) for page in expected]
+
+
+@pytest.mark.parametrize(("is_lost", "kind"), [(True, WorkerError), (False, RuntimeError)])
+def test_an_error_that_leaves_the_gpu_unusable_is_no_pages_own(
+    straight: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_lost: bool, kind: type[Exception]
+) -> None:
+    fault = RuntimeError("CUDA error: device-side assert triggered")
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    detector = Detector(verified(straight.model, tmp_path / "verified"), device="cpu", batch_size=1)
+    monkeypatch.setattr(detector, "_device", torch.device("cuda"))
+    monkeypatch.setattr(detector._network, "test_step", fail)
+    monkeypatch.setattr(torch.cuda, "synchronize", fail if is_lost else lambda: None)
+    with pytest.raises(kind, match="device-side assert"):
+        detector.detect([next((straight.dataset / "train" / "images").iterdir())])

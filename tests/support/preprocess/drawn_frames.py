@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from training.documents.page_geometry import PageBox, PageGeometry
+from pypdf import PdfWriter
+from pypdf.generic import FloatObject, NameObject, NumberObject, RectangleObject
+from reportlab.pdfgen.canvas import Canvas
+
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.geometry import Box
 
 COLUMNS, ROWS = 3, 4
 COLUMN_PT, ROW_PT = 90.0, 22.0
 TABLE_PT = (COLUMNS * COLUMN_PT, ROWS * ROW_PT)
 FONT_PT = 9.0
+PROSE = "Prose that goes on beside, above and below the table, as it does on any page"
 TEXTS = (
     "Item",
     "Year",
@@ -99,3 +105,53 @@ def _object(number: int, kind: str, category: str, item: dict[str, Any]) -> dict
     box = item["bbox"]
     corners = [box["left"], box["top"], box["left"] + box["width"], box["top"] + box["height"]]
     return {"id": number, "type": kind, "category": category, "bbox": corners, "text": item.get("text")}
+
+
+def draw_pdf(path: Path, geometries: Sequence[PageGeometry], table: Box, *, as_picture: bool = False) -> None:
+    """A PDF whose pages have these boxes and the table, upright as they are drawn, under lines of prose.
+
+    With `as_picture` it has bars instead of words, so that its text layer is empty, as that of a scan.
+    """
+    plain = path.with_suffix(".plain")
+    canvas = Canvas(str(plain), invariant=1)
+    for geometry in geometries:
+        _draw_page(canvas, geometry, table, as_picture=as_picture)
+    canvas.save()
+    writer = PdfWriter(clone_from=plain)
+    for page, geometry in zip(writer.pages, geometries, strict=True):
+        if geometry.rotation:
+            page[NameObject("/Rotate")] = NumberObject(geometry.rotation)
+        if geometry.crop != geometry.media:
+            page.cropbox = RectangleObject(_unturned(geometry, geometry.crop))
+        if geometry.user_unit != 1:
+            page[NameObject("/UserUnit")] = FloatObject(geometry.user_unit)
+    writer.write(path)
+    plain.unlink()
+
+
+def _draw_page(canvas: Canvas, geometry: PageGeometry, table: Box, *, as_picture: bool) -> None:
+    width, height = geometry.media.width, geometry.media.height
+    left, bottom, right, top = _unturned(geometry, geometry.media)
+    canvas.setPageSize((right - left, top - bottom))
+    canvas.scale(1 / geometry.user_unit, 1 / geometry.user_unit)
+    turns = {90: (0, 1, -1, 0, height, 0), 180: (-1, 0, 0, -1, width, height), 270: (0, -1, 1, 0, 0, width)}
+    if geometry.rotation:
+        canvas.transform(*turns[geometry.rotation])
+    canvas.setFont("Helvetica", FONT_PT)
+    lines = [(cell.left + 6, cell.top + 15, text) for cell, text in zip(cells_of(table), TEXTS, strict=True)]
+    lines += [(20.0, y, PROSE) for y in range(20, int(table.top) - 8, 14)]
+    lines += [(20.0, y, PROSE) for y in range(int(table.bottom) + 16, int(height) - 20, 14)]
+    for x, y, text in lines:
+        if as_picture:
+            canvas.rect(x, height - y, len(text) * FONT_PT / 2.5, FONT_PT * 0.7, stroke=0, fill=1)
+        else:
+            canvas.drawString(x, height - y, text)
+    canvas.showPage()
+
+
+def _unturned(geometry: PageGeometry, box: Box) -> tuple[float, float, float, float]:
+    """A box of the page as a PDF holds it: in units, not turned, left, bottom, right and top."""
+    back = box.turned(-geometry.rotation % 360, geometry.media.width, geometry.media.height)
+    height = geometry.media.width if geometry.rotation % 180 else geometry.media.height
+    edges = (back.left, height - back.bottom, back.right, height - back.top)
+    return tuple(edge / geometry.user_unit for edge in edges)  # type: ignore[return-value]

@@ -19,8 +19,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from training.badgerdoc.schema_parts import either_name
-from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import PageBox
 from training.geometry import Box
 
 MAX_ERRORS_SHOWN = 3

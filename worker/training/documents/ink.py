@@ -22,29 +22,35 @@ FLAT = 16  # grey levels; the faintest of 30,000 words of real documents has 52 
 WORD_MARGIN = 0.15  # of a word's height above and below: there are rules, and the letters of other lines
 
 
-def ink_box(
-    page: Image.Image,
-    cell: Box,
-    *,
-    contrast: int = CONTRAST,
-    min_side: int = MIN_INK_SIDE,
-    rule_zone: float = RULE_ZONE,
-    strong: bool = False,
-) -> Box | None:
+class Look(NamedTuple):
+    """What counts as ink, and what as a ruling line.
+
+    `contrast` is in grey levels, `min_side` in pixels, `rule_zone` a fraction of the cell, on each side. With `strong`,
+    ink must have most of the contrast of the strongest in the cell, as text has, but not a pale watermark over it.
+    """
+
+    contrast: int = CONTRAST
+    min_side: int = MIN_INK_SIDE
+    rule_zone: float = RULE_ZONE
+    strong: bool = False
+
+
+PLAIN = Look()
+
+
+def ink_box(page: Image.Image, cell: Box, look: Look = PLAIN) -> Box | None:
     """The box around the ink in the cell, without the ruling lines along its edges, or None if there is no ink.
 
-    `page` is a grey image ("L"), `cell` a box in its pixels, `contrast` in grey levels, `min_side` in pixels,
-    `rule_zone` a fraction of the cell. Light text on a dark ground counts as ink too. With `strong`, ink must have most
-    the contrast of the strongest in the cell: text has, a pale watermark over it has not.
+    `page` is a grey image ("L"), `cell` a box in its pixels. Light text on a dark ground counts as ink too.
     """
-    found = _find_ink(page, cell, contrast=contrast, min_side=min_side, rule_zone=rule_zone, strong=strong)
+    found = _find_ink(page, cell, look)
     return None if found is None else found.ink
 
 
 def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
     """Whether the ink in the cell ends within it, or at ruling lines; None without ink, False if an edge cuts it."""
     grown = Box(cell.left - EDGE_SLACK, cell.top - EDGE_SLACK, cell.right + EDGE_SLACK, cell.bottom + EDGE_SLACK)
-    found = _find_ink(page, grown, contrast=CONTRAST, min_side=MIN_INK_SIDE)
+    found = _find_ink(page, grown, PLAIN)
     if found is None:
         return None
     ink, inner = found.ink, found.between_rules
@@ -59,27 +65,26 @@ class _Found(NamedTuple):
     between_rules: Box
 
 
-def _find_ink(
-    page: Image.Image, cell: Box, *, contrast: int, min_side: int, rule_zone: float = RULE_ZONE, strong: bool = False
-) -> _Found | None:
+def _find_ink(page: Image.Image, cell: Box, look: Look) -> _Found | None:
     area = cell.rounded_out().intersection(Box(0, 0, page.width, page.height))
     if area.is_empty:
         return None
     crop = page.crop((int(area.left), int(area.top), int(area.right), int(area.bottom)))
     histogram = crop.histogram()
     background = histogram.index(max(histogram))
-    inked = _inked(crop, background, contrast)
-    coverage = HIDDEN_RULE_COVERAGE if strong else RULE_COVERAGE
-    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX), rule_zone, coverage)
-    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX), rule_zone, coverage)
+    inked = _inked(crop, background, look.contrast)
+    coverage = HIDDEN_RULE_COVERAGE if look.strong else RULE_COVERAGE
+    left, right = _between_rules(inked.resize((inked.width, 1), Image.Resampling.BOX), look.rule_zone, coverage)
+    top, bottom = _between_rules(inked.resize((1, inked.height), Image.Resampling.BOX), look.rule_zone, coverage)
     if left >= right or top >= bottom:
         return None
-    if strong:
+    if look.strong:
         between = crop.crop((left, top, right, bottom))
         levels = (level for level, count in enumerate(between.histogram()) if count)
-        inked = _inked(crop, background, max(contrast, STRONG_PART * max(abs(level - background) for level in levels)))
+        strongest = max(abs(level - background) for level in levels)
+        inked = _inked(crop, background, max(look.contrast, STRONG_PART * strongest))
     found = inked.crop((left, top, right, bottom)).getbbox()
-    if found is None or found[2] - found[0] < min_side or found[3] - found[1] < min_side:
+    if found is None or found[2] - found[0] < look.min_side or found[3] - found[1] < look.min_side:
         return None
     inner = Box(left, top, right, bottom).shifted(area.left, area.top)
     return _Found(Box(*found).shifted(inner.left, inner.top), inner)

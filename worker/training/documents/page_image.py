@@ -9,7 +9,7 @@ from PIL import Image
 from training.documents.ink import (
     CONTRAST,
     MIN_INK_SIDE,
-    RULE_ZONE,
+    Look,
     blank_tail,
     ink_box,
     is_blank,
@@ -18,8 +18,10 @@ from training.documents.ink import (
 )
 from training.geometry import Box, Word
 
-ANYWHERE = 0.5  # of a cell, from each side: the zone of ruling lines that may be anywhere
 REDUCTION = 2  # half the size is enough for people to look at, and a JPEG decodes to it at half the cost
+SMALL = Look(contrast=CONTRAST // 2, min_side=MIN_INK_SIDE // REDUCTION)  # blurred, but not less inked
+WITHOUT_RULES = Look(min_side=MIN_INK_SIDE // REDUCTION, rule_zone=0.5)
+STRONG = Look(strong=True)
 
 
 class PageImage:
@@ -47,18 +49,18 @@ class PageImage:
     def ink(self, cell: Box) -> Box | None:
         """The box around the ink in a cell, or None if there is no ink; both boxes in pixels of the full-size page."""
         # Most cells without words are empty, and the small page is enough to see that. Otherwise the full page decides.
-        return None if self._small_ink(cell, RULE_ZONE) is None else ink_box(self._grey, cell)
+        return None if self._small_ink(cell, SMALL) is None else ink_box(self._grey, cell)
 
     def strong_ink(self, cell: Box) -> Box | None:
         """What `ink` finds, without ink that is faint beside the strongest in the cell."""
-        return None if self._small_ink(cell, RULE_ZONE) is None else ink_box(self._grey, cell, strong=True)
+        return None if self._small_ink(cell, SMALL) is None else ink_box(self._grey, cell, STRONG)
 
     def glance(self, cell: Box) -> Box | None:
         """The box around the ink between a cell's ruling lines, wherever they are in it, to REDUCTION pixels.
 
         Unlike `ink`, it never decodes the full-size page.
         """
-        found = self._small_ink(cell, ANYWHERE)
+        found = self._small_ink(cell, WITHOUT_RULES)
         return None if found is None else found.scaled(REDUCTION, REDUCTION)
 
     def is_ink_whole(self, cell: Box) -> bool | None:
@@ -73,14 +75,8 @@ class PageImage:
         """How many pixel rows at the lower end of an area are blank; all in pixels of the full-size page."""
         return blank_tail(self._small_grey, area.scaled(1 / REDUCTION, 1 / REDUCTION)) * REDUCTION
 
-    def _small_ink(self, cell: Box, rule_zone: float) -> Box | None:
-        return ink_box(
-            self._small_grey,
-            cell.scaled(1 / REDUCTION, 1 / REDUCTION),
-            contrast=CONTRAST // 2,
-            min_side=MIN_INK_SIDE // REDUCTION,
-            rule_zone=rule_zone,
-        )
+    def _small_ink(self, cell: Box, look: Look) -> Box | None:
+        return ink_box(self._small_grey, cell.scaled(1 / REDUCTION, 1 / REDUCTION), look)
 
     @cached_property
     def _small_grey(self) -> Image.Image:

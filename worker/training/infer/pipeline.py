@@ -197,8 +197,8 @@ class _Work:
         except Exception as error:
             typed = as_typed(error)
             if isinstance(typed, CudaOOM):
-                # The network was loaded, so that it is these pages that do not fit.
-                message = f"The GPU has too little memory for these pages; lower --batch_size or --dpi ({typed})."
+                # The network was loaded and got each page alone, so that it is one of these that does not fit.
+                message = f"The GPU has too little memory for a page; lower --dpi, or split the PDF ({typed})."
                 raise DocumentError(Reason.TOO_LARGE, message) from error
             raise
 

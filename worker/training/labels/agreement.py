@@ -1,6 +1,6 @@
 """How well the texts that annotators wrote into cells agree with the words found in the cells' boxes. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from training.geometry import Box, Words
@@ -52,6 +52,11 @@ class Agreement:
         """The same for a whole document. There, two texts are enough to judge by if none fits."""
         none_agrees = not self.agreeing and self.compared >= MIN_TEXTS_OF_NONE and self.compared > self.silent
         return self.contradicts or none_agrees or (self.empty >= MIN_TEXTS_OF_NONE and self.empty == self.texts)
+
+
+def total(agreements: Iterable[Agreement]) -> Agreement:
+    """The sum over several pages."""
+    return sum(agreements, start=Agreement())
 
 
 def agreement(cells: Sequence[tuple[str, Box]], words: Words) -> Agreement:

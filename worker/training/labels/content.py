@@ -7,6 +7,7 @@ words that the text layer joined over a ruling line. The rule:
 - A cell with words of its own has their box.
 - A cell without has the box of the ink in it. The edges where other cells' words reach into it are cut off first. If
   words touch the cell, ink that is faint beside the strongest one in it does not count.
+- A cell in which there is no ink either has the box of all words that lie in it as a whole.
 - If ink sticks out of the words in most cells of a table, its words are not what is drawn there: an OCR layer that is
   out of place, or letters of a watermark over a scan. Then each of its cells has its ink.
 
@@ -60,24 +61,28 @@ def text_of(words: Sequence[Word]) -> str:
 def cell_contents(cells: Sequence[tuple[str, Box]], words: Words, ink: Ink) -> Contents:
     """What the cells of a table hold, in their order. Each is the text that annotators wrote, or "", and its box."""
     boxes = [box for _, box in cells]
-    own = [_own_boxes(text, box, words) for text, box in cells]
+    whole = [own_words(box, words) for box in boxes]
+    own = [[] if _is_other(text, found) else _boxes(found) for (text, _), found in zip(cells, whole, strict=True)]
     owned = {word for found in own for word in found}
     are_by_words = not _are_beside_the_ink(boxes, own, owned, words, ink.glance)
-    contents = []
-    for box, found in zip(boxes, own, strict=True):
-        around = union(found) if found else None
-        if are_by_words:
-            contents.append(around or _inked(_without(box, owned, words), words, ink))
+    contents: list[Box | None] = []
+    for box, found, ours in zip(boxes, whole, own, strict=True):
+        if are_by_words and ours:
+            contents.append(union(ours))
         else:
-            contents.append(_inked(box, words, ink) or around)
+            rest = _without(box, owned, words) if are_by_words else box
+            contents.append(_inked(rest, words, ink) or (union(_boxes(found)) if found else None))
     return Contents(contents, are_by_words)
 
 
-def _own_boxes(text: str, cell: Box, words: Words) -> list[Box]:
-    own = own_words(cell, words)
-    found = text_of(own)
-    is_another_text = normalised(text) and normalised(found) and similarity(text, found) < SIMILAR
-    return [] if is_another_text else [word.box for word in own]
+def _boxes(words: Sequence[Word]) -> list[Box]:
+    return [word.box for word in words]
+
+
+def _is_other(text: str, words: Sequence[Word]) -> bool:
+    """Whether the words are clearly another text than what annotators wrote."""
+    found = text_of(words)
+    return bool(normalised(text) and normalised(found)) and similarity(text, found) < SIMILAR
 
 
 def _are_beside_the_ink(

@@ -17,7 +17,7 @@ from training.geometry import Box, Word, Words, union
 from training.labels.agreement import Agreement, agreement
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.content import Contents, Ink, InkLookup, cell_contents, own_words, text_of
-from training.labels.frames import Projection
+from training.labels.frames.frame import Projection
 from training.labels.remark import Remark, RemarkKind
 from training.labels.texts import difference, shown
 
@@ -28,13 +28,15 @@ MIN_SIDE_PX = 0.01  # a thinner box counts as empty: a stray click, a word in a 
 class PageLabels(NamedTuple):
     """A page's labels, for each table in turn: the table, its cells, its headers; and what its cells' texts tell.
 
-    `texts` are the texts that annotators wrote, with their cells' boxes in image pixels.
+    `texts` are the texts that annotators wrote, with their cells' boxes in image pixels. `inked` are the boxes of cells
+    that hold ink, but no word of their own.
     """
 
     boxes: list[LabelledBox]
     remarks: tuple[Remark, ...] = ()
     texts: tuple[tuple[str, Box], ...] = ()
     agreement: Agreement = Agreement()
+    inked: tuple[Box, ...] = ()
 
 
 class _ReadCell(NamedTuple):
@@ -88,7 +90,8 @@ def label_page(
         silent=sum(cell.content is not None and not visible.touching(cell.box) for cell in with_text),
         empty=sum(cell.content is None for cell in with_text),
     )
-    return PageLabels(list(dict.fromkeys(labels)), tuple(_remarks(with_text, visible)), texts, agreed)
+    inked = tuple(cell.box for cell in read if cell.content is not None and not own_words(cell.box, visible))
+    return PageLabels(list(dict.fromkeys(labels)), tuple(_remarks(with_text, visible)), texts, agreed, inked)
 
 
 def _remarks(with_text: Sequence[_ReadCell], words: Words) -> Iterator[Remark]:

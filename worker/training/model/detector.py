@@ -14,7 +14,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 
 from training.device.choice import choose_gpus
-from training.errors import ConfigError, DataError, WorkerError, as_typed
+from training.errors import ConfigError, CudaOOM, DataError, WorkerError, as_typed
 from training.model import config, weights
 from training.model.bundle import VerifiedModel
 from training.model.detections import Detection, from_mmdetection
@@ -65,18 +65,21 @@ class Detector:
 
         Raises whatever mmdetection does, and WorkerError if the GPU can predict nothing any more.
         """
-        found: list[list[Detection]] = []
-        for start in range(0, len(images), self._batch_size):
-            batch = images[start : start + self._batch_size]
-            samples = [self._pipeline({"img_path": str(path), "img_id": start + i}) for i, path in enumerate(batch)]
-            try:
-                with torch.inference_mode():
-                    results = self._network.test_step(pseudo_collate(samples))
-                found += [from_mmdetection(result.pred_instances) for result in results]
-            except Exception as error:
-                self._check_gpu(error)
+        batches = [images[start : start + self._batch_size] for start in range(0, len(images), self._batch_size)]
+        return [page for batch in batches for page in self._detect(batch)]
+
+    def _detect(self, batch: Sequence[Path]) -> list[list[Detection]]:
+        samples = [self._pipeline({"img_path": str(path), "img_id": index}) for index, path in enumerate(batch)]
+        try:
+            with torch.inference_mode():
+                results = self._network.test_step(pseudo_collate(samples))
+            return [from_mmdetection(result.pred_instances) for result in results]
+        except Exception as error:
+            self._check_gpu(error)
+            if len(batch) == 1 or not isinstance(as_typed(error), CudaOOM):
                 raise
-        return found
+        logger.warning("the GPU has no room for %d pages at once; they follow one by one", len(batch))
+        return [found for page in batch for found in self._detect([page])]
 
     def _check_gpu(self, error: Exception) -> None:
         """Raises WorkerError if `error` left the GPU unusable: after most faults each further call fails, too."""

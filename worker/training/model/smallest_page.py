@@ -2,8 +2,8 @@
 
 A network halves a page again and again; of a page that has fewer pixels a side than its deepest stride, nothing is
 left, and the network fails. So a page that is still smaller after the config's own steps (Resize, RandomResize,
-RandomCrop) gets a white margin on the right or below. All others stay as they are, so that a model is not changed by
-it; hence the published config does not have this step.
+RandomCrop) gets a white margin on the right or below. All others stay as they are. The published config does not have
+this step, so that models published before it are padded, too.
 """
 
 from collections.abc import Iterator

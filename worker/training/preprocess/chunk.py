@@ -4,6 +4,7 @@ A fault of the document quarantines this document alone.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +15,11 @@ from training.badgerdoc.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder
-from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import (
+    PAGES_PER_CHUNK,
     RenderedPage,
     RenderOptions,
     check_page_pixels,
@@ -26,16 +27,19 @@ from training.documents.render import (
     page_geometries,
     render_pages,
 )
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.text_layer import page_words
 from training.documents.undrawn.check import DrawingCheck, Surroundings
 from training.geometry import Word, Words
+from training.labels.agreement import Agreement, total
 from training.labels.categories import TABLE
 from training.labels.draw import draw_page
-from training.labels.frame_evidence import Content
-from training.labels.frame_search import DocumentFrame
-from training.labels.frames import AUTO, Coordinates, Projection
+from training.labels.frames.evidence import Content
+from training.labels.frames.frame import AUTO, Coordinates, Projection
+from training.labels.frames.search import DocumentFrame
 from training.labels.labelled_page import LabelledPage, PackedBoxes
-from training.labels.labelling import label_page
+from training.labels.labelling import PageLabels, label_page
+from training.labels.mismatch import better_page, elsewhere, text_mismatch
 from training.labels.remark import Remark
 from training.preprocess.document_frame import Sheets, find_frame
 from training.storage.files import sha256_file
@@ -66,11 +70,16 @@ class DocumentTask:
 
 @dataclass(frozen=True)
 class PreparedChunk:
-    """A chunk's pages, sorted by number, with their files in `folder`; the whole document has `chunks` chunks."""
+    """A chunk's pages, sorted by number, with their files in `folder`; the whole document has `chunks` chunks.
+
+    If the `agreement` of the cells' texts with the pages is doubtful, `other_pages` says where the texts are instead.
+    """
 
     folder: Path
     pages: tuple[PreparedPage, ...]
     chunks: int
+    agreement: Agreement = field(default_factory=Agreement)
+    other_pages: str = ""
 
     @property
     def images(self) -> Path:
@@ -106,7 +115,6 @@ def prepare_chunk(task: DocumentTask, number: int) -> PreparedChunk | Quarantine
 class _Opened:
     """A document whose pages were checked before they are drawn: the annotated pages, and the sizes of all pages."""
 
-    name: str
     pages: PageFile
     frame: DocumentFrame
     sizes: list[PageSize]
@@ -124,7 +132,7 @@ def _open(task: DocumentTask) -> _Opened:
     frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)
     sizes = [geometry.size(frame.frame.box) for geometry in geometries]
     check_page_pixels(sizes, pages.numbers, options.render)
-    return _Opened(task.name, pages, frame, sizes)
+    return _Opened(pages, frame, sizes)
 
 
 def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
@@ -142,27 +150,49 @@ def _prepare(task: DocumentTask, number: int) -> PreparedChunk:
     words = page_words(task.pdf, worded, opened.sizes, options)
     check = DrawingCheck(task.pdf, first, last, len(opened.sizes), options)
     pages = []
+    read: dict[int, PageLabels] = {}
     with chunk.record_lines.open("wb") as lines:
         for rendered in render_pages(task.pdf, list(annotated), opened.sizes, options, folder=chunk.folder):
             image = PageImage(rendered.path)
             found = words.get(rendered.number, [])
             hidden = dict.fromkeys(image.words_without_ink(found))
             visible = [word for word in found if word not in hidden]
-            labelled = _label(annotated[rendered.number], rendered, image, visible, opened)
-            missing = check.findings(rendered, image, found, hidden, _tables(labelled, options))
+            labels = read[rendered.number] = _label(annotated[rendered.number], rendered, image, visible, opened)
+            labelled = _labelled(task, rendered, labels)
+            # A text layer that is out of place has words on blank paper, but the cells have their ink.
+            lost = [word for word in hidden if all(word.box.intersection(cell).is_empty for cell in labels.inked)]
+            missing = check.findings(rendered, image, found, lost, _tables(labelled, options))
             labelled = replace(labelled, remarks=(*labelled.remarks, *(Remark(*finding) for finding in missing)))
             page = PreparedPage(rendered.number, labelled, rendered.path.stat().st_size, sha256_file(rendered.path))
             thumbnail = draw_page(image.small, rendered.width, labelled.boxes, chunk.drawing(page))
             rendered.path.replace(chunk.image(page))
             lines.write(PageRecord.of(page, thumbnail).to_line())
             pages.append(page)
-    return replace(chunk, pages=tuple(pages))
+    agreement = total(labels.agreement for labels in read.values())
+    is_doubtful = agreement.contradicts_as_a_whole or any(labels.agreement.contradicts for labels in read.values())
+    other_pages = _check_texts(task, opened, read) if is_doubtful else ""
+    return replace(chunk, pages=tuple(pages), agreement=agreement, other_pages=other_pages)
 
 
-def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], opened: _Opened) -> LabelledPage:
-    name = image_name(opened.name, rendered.number, rendered.path.suffix)
+def _check_texts(task: DocumentTask, opened: _Opened, read: Mapping[int, PageLabels]) -> str:
+    """Looks for cells' texts that are not on their pages on the pages around; returns what `elsewhere` says of them.
+
+    Raises DocumentError (text_mismatch) if a single page is enough to judge by.
+    """
+    first, last = max(0, min(read) - PAGES_PER_CHUNK), min(len(opened.sizes), max(read) + 1 + PAGES_PER_CHUNK)
+    found = page_words(task.pdf, range(first, last), opened.sizes, task.options.render)
+    around = {number: Words(words) for number, words in found.items()}
+    better = {number: better_page(labels.texts, labels.agreement, around) for number, labels in read.items()}
+    other_pages = elsewhere((number, other) for number, other in better.items() if other is not None)
+    for number, labels in read.items():
+        if labels.agreement.contradicts:
+            raise text_mismatch(f"page {number}", labels.agreement, other_pages)
+    return other_pages
+
+
+def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Word], opened: _Opened) -> PageLabels:
     if not page.tables:
-        return LabelledPage(name, rendered.width, rendered.height, PackedBoxes())
+        return PageLabels([])
     if image.is_blank:
         raise DocumentError(
             Reason.CORRUPT,
@@ -170,7 +200,11 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
         )
     placement = opened.frame.placement(page, Content(Words(words), image.is_ink_whole))
     projection = Projection(placement, rendered.width, rendered.height)
-    labels = label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
+    return label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
+
+
+def _labelled(task: DocumentTask, rendered: RenderedPage, labels: PageLabels) -> LabelledPage:
+    name = image_name(task.name, rendered.number, rendered.path.suffix)
     return LabelledPage(name, rendered.width, rendered.height, PackedBoxes(labels.boxes), labels.remarks)
 
 

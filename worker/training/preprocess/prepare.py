@@ -27,6 +27,8 @@ from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import QuarantinedDocument
 from training.errors import Transient
+from training.labels.agreement import total
+from training.labels.mismatch import text_mismatch
 from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
 from training.preprocess.target import Target
 from training.process.limits import limit_process
@@ -186,7 +188,7 @@ class _Work:
             chunk = chunk_result(self._processes, future, prepare_chunk, task, number)
             if isinstance(chunk, QuarantinedDocument):
                 cancel_chunks(waiting)
-                target.discard(document, (page for earlier in done.values() for page in earlier.pages))
+                self._discard(document, done.values())
                 return chunk
             target.upload_pages(document, chunk, self._uploads)
             shutil.rmtree(chunk.images)
@@ -196,11 +198,20 @@ class _Work:
             if number == 0:
                 waiting = {self._submit(task, other): other for other in range(1, chunk.chunks)}
         chunks = [done[number] for number in sorted(done)]
+        agreement = total(chunk.agreement for chunk in chunks)
+        if agreement.contradicts_as_a_whole:
+            self._discard(document, chunks)
+            other_pages = next((chunk.other_pages for chunk in chunks if chunk.other_pages), "")
+            error = text_mismatch("all its pages", agreement, other_pages)
+            return QuarantinedDocument(task.name, error.quarantine_reason, str(error))
         document = replace(document, pages=tuple(page for chunk in chunks for page in chunk.pages))
         path = self._preparation.records.path(task.name)
         write_record(path, document, [chunk.record_lines for chunk in chunks])
         target.finish_document(document, path)
         return document
+
+    def _discard(self, document: PreparedDocument, chunks: Iterable[PreparedChunk]) -> None:
+        self._preparation.target.discard(document, (page for chunk in chunks for page in chunk.pages))
 
     def _submit(self, task: DocumentTask, number: int) -> "Future[Chunk]":
         self._check_running()

@@ -26,7 +26,7 @@ class FakePool:
         self.submitted.append(number)
         folder = task.folder / f"chunk-{number}"
         folder.mkdir()
-        page = DrawnPage(RenderedPage(number, folder / "page.jpg", 1, 1), {})
+        page = DrawnPage(RenderedPage(number, folder / "page.jpg", 1, 1), [], [])
         future: Future[Any] = Future()
         future.set_result(self.answers.get(number, DrawnChunk(folder, (page,), PAGES)))
         return future

@@ -9,7 +9,7 @@ from training.annotations.validate.findings import Fault
 from training.badgerdoc.document import Block, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
-from training.labels.frames import Projection
+from training.labels.frames.frame import Projection
 from training.labels.labelling import label_page
 
 _NO_TABLE = Block(type="")

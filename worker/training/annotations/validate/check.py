@@ -14,13 +14,13 @@ from training.annotations.validate.findings import CheckedDocument, Counts, Faul
 from training.annotations.validate.frame import FrameFinder, FrameOptions, without_ink
 from training.badgerdoc.document import Page, check_page_numbers, check_unique
 from training.badgerdoc.reader import AUTO, PageText, page_texts
-from training.documents.page_geometry import PageGeometry, PageSize
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import RenderOptions, check_page_pixels, page_geometries
+from training.documents.sizes.page_geometry import PageGeometry, PageSize
 from training.geometry import Words
-from training.labels.frame_search import DocumentFrame
-from training.labels.frames import Projection
+from training.labels.frames.frame import Projection
+from training.labels.frames.search import DocumentFrame
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from training.annotations.validate.findings import Findings
 from training.annotations.validate.frame import FrameOptions
 from training.annotations.validate.run import Validation
 from training.badgerdoc.reader import FORMATS
-from training.documents.page_geometry import PageBox
 from training.documents.passwords import Passwords
 from training.documents.render import RenderOptions
+from training.documents.sizes.page_geometry import PageBox
 from training.errors import DataError
-from training.labels.frames import FRAME_CHOICES, Coordinates
+from training.labels.frames.frame import FRAME_CHOICES, Coordinates
 from training.options import OptionParser, positive_integer
 from training.process.container import available_cpus
 from training.process.logs import start_logging

@@ -5,15 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from training.badgerdoc.document import Page
-from training.documents.page_geometry import PageBox, PageGeometry
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError
 from training.documents.render import RenderOptions
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.documents.text_layer import page_words
 from training.geometry import Words
-from training.labels.frame_evidence import Content
-from training.labels.frame_search import DocumentFrame, FrameSearch
-from training.labels.frames import AUTO, Coordinates, possible_frames
+from training.labels.frames.evidence import Content
+from training.labels.frames.frame import AUTO, Coordinates, possible_frames
+from training.labels.frames.search import DocumentFrame, FrameSearch
 
 SAMPLE_PAGES = 20  # as many as one call of a poppler program takes
 

@@ -97,6 +97,7 @@ def test_the_file_of_annotations_is_found_in_an_archive() -> None:
         (archive(**{"a.json": "text"})[:-30], "cannot be unpacked"),
         (b"PK\x03\x04", "cannot be unpacked"),
     ],
+    ids=["none", "two", "cut off", "a beginning"],  # an archive holds the time
 )
 def test_an_archive_without_one_such_file_is_refused(data: bytes, words: str) -> None:
     with pytest.raises(DataError, match=rf"a\.zip.* {words}"):

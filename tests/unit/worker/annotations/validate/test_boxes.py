@@ -3,7 +3,7 @@
 from training.annotations.validate.boxes import page_faults
 from training.badgerdoc.document import Block, Cell, Page, PixelBox
 from training.documents.quarantine import Reason
-from training.labels.frames import Placement, Projection
+from training.labels.frames.frame import Placement, Projection
 from training.labels.labelling import MAX_ON_PAGE
 
 TO_IMAGE = Projection(Placement(1, 1, 992, 1403), 992, 1403)

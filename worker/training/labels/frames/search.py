@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from training.badgerdoc.document import Page
-from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry
 from training.geometry import Box, union
-from training.labels.frame_evidence import Content, Evidence, choose, is_contradicted
-from training.labels.frames import (
+from training.labels.frames.evidence import Content, Evidence, choose, is_contradicted
+from training.labels.frames.frame import (
     AUTO,
     Coordinates,
     Frame,
@@ -78,7 +78,10 @@ class FrameSearch:
         Raises DocumentError (coordinates) if the content does not single one frame out.
         """
         distinct = self._distinct
-        if len(distinct) == 1 and distinct[0].is_usual:
+        exact = [frame for frame in distinct if frame not in self._inexact]
+        # A size that rounding does not explain may be that of a frame that is not known here.
+        is_likely = bool(exact) or len(self._tried) == 1
+        if len(distinct) == 1 and distinct[0].is_usual and is_likely:
             return self._document_frame(distinct[0])
         evidence = dict.fromkeys(distinct, Evidence())
         for page, content in contents:
@@ -86,10 +89,9 @@ class FrameSearch:
                 placement = self._placement(page, frame)
                 if placement is not None:
                     evidence[frame] = before.plus(content.evidence(page, placement))
-        exact = [frame for frame in distinct if frame not in self._inexact]
         chosen = choose(evidence, exact)
         if chosen is None:
-            raise undecided(self._first_seen or 0, distinct, self._geometries)
+            raise undecided(self._first_seen or 0, distinct if len(distinct) > 1 else self._tried, self._geometries)
         return self._document_frame(chosen)
 
     def _document_frame(self, chosen: Frame) -> "DocumentFrame":
@@ -161,8 +163,9 @@ def undecided(page: int, frames: Sequence[Frame], geometries: Sequence[PageGeome
         advice = "give each page its own size in the JSON"
     return DocumentError(
         Reason.COORDINATES,
-        f"What the boxes of page {page} count from cannot be told: the page's size in the JSON fits it "
-        f"{describe(frames, page, geometries)}, but what is in the cells does not single one frame out; {advice}.",
+        f"What the boxes of page {page} count from cannot be told: they were read "
+        f"{describe(frames, page, geometries)}, but what is in the cells does not confirm one of these alone; "
+        f"{advice}.",
     )
 
 
