@@ -58,11 +58,23 @@ def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
     return is_inside and ink.right < inner.right and ink.bottom < inner.bottom
 
 
+def ink_share(page: Image.Image, cell: Box, part: Box, look: Look = PLAIN) -> float | None:
+    """The fraction of a cell's ink, ruling lines left out, that lies in a `part` of the page; None without ink."""
+    found = _find_ink(page, cell, look)
+    if found is None:
+        return None
+    inside = part.rounded_out().shifted(-found.ink.left, -found.ink.top)
+    counted = (found.inked, found.inked.crop((inside.left, inside.top, inside.right, inside.bottom)))
+    whole, shared = (image.histogram()[255] for image in counted)
+    return shared / whole
+
+
 class _Found(NamedTuple):
-    """The box around the ink of a cell, and what of the cell lies between its ruling lines."""
+    """The box around the ink of a cell, what of the cell lies between its ruling lines, and the ink in its box: 255."""
 
     ink: Box
     between_rules: Box
+    inked: Image.Image
 
 
 def _find_ink(page: Image.Image, cell: Box, look: Look) -> _Found | None:
@@ -79,15 +91,15 @@ def _find_ink(page: Image.Image, cell: Box, look: Look) -> _Found | None:
     if left >= right or top >= bottom:
         return None
     if look.strong:
-        between = crop.crop((left, top, right, bottom))
-        levels = (level for level, count in enumerate(between.histogram()) if count)
+        levels = (level for level, count in enumerate(crop.crop((left, top, right, bottom)).histogram()) if count)
         strongest = max(abs(level - background) for level in levels)
         inked = _inked(crop, background, max(look.contrast, STRONG_PART * strongest))
-    found = inked.crop((left, top, right, bottom)).getbbox()
+    between = inked.crop((left, top, right, bottom))
+    found = between.getbbox()
     if found is None or found[2] - found[0] < look.min_side or found[3] - found[1] < look.min_side:
         return None
     inner = Box(left, top, right, bottom).shifted(area.left, area.top)
-    return _Found(Box(*found).shifted(inner.left, inner.top), inner)
+    return _Found(Box(*found).shifted(inner.left, inner.top), inner, between.crop(found))
 
 
 def _inked(crop: Image.Image, background: int, contrast: float) -> Image.Image:

@@ -12,6 +12,7 @@ from training.documents.ink import (
     Look,
     blank_tail,
     ink_box,
+    ink_share,
     is_blank,
     is_ink_whole,
     words_without_ink,
@@ -55,13 +56,13 @@ class PageImage:
         """What `ink` finds, without ink that is faint beside the strongest in the cell."""
         return None if self._small_ink(cell, SMALL) is None else ink_box(self._grey, cell, STRONG)
 
-    def glance(self, cell: Box) -> Box | None:
-        """The box around the ink between a cell's ruling lines, wherever they are in it, to REDUCTION pixels.
+    def ink_share(self, cell: Box, part: Box) -> float | None:
+        """The fraction of a cell's ink that lies in a `part` of the page; None without ink.
 
-        Unlike `ink`, it never decodes the full-size page.
+        Ruling lines are left out, wherever they are in the cell. Unlike `ink`, it never decodes the full-size page.
         """
-        found = self._small_ink(cell, WITHOUT_RULES)
-        return None if found is None else found.scaled(REDUCTION, REDUCTION)
+        small_cell, small_part = (box.scaled(1 / REDUCTION, 1 / REDUCTION) for box in (cell, part))
+        return ink_share(self._small_grey, small_cell, small_part, WITHOUT_RULES)
 
     def is_ink_whole(self, cell: Box) -> bool | None:
         """Whether the ink in a cell ends within it; None without ink. The box is in pixels of the full-size page."""

@@ -8,7 +8,7 @@ words that the text layer joined over a ruling line. The rule:
 - A cell without has the box of the ink in it. The edges where other cells' words reach into it are cut off first. If
   words touch the cell, ink that is faint beside the strongest one in it does not count.
 - A cell in which there is no ink either has the box of all words that lie in it as a whole.
-- If ink sticks out of the words in most cells of a table, its words are not what is drawn there: an OCR layer that is
+- If much ink is beside the words in most cells of a table, its words are not what is drawn there: an OCR layer that is
   out of place, or letters of a watermark over a scan. Then each of its cells has its ink.
 
 So a word that belongs to nobody never takes a cell's content away.
@@ -24,21 +24,23 @@ from training.labels.texts import SIMILAR, normalised, similarity
 
 WORD_IN_CELL = 0.95  # a word belongs to a cell that holds more than this fraction of the word's area
 WORD_SLACK = 0.2  # of the word's height: how far it may stick out of a cell that is drawn tight around its letters
-BESIDE_INK = 0.25  # of the word's height: how far a cell's ink may stick out of its words
+MIN_INK_IN_WORDS = 0.75  # fraction of a cell's ink that must lie in its words for them to be what is drawn there
 MAX_GLANCES = 24  # cells of a table whose words are compared with the ink
 InkLookup = Callable[[Box], Box | None]
+InkShare = Callable[[Box, Box], float | None]
 
 
 @dataclass(frozen=True)
 class Ink:
     """Finds the box of the ink in a box: of `all` of it, or of the `strong` ink alone.
 
-    `glance` finds it less exactly, without ruling lines wherever they are, and at little cost.
+    `share` is the fraction of the ink in a box, ruling lines left out, that lies in another box; None without ink. It
+    costs little, unlike the others.
     """
 
     all: InkLookup
     strong: InkLookup
-    glance: InkLookup
+    share: InkShare
 
 
 class Contents(NamedTuple):
@@ -64,7 +66,7 @@ def cell_contents(cells: Sequence[tuple[str, Box]], words: Words, ink: Ink) -> C
     whole = [own_words(box, words) for box in boxes]
     own = [[] if _is_other(text, found) else _boxes(found) for (text, _), found in zip(cells, whole, strict=True)]
     owned = {word for found in own for word in found}
-    are_by_words = not _are_beside_the_ink(boxes, own, owned, words, ink.glance)
+    are_by_words = not _are_beside_the_ink(boxes, own, owned, words, ink.share)
     contents: list[Box | None] = []
     for box, found, ours in zip(boxes, whole, own, strict=True):
         if are_by_words and ours:
@@ -86,19 +88,18 @@ def _is_other(text: str, words: Sequence[Word]) -> bool:
 
 
 def _are_beside_the_ink(
-    cells: Sequence[Box], own: Sequence[Sequence[Box]], owned: AbstractSet[Box], words: Words, glance: InkLookup
+    cells: Sequence[Box], own: Sequence[Sequence[Box]], owned: AbstractSet[Box], words: Words, share: InkShare
 ) -> bool:
-    """Whether ink sticks out of the words in most of the cells that have both, judged by some of them."""
+    """Whether much ink is beside the words in most of the cells that have both, judged by some of them."""
     with_words = [(cell, found) for cell, found in zip(cells, own, strict=True) if found]
     beside: list[bool] = []
     for cell, found in with_words[:: 1 + len(with_words) // MAX_GLANCES]:
         rest = _without(cell, owned - set(found), words)
-        seen = None if rest.is_empty else glance(rest)
-        if seen is not None:
-            # What belongs to nobody may be drawn there as well.
-            strangers = (word.box.intersection(cell) for word in words.touching(cell) if word.box not in owned)
-            explained = _grown(union([*found, *strangers]), BESIDE_INK * max(word.height for word in found))
-            beside.append(union([explained, seen]) != explained)
+        # What belongs to nobody may be drawn there as well.
+        strangers = (word.box.intersection(cell) for word in words.touching(cell) if word.box not in owned)
+        part = None if rest.is_empty else share(rest, union([*found, *strangers]))
+        if part is not None:
+            beside.append(part < MIN_INK_IN_WORDS)
     return 2 * sum(beside) > len(beside)
 
 

@@ -16,7 +16,7 @@ from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Word, Words, union
 from training.labels.agreement import Agreement, agreement
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.content import Contents, Ink, InkLookup, cell_contents, own_words, text_of
+from training.labels.content import Contents, Ink, InkLookup, InkShare, cell_contents, own_words, text_of
 from training.labels.frames.frame import Projection
 from training.labels.remark import Remark, RemarkKind
 from training.labels.texts import difference, shown
@@ -53,12 +53,12 @@ def label_page(
     ink: InkLookup,
     *,
     strong_ink: InkLookup | None = None,
-    glance: InkLookup | None = None,
+    ink_share: InkShare = lambda *_: None,
 ) -> PageLabels:
     """The labels of a page, and what is odd about its cells.
 
     `to_image` brings the page's boxes to its image. `words` are those of the text layer. `ink` finds the ink in a box;
-    `strong_ink` and `glance` are as in `Ink`, or else `ink` stands for them. All boxes are in image pixels. Raises
+    `strong_ink` (or else `ink`) and `ink_share` are as in `Ink`. All boxes are in image pixels. Raises
     DocumentError (coordinates, empty_table, too_large) that names the page and the block.
     """
     if not page.tables:
@@ -72,7 +72,7 @@ def label_page(
     image = Box(0, 0, to_image.width, to_image.height)
     clipped = (Word(word.box.intersection(image), word.text) for word in words)
     visible = Words(word for word in clipped if not _is_sliver(word.box))
-    contents_of = partial(cell_contents, words=visible, ink=Ink(ink, strong_ink or ink, glance or ink))
+    contents_of = partial(cell_contents, words=visible, ink=Ink(ink, strong_ink or ink, ink_share))
     labels: list[LabelledBox] = []
     read: list[_ReadCell] = []
     for index, block in enumerate(page.blocks):

@@ -200,7 +200,7 @@ def _label(page: Page, rendered: RenderedPage, image: PageImage, words: list[Wor
         )
     placement = opened.frame.placement(page, Content(Words(words), image.is_ink_whole))
     projection = Projection(placement, rendered.width, rendered.height)
-    return label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, glance=image.glance)
+    return label_page(page, projection, words, image.ink, strong_ink=image.strong_ink, ink_share=image.ink_share)
 
 
 def _labelled(task: DocumentTask, rendered: RenderedPage, labels: PageLabels) -> LabelledPage:

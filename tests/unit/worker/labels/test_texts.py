@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from training.labels.texts import difference, is_comparable, normalised, shown, similarity
+from training.labels.texts import difference, is_comparable, shown, similarity
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,6 @@ def test_what_says_nothing_is_not_compared(text: str, found: str) -> None:
 def test_similarity_is_a_fraction_and_the_order_does_not_matter(one: str, other: str) -> None:
     assert 0 <= similarity(one, other) == similarity(other, one) <= 1
     assert similarity(one, one) == 1
-    assert normalised(normalised(one)) == normalised(one)
 
 
 def test_a_text_is_shown_on_one_line_and_cut() -> None:

@@ -173,7 +173,10 @@ def summary(results: Sequence[Written | QuarantinedDocument], unplaced: Sequence
     lines = [f"{item.image}: left out: {item.message}" for item in unplaced]
     lines += [f"{item.name}: left out: {item.message}" for item in results if isinstance(item, QuarantinedDocument)]
     written = [item for item in results if isinstance(item, Written)]
-    pages, tables, cells = (sum(getattr(item, name) for item in written) for name in ("pages", "tables", "cells"))
+    names = ("pages", "tables", "cells", "without_cells")
+    pages, tables, cells, without_cells = (sum(getattr(item, name) for item in written) for name in names)
+    if without_cells:
+        lines.append(f"{without_cells:,} tables have no cells: a network trained on them learns not to find any")
     lines.append(f"{target}: {len(written):,} documents, {pages:,} pages, {tables:,} tables, {cells:,} cells")
     if written:
         lines.append(f"check them with `python3 -m training.annotations validate {target}`")

@@ -19,12 +19,13 @@ from training.storage.base import Storage
 
 @dataclass(frozen=True)
 class Written:
-    """What was written of one document."""
+    """What was written of one document; `without_cells` counts the tables that have none."""
 
     name: str
     pages: int
     tables: int
     cells: int
+    without_cells: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,4 +80,5 @@ class Conversion:
         # The JSON comes last: a document without one is named by whoever reads the folder.
         self.target.write_bytes(f"{JSON_FOLDER}{document.name}.json", b"".join(parts))
         tables = [table for page in pages for table in page.tables]
-        return Written(document.name, len(pages), len(tables), sum(len(table.all_cells) for table in tables))
+        cells = [len(table.all_cells) for table in tables]
+        return Written(document.name, len(pages), len(tables), sum(cells), cells.count(0))
