@@ -17,7 +17,8 @@ from training.documents.ink import ink_box, is_blank
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument
 from training.documents.rasterize import DrawnFile
-from training.documents.render import RenderOptions, check_page_pixels, page_sizes, render_pages
+from training.documents.render import RenderOptions, check_page_pixels, page_geometries, page_sizes, render_pages
+from training.documents.sizes.page_geometry import PageBox
 from training.documents.text_layer import page_words
 from training.geometry import Box, union
 from training.labels.categories import CELL, LabelledBox
@@ -52,8 +53,15 @@ def boxes(result: PreparedChunk | QuarantinedDocument) -> list[list[LabelledBox]
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 @pytest.mark.parametrize("media", [None, (50, 60, 500, 800), (-20, -30, 700, 900)])
 @pytest.mark.parametrize("crop", [None, (90, 100, 400, 750)])
+@pytest.mark.parametrize("drawn", list(PageBox))
 def test_words_lie_where_the_ink_is_on_turned_cropped_and_shifted_pages(
-    one_word: Path, tmp_path: Path, rotation: int, media: tuple[int, ...] | None, crop: tuple[int, ...] | None
+    one_word: Path,
+    tmp_path: Path,
+    *,
+    rotation: int,
+    media: tuple[int, ...] | None,
+    crop: tuple[int, ...] | None,
+    drawn: PageBox,
 ) -> None:
     page = PdfReader(one_word).pages[0]
     page.rotate(rotation)
@@ -66,9 +74,9 @@ def test_words_lie_where_the_ink_is_on_turned_cropped_and_shifted_pages(
     pdf = tmp_path / "changed.pdf"
     writer.write(pdf)
 
-    sizes = page_sizes(PdfFile(pdf))
+    sizes = [geometry.size(drawn) for geometry in page_geometries(PdfFile(pdf))]
     [rendered] = render_pages(PdfFile(pdf), [0], sizes, RenderOptions(), folder=tmp_path)
-    [(word, _)] = page_words(PdfFile(pdf), [0], RenderOptions())[0]
+    [(word, _)] = page_words(PdfFile(pdf), [0], sizes, RenderOptions())[0]
     with Image.open(rendered.path) as image:
         ink = ink_box(image.convert("L"), Box(0, 0, *image.size))
     assert ink is not None
@@ -88,7 +96,7 @@ def test_only_the_pages_that_are_asked_for_are_drawn_in_order(tmp_path: Path) ->
     rendered = list(render_pages(PdfFile(path), numbers, page_sizes(PdfFile(path)), RenderOptions(72), folder=tmp_path))
     assert [page.number for page in rendered] == numbers
     assert [page.width for page in rendered] == [100 + number for number in numbers]
-    assert sorted(page_words(PdfFile(path), numbers, RenderOptions(72))) == numbers
+    assert sorted(page_words(PdfFile(path), numbers, page_sizes(PdfFile(path)), RenderOptions(72))) == numbers
 
 
 def test_a_page_that_would_take_gigabytes_is_refused_before_it_is_drawn(tmp_path: Path) -> None:
@@ -125,11 +133,11 @@ def test_a_renderer_that_draws_too_few_or_too_small_pages_is_noticed(
     one_word: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = page_sizes(PdfFile(one_word))
-    monkeypatch.setattr(render, "_render_chunk", lambda *_: [])
+    monkeypatch.setattr(render, "_render_run", lambda *_, **__: [])
     with pytest.raises(DocumentError, match="Page 0 could not be drawn"):
         list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
     Image.new("RGB", (1, 1)).save(tmp_path / "tiny.jpg")
-    monkeypatch.setattr(render, "_render_chunk", lambda *_: [DrawnFile(tmp_path / "tiny.jpg")])
+    monkeypatch.setattr(render, "_render_run", lambda *_, **__: [DrawnFile(tmp_path / "tiny.jpg")])
     with pytest.raises(DocumentError, match="1 x 1 pixels"):
         list(render_pages(PdfFile(one_word), [0], sizes, RenderOptions(72), folder=tmp_path))
 
@@ -276,6 +284,6 @@ def test_the_texts_of_a_page_are_those_of_its_words_as_they_are_read(tmp_path: P
     canvas.showPage()
     canvas.save()
     pdf, options = PdfFile(tmp_path / "texts.pdf"), RenderOptions()
-    words = page_words(pdf, [0, 1], options)
+    words = page_words(pdf, [0, 1], page_sizes(pdf), options)
     assert sorted(word.text for word in words[0]) == sorted(["a<b", "R&D", '"quoted"', "&lt;", "größe", "bold"])
     assert words[1] == []
