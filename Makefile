@@ -87,7 +87,7 @@ base-weights: venv ## Make builtin://tables-tiny anew from drawn documents: an h
 	PYTHONPATH=.:worker .venv/bin/python -m hack.base_weights.make build/base-weights $(if $(MODEL),--model "$(MODEL)")
 
 ##@ Working on the project
-.PHONY: venv lock format chart-crd golden help
+.PHONY: venv lock format chart-crd golden schemas help
 venv: ## Debian packages and .venv with every pinned dependency
 	@hack/setup/apt.sh
 	@hack/setup/venv.sh
@@ -105,6 +105,11 @@ chart-crd: ## Copy the CRD into the chart
 golden: venv ## Renew the golden Job manifests of the unit tests
 	rm -f tests/unit/operator/core/jobs/golden/*.yaml
 	RENEW_GOLDEN=1 $(PYTEST) tests/unit/operator/core/jobs/test_job.py
+
+schemas: venv ## Renew the JSON Schemas of the annotation formats in docs/schemas/
+	for format in badgerdoc platform; do \
+	  PYTHONPATH=worker .venv/bin/python -m training.annotations schema $$format > docs/schemas/$$format.schema.json; \
+	done
 
 help: ## This list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

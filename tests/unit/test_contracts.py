@@ -95,7 +95,7 @@ def test_a_new_module_must_be_given_a_floor(source: Source, contract: str) -> No
     ("module", "statement", "contract"),
     [
         ("training.options", "import training.storage", "worker's floors"),
-        ("training.preprocess.corpus", "import training.infer.tables", "no command knows another"),
+        ("training.preprocess.chunk", "import training.infer.tables", "no command knows another"),
         ("training.train.checkpoints.store", "import training.train.plan", "train's floors"),
         ("training.train.plan", "import mmcv", "known without torch"),
         ("training.infer.pipeline", "def late():\n    from training.model import detector", "known without torch"),

@@ -14,10 +14,10 @@ from pypdf.generic import ArrayObject, NameObject, NumberObject
 from tests.support.preprocess.command import run_preprocess
 from tests.support.preprocess.drawn_frames import TABLE_PT, TEXTS, Writer, as_platform, cells_of, draw_pdf
 from training.badgerdoc.writer import page_json
-from training.documents.page_geometry import PageBox, PageGeometry
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import QuarantinedDocument
 from training.documents.render import RenderOptions, page_geometries, page_sizes
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.documents.text_layer import page_words
 from training.geometry import Box
 from training.infer.tables import annotations, predict_page

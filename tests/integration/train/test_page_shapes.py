@@ -16,7 +16,7 @@ import training.train.network  # noqa: F401  both register their classes with mm
 from tests.support.train.drawn_dataset import seal, write_dataset
 from training.dataset.split import SPLITS
 from training.dataset.training_set import open_training_set
-from training.documents.page_shape import check_page_shape
+from training.documents.sizes.page_shape import check_page_shape
 from training.model import config
 from training.train import bound_config, resolved_config
 

@@ -9,7 +9,7 @@ from pypdf import PdfWriter
 from pypdf.generic import FloatObject, NameObject, NumberObject, RectangleObject
 from reportlab.pdfgen.canvas import Canvas
 
-from training.documents.page_geometry import PageBox, PageGeometry
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.geometry import Box
 
 COLUMNS, ROWS = 3, 4

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from training.badgerdoc.document import Page
-from training.documents.page_geometry import POINTS_PER_INCH, PageGeometry
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageGeometry
 from training.geometry import Box, Word
 from training.labels.content import InkLookup
-from training.labels.frames import AUTO, PLAIN, Coordinates, Projection, place, unexplained
+from training.labels.frames.frame import AUTO, PLAIN, Coordinates, Projection, place, unexplained
 from training.labels.labelling import PageLabels, label_page
 
 DPI = 120

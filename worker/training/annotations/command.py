@@ -4,7 +4,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from training.annotations.importers import command as importers
+from training.annotations.schema import command as schema
 from training.annotations.tools import export_command, import_command
+from training.annotations.validate import command as validate
 from training.errors import ConfigError
 from training.process.exit import run_command
 from training.process.signals import StopRequest
@@ -22,6 +25,9 @@ class Command:
 
 
 COMMANDS: Mapping[str, Command] = {
+    "validate": Command("says all that is wrong with documents, without drawing a page", validate.run),
+    "schema": Command("prints the JSON Schema of an annotation format", schema.run),
+    "convert": Command("makes documents of annotations in other formats", importers.run),
     "export": Command("a dataset's labels, as files that a correction tool imports", export_command.run),
     "import": Command("what a correction tool exports, as the dataset's labels", import_command.run),
 }

@@ -18,8 +18,9 @@ from typing import Annotated, Any, Self
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from training.documents.page_geometry import PageBox
+from training.badgerdoc.schema_parts import either_name
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import PageBox
 from training.geometry import Box
 
 MAX_ERRORS_SHOWN = 3
@@ -29,7 +30,9 @@ def _list_or_empty(value: Any) -> Any:
     return [] if value is None else value
 
 
-LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False)
+# The docstrings below fields are their descriptions in the JSON Schema.
+LENIENT = ConfigDict(extra="ignore", allow_inf_nan=False, use_attribute_docstrings=True)
+_COLUMN = ("column", "col")
 
 
 def _text_or_none(value: Any) -> Any:
@@ -37,7 +40,7 @@ def _text_or_none(value: Any) -> Any:
 
 
 # A cell's text is there for comparison alone, so what is no text is none.
-Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+Text = Annotated[str | None, BeforeValidator(_text_or_none, json_schema_input_type=Any)]
 
 
 def _frame_or_none(value: Any) -> Any:
@@ -51,7 +54,7 @@ class _Model(BaseModel):
 # Slots save memory: a document of a thousand pages has a hundred thousand boxes and cells.
 @dataclass(frozen=True, slots=True, config=LENIENT)
 class PixelBox:
-    """A rectangle in pixels of the page as the annotators saw it."""
+    """A rectangle in pixels of the page as the annotators saw it, counted from its top left corner."""
 
     left: float
     top: float
@@ -67,35 +70,37 @@ class PixelBox:
         return Box(self.left, self.top, self.left + self.width, self.top + self.height)
 
 
-@dataclass(frozen=True, slots=True, config=LENIENT)
+@dataclass(frozen=True, slots=True, config=ConfigDict(**LENIENT, json_schema_extra=either_name(*_COLUMN)))
 class Cell:
-    """One cell; `row` and `column` count from 0 and name its first row and column.
-
-    `text` is None or empty where nobody wrote it down.
-    """
+    """One cell; `row` and `column` count from 0 and name its first row and column."""
 
     bbox: PixelBox
     row: int = Field(ge=0)
-    column: int = Field(ge=0, validation_alias=AliasChoices("column", "col"))
+    column: int = Field(ge=0, validation_alias=AliasChoices(*_COLUMN))
     rowspan: int = Field(default=1, ge=1)
     colspan: int = Field(default=1, ge=1)
     text: Text = None
+    """Compared with the words found in the cell. Empty where nobody wrote it down; what is no text is ignored."""
 
     @property
     def last_column(self) -> int:
         return self.column + self.colspan - 1
 
 
-Cells = Annotated[tuple[Cell, ...], BeforeValidator(_list_or_empty)]
+Cells = Annotated[tuple[Cell, ...], BeforeValidator(_list_or_empty, json_schema_input_type=tuple[Cell, ...] | None)]
 
 
 class Block(_Model):
     """A block of any type on a page. Only tables have cells."""
 
     type: str | None = None
+    """`table` is a table, and so is a block without a type that has cells. All others are ignored."""
     bbox: PixelBox | None = None
+    """Of a table: without it, the smallest box around the cells."""
     header: Cells = ()
+    """The cells of the header rows and header columns. They are not repeated in `cells`."""
     cells: Cells = ()
+    """The other cells."""
 
     @property
     def is_table(self) -> bool:
@@ -110,16 +115,19 @@ class Block(_Model):
 
 
 class Page(_Model):
-    """An annotated page; without tables it is a negative example.
-
-    `frame` is the box of the PDF's page that its boxes count from, with the page turned as it is drawn; None if the
-    JSON does not say it.
-    """
+    """An annotated page; without tables it is a negative example."""
 
     page_num: int = Field(ge=0)
+    """Counts from 0."""
     bbox: PixelBox | None = None
-    frame: Annotated[PageBox | None, BeforeValidator(_frame_or_none)] = None
-    blocks: Annotated[tuple[Block, ...], BeforeValidator(_list_or_empty)] = ()
+    """The whole page, from (0, 0): it tells the resolution of all boxes. It may be missing if an option states that."""
+    frame: Annotated[PageBox | None, BeforeValidator(_frame_or_none, json_schema_input_type=Any)] = None
+    """The box of the PDF's page that its boxes count from, `media` or `crop`, with the page turned as it is drawn.
+    Inference writes it; it may be missing.
+    """
+    blocks: Annotated[
+        tuple[Block, ...], BeforeValidator(_list_or_empty, json_schema_input_type=tuple[Block, ...] | None)
+    ] = ()
 
     @property
     def tables(self) -> tuple[Block, ...]:
@@ -156,12 +164,14 @@ def check_page_numbers(numbers: Sequence[int], page_count: int) -> None:
     )
 
 
+def faults(error: ValidationError, where: str) -> list[str]:
+    """All errors as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the start of the path."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return [f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}" for fault in found]
+
+
 def explain(error: ValidationError, where: str) -> str:
-    """The first errors as `pages.0.blocks.2.cells.7.bbox.left: Field required`; `where` is the start of the path."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    shown = [
-        f"{'.'.join([where, *(str(part) for part in fault['loc'])])}: {fault['msg']}"
-        for fault in faults[:MAX_ERRORS_SHOWN]
-    ]
-    more = f" and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
-    return "; ".join(shown) + more
+    """The first errors in the form of `faults`, and how many more there are."""
+    found = faults(error, where)
+    more = f" and {len(found) - MAX_ERRORS_SHOWN} more" if len(found) > MAX_ERRORS_SHOWN else ""
+    return "; ".join(found[:MAX_ERRORS_SHOWN]) + more

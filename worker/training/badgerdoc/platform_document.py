@@ -27,7 +27,8 @@ from pydantic import (
     ValidationError,
 )
 
-from training.badgerdoc.document import Block, Cell, Page, PixelBox, Text, explain
+from training.badgerdoc.document import LENIENT, Block, Cell, Page, PixelBox, Text, explain
+from training.badgerdoc.schema_parts import PlainSchema, either_name
 from training.geometry import Box
 
 _TABLE = {"table"}
@@ -48,7 +49,7 @@ def _or_one(value: Any) -> Any:
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, **LENIENT)
 
 
 class _Size(_Model):
@@ -58,31 +59,64 @@ class _Size(_Model):
     height: float = Field(ge=0)
 
 
-_Span = Annotated[int, BeforeValidator(_or_one), Field(ge=1)]
+_Span = Annotated[
+    Annotated[int, Field(ge=1)], BeforeValidator(_or_one, json_schema_input_type=Annotated[int, Field(ge=0)] | None)
+]
+_COLUMN = ("col", "column")
 
 
 class _Place(_Model):
     """A cell's place in the grid, counted from 0; row and column may be missing."""
 
+    model_config = ConfigDict(json_schema_extra=either_name(*_COLUMN))
+
     row: int | None = Field(None, ge=0)
-    column: int | None = Field(None, ge=0, validation_alias=AliasChoices("col", "column"))
+    column: int | None = Field(None, ge=0, validation_alias=AliasChoices(*_COLUMN))
     rowspan: _Span = 1
     colspan: _Span = 1
 
 
-class _Object(_Model):
-    """An object of any type on a page; `bbox` and `data` are checked only for tables and cells.
+_CORNERS: TypeAdapter[Corners] = TypeAdapter(Corners)
+_PLACE = TypeAdapter(_Place)
+_Children = tuple[int | str | None, ...]
 
-    The platform writes null for an id that is no number.
-    """
+
+def _say_what_is_checked(schema: dict[str, Any]) -> None:
+    """Adds to the JSON Schema of an object what its `bbox` and `data` must be if it is a table or a cell."""
+
+    def named(words: set[str]) -> dict[str, Any]:
+        names = {"enum": sorted(words)}
+        return {"anyOf": [{"properties": {field: names}, "required": [field]} for field in ("type", "category")]}
+
+    corners = _CORNERS.json_schema()
+    # The properties alone, since data that is no object is ignored.
+    place = {"properties": _PLACE.json_schema(schema_generator=PlainSchema)["properties"]}
+    table = {"properties": {"bbox": {"anyOf": [corners, {"type": "null"}]}}}
+    cell = {"properties": {"bbox": corners, "data": place}, "required": ["bbox"]}
+    schema["allOf"] = [
+        {"if": named(_TABLE), "then": table},
+        {"if": {"allOf": [named(_CELL), {"not": named(_TABLE)}]}, "then": cell},
+    ]
+
+
+class _Object(_Model):
+    """An object of any type on a page; `bbox` and `data` are checked only for tables and cells."""
+
+    model_config = ConfigDict(json_schema_extra=_say_what_is_checked)
 
     id: int | str | None = None
+    """The platform writes null for an id that is no number."""
     type: str | None = None
+    """A table or a cell is an object whose type or category says so, in any case and with or without `te-`."""
     category: str | int | None = None
     bbox: Any = None
-    children: Annotated[tuple[int | str | None, ...], BeforeValidator(_or_empty)] = ()
+    """Left, top, right, bottom in units of the page's size."""
+    children: Annotated[_Children, BeforeValidator(_or_empty, json_schema_input_type=_Children | None)] = ()
+    """The ids of the objects in a table. A table without cells among them gets the cells that lie in it."""
     text: Text = None
+    """A cell's text, which is compared with the words found in it; what is no text is ignored."""
     data: Any = None
+    """A cell's place in the grid. If a cell of the table has none, all get theirs from their positions."""
 
     def is_a(self, words: set[str]) -> bool:
         """Whether its category or its type is one of `words`; the platform itself calls a cell `te-cell`."""
@@ -94,16 +128,16 @@ class _Object(_Model):
         return self.is_a(_CELL) and not self.is_a(_TABLE)
 
 
-_CORNERS: TypeAdapter[Corners] = TypeAdapter(Corners)
-_PLACE = TypeAdapter(_Place)
-
-
 class PlatformPage(_Model):
     """One page of the platform's JSON."""
 
     page_num: int = Field(ge=1)
+    """Counts from 1."""
     size: _Size | None = None
-    objs: Annotated[tuple[_Object, ...], BeforeValidator(_or_empty)] = ()
+    """Tells the unit of all boxes. It may be missing if an option states that."""
+    objs: Annotated[
+        tuple[_Object, ...], BeforeValidator(_or_empty, json_schema_input_type=tuple[_Object, ...] | None)
+    ] = ()
 
     def page(self, where: str) -> Page:
         """Converts it; `where` is the page's path in the JSON. Raises ValueError with the path of a faulty field."""
@@ -111,6 +145,10 @@ class PlatformPage(_Model):
         objects = _Objects(self.objs, where)
         blocks = tuple(objects.table(number) for number, item in enumerate(self.objs) if item.is_a(_TABLE))
         return Page(page_num=self.page_num - 1, bbox=box, blocks=blocks)
+
+    def faults(self, where: str) -> list[str]:
+        """What is wrong with each table and each cell, as `pages.0.objs.2.bbox: Field required`."""
+        return _Objects(self.objs, where).faults()
 
 
 class _Objects:
@@ -140,6 +178,20 @@ class _Objects:
             header=tuple(cell for number, cell in cells if self._objects[number].is_a(_HEADER)),
             cells=tuple(cell for number, cell in cells if not self._objects[number].is_a(_HEADER)),
         )
+
+    def faults(self) -> list[str]:
+        """The first fault of each table and each cell."""
+        found = []
+        for number, item in enumerate(self._objects):
+            try:
+                if item.is_cell:
+                    self._corners(number)
+                    self._place(number)
+                elif item.is_a(_TABLE) and item.bbox is not None:
+                    self._corners(number)
+            except ValueError as error:
+                found.append(str(error))
+        return found
 
     def _children(self, table: _Object) -> list[int]:
         numbers = {number for child in table.children if child is not None for number in self._by_id.get(child, ())}

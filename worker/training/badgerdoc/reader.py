@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from training.badgerdoc.document import Page, explain
+from training.badgerdoc.document import Page, explain, faults
 from training.badgerdoc.json_stream import split_pages
 from training.badgerdoc.platform_document import PlatformPage
 from training.documents.quarantine import DocumentError, Reason
@@ -37,6 +37,17 @@ class PageText:
             raise _not_in_format(self.annotation_format, explain(error, where)) from None
         except ValueError as error:
             raise DocumentError(Reason.SCHEMA, f"The JSON cannot be used: {error}; correct it.") from None
+
+    def faults(self) -> list[str]:
+        """All faults of the page, each with the path of its field; `read` raises the first ones as one error."""
+        where = f"pages.{self.index}"
+        try:
+            if self.annotation_format == PLATFORM:
+                return PlatformPage.model_validate_json(self.text).faults(where)
+            Page.model_validate_json(self.text)
+        except ValidationError as error:
+            return faults(error, where)
+        return []
 
 
 def page_texts(data: bytes, annotation_format: str = AUTO) -> Iterator[PageText]:

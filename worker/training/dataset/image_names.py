@@ -50,7 +50,7 @@ class ImageNames:
 
     def find(self, written: str) -> str | None:
         """The image's name in the dataset, or None. Raises DataError, which names them, if several may be meant."""
-        readings = list(dict.fromkeys(_readings(written)))
+        readings = list(dict.fromkeys(name_readings(written)))
         for reading in readings:
             if reading in self._names:
                 return reading
@@ -64,8 +64,8 @@ class ImageNames:
         return None
 
 
-def _readings(written: str) -> Iterator[str]:
-    """What the name may be, the most literal first."""
+def name_readings(written: str) -> Iterator[str]:
+    """What the name that a tool wrote may be, without what it added: the most literal reading first."""
     names = [written]
     for address in _addresses(written):
         for text in (address, unquote(address)):

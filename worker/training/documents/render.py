@@ -15,13 +15,13 @@ from pathlib import Path
 from pdf2image.exceptions import PDFPopplerTimeoutError
 from PIL import Image
 
-from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry, PageSize
-from training.documents.page_shape import check_page_shape
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.rasterize import DrawnFile, draw_to_files
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry, PageSize
+from training.documents.sizes.page_shape import check_page_shape
+from training.documents.sizes.user_units import user_units
 from training.documents.undrawn.complaints import Complaint
-from training.documents.user_units import user_units
 from training.errors import ConfigError
 from training.geometry import Box
 

@@ -4,10 +4,10 @@ import html
 import re
 from collections.abc import Sequence
 
-from training.documents.page_geometry import POINTS_PER_INCH, PageSize
 from training.documents.poppler import PdfFile, run_poppler
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.render import RenderOptions, box_options, drawn_runs
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageSize
 from training.geometry import Box, Word
 
 _PAGE_START = re.compile(r"^  <page ", re.MULTILINE)

@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from training.documents.chunks import cancel_chunks, chunk_folder, chunk_result
-from training.documents.page_geometry import PageSize
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, quarantine_faults
@@ -24,6 +23,7 @@ from training.documents.render import (
     page_sizes,
     render_pages,
 )
+from training.documents.sizes.page_geometry import PageSize
 from training.documents.text_layer import page_words
 from training.documents.undrawn.check import DrawingCheck, Finding, Surroundings
 from training.geometry import Box, Word

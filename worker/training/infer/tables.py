@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from training.badgerdoc.document import Block, Cell, Page, PixelBox
-from training.documents.page_geometry import PageBox
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import PageBox
 from training.geometry import Box, Word
 from training.infer.cell_text import read_cells
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox

@@ -17,7 +17,7 @@ from training.geometry import Box, Word, Words, union
 from training.labels.agreement import Agreement, agreement
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.content import Contents, Ink, InkLookup, InkShare, cell_contents, own_words, text_of
-from training.labels.frames import Projection
+from training.labels.frames.frame import Projection
 from training.labels.remark import Remark, RemarkKind
 from training.labels.texts import difference, shown
 

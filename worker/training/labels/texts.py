@@ -43,7 +43,8 @@ def is_comparable(text: str, other: str) -> bool:
 def normalised(text: str) -> str:
     """The text's letters and numbers, without case, ligatures, raised figures and the like."""
     plain = unicodedata.normalize("NFKC", text).casefold()
-    return "".join(character for character in plain if unicodedata.category(character)[0] in _COMPARED_CATEGORIES)
+    kept = "".join(character for character in plain if unicodedata.category(character)[0] in _COMPARED_CATEGORIES)
+    return unicodedata.normalize("NFKC", kept)  # what was left out may have kept a letter and its accent apart
 
 
 def similarity(text: str, other: str) -> float:

@@ -15,7 +15,6 @@ from training.badgerdoc.reader import page_texts
 from training.dataset.layout import image_name
 from training.dataset.prepared_document import PageRecord, PreparedPage
 from training.documents.chunks import chunk_folder
-from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
@@ -28,15 +27,16 @@ from training.documents.render import (
     page_geometries,
     render_pages,
 )
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageBox, PageSize
 from training.documents.text_layer import page_words
 from training.documents.undrawn.check import DrawingCheck, Surroundings
 from training.geometry import Word, Words
 from training.labels.agreement import Agreement, total
 from training.labels.categories import TABLE
 from training.labels.draw import draw_page
-from training.labels.frame_evidence import Content
-from training.labels.frame_search import DocumentFrame
-from training.labels.frames import AUTO, Coordinates, Projection
+from training.labels.frames.evidence import Content
+from training.labels.frames.frame import AUTO, Coordinates, Projection
+from training.labels.frames.search import DocumentFrame
 from training.labels.labelled_page import LabelledPage, PackedBoxes
 from training.labels.labelling import PageLabels, label_page
 from training.labels.mismatch import better_page, elsewhere, text_mismatch
@@ -115,7 +115,6 @@ def prepare_chunk(task: DocumentTask, number: int) -> PreparedChunk | Quarantine
 class _Opened:
     """A document whose pages were checked before they are drawn: the annotated pages, and the sizes of all pages."""
 
-    name: str
     pages: PageFile
     frame: DocumentFrame
     sizes: list[PageSize]
@@ -133,7 +132,7 @@ def _open(task: DocumentTask) -> _Opened:
     frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)
     sizes = [geometry.size(frame.frame.box) for geometry in geometries]
     check_page_pixels(sizes, pages.numbers, options.render)
-    return _Opened(task.name, pages, frame, sizes)
+    return _Opened(pages, frame, sizes)
 
 
 def _prepare(task: DocumentTask, number: int) -> PreparedChunk:

@@ -22,11 +22,11 @@ from training.badgerdoc.reader import FORMATS
 from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.dataset.manifest import Manifest
 from training.dataset.split import SplitWeights
-from training.documents.page_geometry import PageBox
 from training.documents.passwords import Passwords
 from training.documents.render import IMAGE_FORMATS, RenderOptions
+from training.documents.sizes.page_geometry import PageBox
 from training.errors import ConfigError, Failure
-from training.labels.frames import FRAME_CHOICES, Coordinates
+from training.labels.frames.frame import FRAME_CHOICES, Coordinates
 from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions

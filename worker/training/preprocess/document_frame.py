@@ -7,15 +7,15 @@ from pathlib import Path
 
 from training.badgerdoc.document import Page
 from training.badgerdoc.page_index import PageFile
-from training.documents.page_geometry import PageBox, PageGeometry
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.render import RenderOptions, check_page_pixels, render_pages
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.documents.text_layer import page_words
 from training.geometry import Words
-from training.labels.frame_evidence import Content
-from training.labels.frame_search import DocumentFrame, FrameSearch
-from training.labels.frames import Coordinates, possible_frames
+from training.labels.frames.evidence import Content
+from training.labels.frames.frame import Coordinates, possible_frames
+from training.labels.frames.search import DocumentFrame, FrameSearch
 
 SAMPLE_PAGES = 20  # as many as one call of a poppler program takes; every page is checked when it is labelled
 DRAWN_PAGES = 4  # of these, if they have no words: drawing takes much longer than reading words

@@ -5,21 +5,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.badgerdoc.corpus import Pairing, check_pairs
+from training.badgerdoc.source import find_documents
+from training.dataset.layout import is_ours
 from training.dataset.prepared_document import PreparedDocument, RecordFolder
 from training.dataset.split import assign_splits
 from training.dataset.verify import Dataset
-from training.documents.names import JSON_FOLDER, PDF_FOLDER
 from training.documents.passwords import Passwords
-from training.errors import NotFound
 from training.preprocess.assemble import Inputs, build_dataset, check_failures
-from training.preprocess.corpus import Pairing, pair_documents
 from training.preprocess.parameters import Parameters
 from training.preprocess.prepare import Preparation, Prepared, Progress, prepare_documents
 from training.preprocess.shards import WHOLE, Notes, Shard, deal
 from training.preprocess.target import Target
 from training.reports.dataset_report import write_review
 from training.storage.base import Storage
-from training.storage.local import LocalStorage
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +55,8 @@ def preprocess(
 
     Raises DataError if nothing is usable or too many documents fail, and what the storages raise.
     """
-    if isinstance(source, LocalStorage) and not source.root.is_dir():
-        raise NotFound(f"The source folder {source.uri()} does not exist; check --source.")
-    pairing = pair_documents([*source.list_objects(PDF_FOLDER), *source.list_objects(JSON_FOLDER)], source.uri())
+    pairing = find_documents(source, is_output=is_ours)
+    check_pairs(pairing, source.uri())
     for key in pairing.ignored:
         logger.warning("%s is left out: documents are pdfs/<name>.pdf and json/<name>.json", source.uri(key))
     target.check_writable()

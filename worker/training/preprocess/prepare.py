@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from training.badgerdoc.corpus import Pair
 from training.dataset.manifest import InputDigest
 from training.dataset.prepared_document import (
     PreparedDocument,
@@ -29,7 +30,6 @@ from training.errors import Transient
 from training.labels.agreement import total
 from training.labels.mismatch import text_mismatch
 from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
-from training.preprocess.corpus import Pair
 from training.preprocess.target import Target
 from training.process.limits import limit_process
 from training.process.pool import DocumentPool

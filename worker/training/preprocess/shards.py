@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from training.badgerdoc.corpus import Pair, Pairing
 from training.camel_model import CamelModel
 from training.dataset.layout import SHARDS, document_record_key
 from training.dataset.manifest import InputDigest, QuarantinedEntry
@@ -22,7 +23,6 @@ from training.dataset.prepared_document import PreparedDocument, RecordFolder, r
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import NotFound, Transient
 from training.preprocess.assemble import Inputs
-from training.preprocess.corpus import Pair, Pairing
 from training.preprocess.prepare import Prepared
 from training.process.threads import TRANSFER_THREADS, thread_pool
 from training.storage.base import Storage

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.preprocess.annotation_pages import read_annotations
-from training.badgerdoc.reader import MAX_JSON_BYTES
+from training.badgerdoc.reader import MAX_JSON_BYTES, page_texts
 from training.documents.quarantine import DocumentError, Reason
 
 PAGE = {"page_num": 1, "size": {"width": 600, "height": 800}}
@@ -77,3 +77,54 @@ def test_whatever_is_in_a_file_it_is_read_or_refused(data: bytes) -> None:
             read_annotations(data, stated)
         except DocumentError as error:
             assert error.quarantine_reason is Reason.SCHEMA  # noqa: PT017 - the other way out is fine
+
+
+CELL = {"type": "table_cell", "bbox": [0, 0, 9, 9]}
+BOX = {"left": 0, "top": 0, "height": 9, "width": 9}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (
+            json.dumps(
+                {
+                    "pages": [
+                        {
+                            "page_num": 0,
+                            "blocks": [
+                                {"cells": [{"row": 0, "bbox": BOX}, {"row": 0, "column": 1, "bbox": BOX}, {}]},
+                                {"bbox": {"left": 0, "top": 0, "height": -1, "width": "x"}},
+                            ],
+                        }
+                    ]
+                }
+            ).encode(),
+            [
+                "pages.0.blocks.0.cells.0.column: ",
+                "pages.0.blocks.0.cells.2.bbox: ",
+                "pages.0.blocks.0.cells.2.row: ",
+                "pages.0.blocks.0.cells.2.column: ",
+                "pages.0.blocks.1.bbox.height: ",
+                "pages.0.blocks.1.bbox.width: ",
+            ],
+        ),
+        (
+            platform(
+                {"type": "table", "bbox": [9, 0, 0, 9]},
+                {**CELL, "bbox": None},
+                CELL,
+                {**CELL, "data": {"row": -1}},
+                {"type": "text", "bbox": "none"},
+            ),
+            ["pages.0.objs.0.bbox: ", "pages.0.objs.1.bbox: ", "pages.0.objs.3.data.row: "],
+        ),
+        (platform(page_num=0, size={"width": 600}), ["pages.0.page_num: ", "pages.0.size.height: "]),
+        (platform(CELL), []),
+    ],
+)
+def test_all_faults_of_a_page_are_named_with_their_paths(data: bytes, expected: list[str]) -> None:
+    [page] = page_texts(data)
+    found = page.faults()
+    assert len(found) == len(expected)
+    assert all(fault.startswith(path) for path, fault in zip(expected, found, strict=True)), found

@@ -13,7 +13,7 @@ from training.badgerdoc.document import Page
 from training.documents.quarantine import DocumentError
 from training.geometry import Box, Word
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.frames import Placement, Projection
+from training.labels.frames.frame import Placement, Projection
 from training.labels.labelling import label_page
 
 

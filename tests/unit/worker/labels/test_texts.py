@@ -1,7 +1,7 @@
 """Texts that are the same to people, and texts that are not."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from training.labels.texts import difference, is_comparable, shown, similarity
@@ -51,6 +51,7 @@ def test_what_says_nothing_is_not_compared(text: str, found: str) -> None:
     assert difference(text, found) is None
 
 
+@example("R¸", "")
 @given(st.text(), st.text())
 def test_similarity_is_a_fraction_and_the_order_does_not_matter(one: str, other: str) -> None:
     assert 0 <= similarity(one, other) == similarity(other, one) <= 1

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.storage.memory_storage import MemoryStorage
+from training.badgerdoc.corpus import Pair, Pairing
 from training.dataset.layout import document_record_key
 from training.dataset.manifest import InputDigest
 from training.dataset.prepared_document import PreparedDocument, RecordFolder, write_record
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import Transient
-from training.preprocess.corpus import Pair, Pairing
 from training.preprocess.prepare import Prepared
 from training.preprocess.shards import Notes, deal
 from training.storage.base import StoredObject

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from training.documents.page_geometry import POINTS_PER_INCH
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.render import RenderedPage, RenderOptions
+from training.documents.sizes.page_geometry import POINTS_PER_INCH
 from training.documents.undrawn.complaints import Effect, first_of
 from training.documents.undrawn.embedded_images import EmbeddedImage, is_cut_jpeg, largest, list_images
 from training.documents.undrawn.fonts import (

@@ -1,10 +1,9 @@
 """Pairs `pdfs/*.pdf` with `json/*.json` by their stems. Pure."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from training.dataset.layout import is_ours
 from training.documents.names import JSON_FOLDER, PDF_FOLDER, document_name, escaped, is_blank, is_writable
 from training.documents.quarantine import QuarantinedDocument, Reason
 from training.errors import DataError
@@ -29,11 +28,8 @@ class Pairing:
     ignored: tuple[str, ...]
 
 
-def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
-    """Pairs the files directly in `pdfs/` and `json/`; extensions in any case, stems compared as Unicode (NFC).
-
-    Raises DataError, which names `source_uri`, if there is no pair.
-    """
+def pair_documents(objects: Iterable[StoredObject]) -> Pairing:
+    """Pairs the files directly in `pdfs/` and `json/`; extensions in any case, stems compared as Unicode (NFC)."""
     pdfs: dict[str, list[StoredObject]] = defaultdict(list)
     jsons: dict[str, list[StoredObject]] = defaultdict(list)
     ignored = []
@@ -44,14 +40,8 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
                 found[document_name(name, extension)].append(item)
                 break
         else:
-            if not is_ours(item.key):
-                # A name that is not valid Unicode could not be written to the manifest.
-                ignored.append(item.key.encode(errors="backslashreplace").decode())
-    if not pdfs.keys() & jsons.keys():
-        raise DataError(
-            f"No document to prepare in {source_uri}: {len(pdfs)} PDFs in its pdfs/ and {len(jsons)} files in its "
-            "json/, but no two with the same name; check the source folder."
-        )
+            # A name that is not valid Unicode could not be written to the manifest.
+            ignored.append(item.key.encode(errors="backslashreplace").decode())
     pairs = []
     quarantined = []
     for name in sorted(pdfs.keys() | jsons.keys()):
@@ -61,6 +51,16 @@ def pair_documents(objects: Iterable[StoredObject], source_uri: str) -> Pairing:
         else:
             quarantined.append(reason)
     return Pairing(tuple(pairs), tuple(quarantined), tuple(sorted(ignored)))
+
+
+def check_pairs(pairing: Pairing, source_uri: str) -> None:
+    """Raises DataError, which names `source_uri`, if no two files have the same name."""
+    reasons = Counter(document.reason for document in pairing.quarantined)
+    if not pairing.pairs and not reasons[Reason.AMBIGUOUS_NAME]:
+        raise DataError(
+            f"No document to prepare in {source_uri}: {reasons[Reason.NO_JSON]} PDFs in its pdfs/ and "
+            f"{reasons[Reason.NO_PDF]} files in its json/, but no two with the same name; check the source folder."
+        )
 
 
 def _unusable(name: str, pdfs: list[StoredObject], jsons: list[StoredObject]) -> QuarantinedDocument | None:

@@ -11,7 +11,7 @@ from training.documents.quarantine import DocumentError, Reason
 from training.errors import ConfigError
 from training.geometry import Box
 from training.labels.categories import LabelledBox
-from training.labels.frames import AUTO, Coordinates
+from training.labels.frames.frame import AUTO, Coordinates
 
 WIDTH, HEIGHT, DPI = 1000, 1400, 120
 WORDS = words_at([Box(110, 105, 190, 125), Box(210, 105, 290, 125)])

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from training.badgerdoc.document import Page, PixelBox
-from training.documents.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import POINTS_PER_INCH, PageBox, PageGeometry
 from training.errors import ConfigError
 from training.geometry import Box
 

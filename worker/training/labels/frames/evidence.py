@@ -12,7 +12,7 @@ from training.badgerdoc.document import Page
 from training.geometry import Box, Words
 from training.labels.agreement import agreement
 from training.labels.content import own_words
-from training.labels.frames import Frame, Placement
+from training.labels.frames.frame import Frame, Placement
 from training.labels.labelling import MAX_ON_PAGE
 
 CLEARLY_BETTER = 0.25  # the best frame's lead, where 1 means that all cells fit and -1 that none does

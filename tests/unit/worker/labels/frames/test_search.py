@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tests.support.preprocess.drawn_frames import FONT_PT, TABLE_PT, TEXTS, Writer, cells_of
 from training.badgerdoc.document import Page, PixelBox
-from training.documents.page_geometry import PageBox, PageGeometry
 from training.documents.quarantine import DocumentError, Reason
+from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.geometry import Box, Word, Words
-from training.labels.frame_evidence import Content
-from training.labels.frame_search import DocumentFrame, FrameSearch
-from training.labels.frames import AUTO, Coordinates, Turn, possible_frames
+from training.labels.frames.evidence import Content
+from training.labels.frames.frame import AUTO, Coordinates, Turn, possible_frames
+from training.labels.frames.search import DocumentFrame, FrameSearch
 
 DPI = 120
 PIXELS = DPI / 72

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.documents.page_shape import MAX_JPEG_SIDE, MAX_PIXELS, MAX_RATIO, MIN_SIDE, check_page_shape
 from training.documents.quarantine import DocumentError
+from training.documents.sizes.page_shape import MAX_JPEG_SIDE, MAX_PIXELS, MAX_RATIO, MIN_SIDE, check_page_shape
 
 
 def check(width: int, height: int, image_format: str = "jpeg") -> None:

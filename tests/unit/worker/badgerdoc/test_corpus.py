@@ -2,10 +2,10 @@
 
 import pytest
 
+from training.badgerdoc.corpus import check_pairs, pair_documents
 from training.documents.names import MAX_FILE_STEM_BYTES, file_stem
 from training.documents.quarantine import Reason
 from training.errors import DataError
-from training.preprocess.corpus import pair_documents
 from training.storage.base import StoredObject
 
 SOURCE = "s3://tables/demo"
@@ -17,8 +17,7 @@ def objects(*keys: str) -> list[StoredObject]:
 
 def test_files_pair_by_stem_whatever_the_case_of_the_extension_and_the_form_of_accents() -> None:
     found = pair_documents(
-        objects("pdfs/a.PDF", "json/a.json", "pdfs/e\u0301.pdf", "json/\u00e9.Json", "pdfs/c.pdf", "json/d.json"),
-        SOURCE,
+        objects("pdfs/a.PDF", "json/a.json", "pdfs/e\u0301.pdf", "json/\u00e9.Json", "pdfs/c.pdf", "json/d.json")
     )
     assert [pair.name for pair in found.pairs] == ["a", "\u00e9"]
     assert [(document.name, document.reason) for document in found.quarantined] == [
@@ -29,7 +28,7 @@ def test_files_pair_by_stem_whatever_the_case_of_the_extension_and_the_form_of_a
 
 
 def test_names_that_differ_in_case_only_are_two_documents() -> None:
-    found = pair_documents(objects("pdfs/A.pdf", "json/A.json", "pdfs/a.pdf", "json/a.json"), SOURCE)
+    found = pair_documents(objects("pdfs/A.pdf", "json/A.json", "pdfs/a.pdf", "json/a.json"))
     assert [pair.name for pair in found.pairs] == ["A", "a"]
 
 
@@ -44,28 +43,22 @@ def test_names_that_differ_in_case_only_are_two_documents() -> None:
     ],
 )
 def test_a_name_that_cannot_be_used_is_quarantined(keys: list[str], name: str) -> None:
-    found = pair_documents(objects(*keys, "pdfs/b.pdf", "json/b.json"), SOURCE)
+    found = pair_documents(objects(*keys, "pdfs/b.pdf", "json/b.json"))
     assert [pair.name for pair in found.pairs] == ["b"]
     [document] = found.quarantined
     assert (document.name, document.reason) == (name, Reason.AMBIGUOUS_NAME)
     assert "rename" in document.message
 
 
-def test_every_other_file_is_named_but_for_those_that_preprocess_wrote() -> None:
+def test_every_other_file_is_named() -> None:
     keys = objects("pdfs/a.pdf", "json/a.json", "pdfs/scan.tiff", "pdfs/sub/b.pdf", "json/.DS_Store", "json/\udcff.txt")
-    ours = objects("pdfs/a/draw_ann/0.jpg", "pdfs/a/record.jsonl")
-    assert pair_documents(keys + ours, SOURCE).ignored == (
-        "json/.DS_Store",
-        "json/\\udcff.txt",
-        "pdfs/scan.tiff",
-        "pdfs/sub/b.pdf",
-    )
+    assert pair_documents(keys).ignored == ("json/.DS_Store", "json/\\udcff.txt", "pdfs/scan.tiff", "pdfs/sub/b.pdf")
 
 
 @pytest.mark.parametrize("keys", [[], ["pdfs/a.pdf"], ["pdfs/a.pdf", "json/b.json"]])
 def test_nothing_that_pairs_is_an_error(keys: list[str]) -> None:
     with pytest.raises(DataError, match="No document to prepare in s3://tables/demo"):
-        pair_documents(objects(*keys), SOURCE)
+        check_pairs(pair_documents(objects(*keys)), SOURCE)
 
 
 @pytest.mark.parametrize(

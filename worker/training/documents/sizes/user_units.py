@@ -11,9 +11,9 @@ import re
 import sys
 import zlib
 
-from training.documents import read_user_units
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_program
 from training.documents.quarantine import DocumentError
+from training.documents.sizes import read_user_units
 
 _NAME = b"/UserUnit"
 _OBJECT_STREAM = re.compile(rb"/ObjStm.{0,1000}?stream\r?\n", re.DOTALL)

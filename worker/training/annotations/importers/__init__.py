@@ -1,0 +1,1 @@
+"""`python3 -m training.annotations convert`: annotations in other formats become documents that preprocess takes."""
