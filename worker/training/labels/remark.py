@@ -7,7 +7,7 @@ from training.geometry import Box
 
 
 class RemarkKind(enum.StrEnum):
-    """What a remark is about that is found while a page is prepared (docs/preprocess.md, "Before you train")."""
+    """What a remark is about that is found while a page is prepared (docs/preprocess.md, "When something is wrong")."""
 
     TEXT_DIFFERS = "text_differs"
     TEXT_WITHOUT_LABEL = "text_without_label"

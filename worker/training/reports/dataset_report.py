@@ -12,6 +12,7 @@ from pathlib import Path
 from training.dataset.manifest import Manifest
 from training.dataset.prepared_document import PreparedDocument, RecordFolder
 from training.labels.outliers import find_outliers
+from training.labels.remark import Remark
 from training.reports.contact_sheet import MAX_NOTES, Findings, contact_sheet, link
 from training.reports.markup import count, heading, name, names, number, page_head, scrolled, tally, text
 from training.reports.style import STYLE
@@ -55,8 +56,14 @@ def find_in_documents(documents: Iterable[PreparedDocument]) -> Findings:
             labelled = page.labelled
             odd = labelled.remarks + find_outliers(list(labelled.boxes), labelled.width, labelled.height)
             if odd:
-                found[document.name, page.number] = odd
+                found[document.name, page.number] = _one_of_each_kind_first(odd)
     return found
+
+
+def _one_of_each_kind_first(remarks: Sequence[Remark]) -> tuple[Remark, ...]:
+    """The remarks in an order that hides no kind behind many of another where only a few are shown."""
+    first = {remark.kind: remark for remark in reversed(remarks)}
+    return (*reversed(first.values()), *(remark for remark in remarks if first[remark.kind] is not remark))
 
 
 def _top(manifest: Manifest, findings: Findings) -> Iterator[str]:

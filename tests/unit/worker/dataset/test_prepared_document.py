@@ -16,14 +16,22 @@ from training.dataset.prepared_document import (
     record_key,
     write_record,
 )
+from training.geometry import Box
 from training.labels.categories import CELL, TABLE
 from training.labels.labelled_page import LabelledPage, PackedBoxes
+from training.labels.remark import Remark, RemarkKind
 
 A, B = "a" * 64, "b" * 64
 BOXES = array("i", [TABLE, 1, 2, 30, 40, CELL, 5, 6, 7, 8])
+REMARKS = (
+    Remark(RemarkKind.TEXT_DIFFERS, "The cell at (5, 6) holds 'a' instead of 'ü'.", Box(5, 6, 12.5, 14)),
+    Remark(RemarkKind.PLACEHOLDER, "Page 0 asks for another program."),
+)
 PAGES = tuple(
-    PreparedPage(number, LabelledPage(f"ü_{number}.jpg", 100, 200, PackedBoxes.of_numbers(BOXES)), 10 + number, A)
-    for number in (0, 3)
+    PreparedPage(
+        number, LabelledPage(f"ü_{number}.jpg", 100, 200, PackedBoxes.of_numbers(BOXES), remarks), 10 + number, A
+    )
+    for number, remarks in ((0, REMARKS), (3, ()))
 )
 DOCUMENT = PreparedDocument('ü "x"\n', "key", InputDigest(A, B), PAGES)
 

@@ -11,7 +11,7 @@ from tests.support.preprocess.labelled import label_drawn
 from tests.support.preprocess.words import words_at
 from training.badgerdoc.document import Page
 from training.documents.quarantine import DocumentError
-from training.geometry import Box
+from training.geometry import Box, Word
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
 from training.labels.frames.frame import Placement, Projection
 from training.labels.labelling import label_page
@@ -164,3 +164,33 @@ def test_whatever_the_words_are_labels_have_an_area_and_lie_in_the_image(
         assert min(label.left, label.top) >= 0
         assert max(label.left + label.width, label.top + label.height) <= 100
     assert len(set(found)) == len(found)
+
+
+def test_a_cell_with_text_that_ends_empty_and_one_with_another_text_are_remarked() -> None:
+    cells = [
+        cell(0, 0, box(100, 100, 200, 140)) | {"text": "Rent"},
+        cell(0, 1, box(200, 100, 300, 140)) | {"text": "340"},
+        cell(0, 2, box(300, 100, 400, 140)) | {"text": "Food"},
+        cell(0, 3, box(400, 100, 500, 140)) | {"text": " "},
+    ]
+    words = [Word(Box(110, 110, 150, 125), "Rent"), Word(Box(210, 110, 250, 125), "55")]
+    twice = page({"bbox": box(100, 100, 500, 140), "cells": cells * 2})
+    found = label_drawn(twice, 1000, 1400, words, no_ink)
+    assert [(remark.kind, remark.message) for remark in found.remarks] == [
+        ("text_differs", "The cell at (200, 100) holds '55' instead of '340'."),
+        ("text_without_label", "The cell at (300, 100) has the text 'Food', but neither word nor ink, so no label."),
+    ]
+    assert [remark.box for remark in found.remarks] == [Box(200, 100, 300, 140), Box(300, 100, 400, 140)]
+    assert found.texts == tuple(
+        (text, Box(left, 100, left + 100, 140)) for text, left in (("Rent", 100), ("340", 200), ("Food", 300))
+    )
+    counts = found.agreement
+    assert (counts.compared, counts.agreeing, counts.texts, counts.silent, counts.empty) == (2, 1, 3, 0, 1)
+
+
+def test_a_text_layer_says_nothing_about_cells_that_hold_ink_alone() -> None:
+    cells = [cell(0, n, box(100 * n, 100, 100 * n + 100, 140)) | {"text": f"text {n}"} for n in range(3)]
+    words = [Word(Box(10, 110, 50, 125), "text 0")]
+    found = label_drawn(page({"cells": cells}), 1000, 1400, words, lambda cell: cell)
+    assert (found.agreement.compared, found.agreement.silent) == (1, 2)
+    assert found.inked == (Box(100, 100, 200, 140), Box(200, 100, 300, 140))

@@ -19,8 +19,10 @@ from training.dataset.manifest import (
     SplitSummary,
 )
 from training.dataset.prepared_document import PageRecord, PreparedDocument, PreparedPage, RecordFolder, write_record
+from training.geometry import Box
 from training.labels.categories import CELL, TABLE, LabelledBox
 from training.labels.labelled_page import LabelledPage, PackedBoxes
+from training.labels.remark import Remark, RemarkKind
 from training.reports import contact_sheet
 from training.reports.dataset_report import MAX_ODD_PAGES_SHOWN, review_html, write_review
 
@@ -38,24 +40,26 @@ def review(tmp_path: Path) -> Review:
     """Makes the page of documents, given as the labels of their pages, and of what else is in the manifest."""
     records = RecordFolder(tmp_path / "records")
 
-    def make(documents: Documents, *, thumbnail: bytes = b"jpeg", **others: Any) -> str:
-        prepared = [_prepare(records, tmp_path / "lines", name, pages, thumbnail) for name, pages in documents.items()]
+    def make(
+        documents: Documents, *, thumbnail: bytes = b"jpeg", remarks: tuple[Remark, ...] = (), **others: Any
+    ) -> str:
+        prepared = []
+        for name, labels in documents.items():
+            prepared.append(_document(name, labels, remarks))
+            lines = tmp_path / "lines"
+            lines.write_bytes(b"".join(PageRecord.of(page, thumbnail).to_line() for page in prepared[-1].pages))
+            write_record(records.path(name), prepared[-1], [lines])
         return "".join(review_html(_manifest(documents, **others), prepared, records))
 
     return make
 
 
-def _prepare(
-    records: RecordFolder, lines: Path, name: str, pages: Sequence[Sequence[LabelledBox]], thumbnail: bytes
-) -> PreparedDocument:
+def _document(name: str, pages: Sequence[Sequence[LabelledBox]], remarks: tuple[Remark, ...]) -> PreparedDocument:
     found = [
-        PreparedPage(number, LabelledPage(f"{name}_{number}.jpg", 1000, 1400, PackedBoxes(labels)), 9, SHA)
+        PreparedPage(number, LabelledPage(f"{name}_{number}.jpg", 1000, 1400, PackedBoxes(labels), remarks), 9, SHA)
         for number, labels in enumerate(pages)
     ]
-    document = PreparedDocument(name, SHA, InputDigest(SHA, SHA), tuple(found))
-    lines.write_bytes(b"".join(PageRecord.of(page, thumbnail).to_line() for page in found))
-    write_record(records.path(name), document, [lines])
-    return document
+    return PreparedDocument(name, SHA, InputDigest(SHA, SHA), tuple(found))
 
 
 def _manifest(documents: Documents, **others: Any) -> Manifest:
@@ -161,6 +165,24 @@ def test_documents_with_odd_labels_come_first(review: Review) -> None:
     page = _Reader(review({"a": [FINE], "b": [ODD], "c": [ODD, ODD], "d": [FINE]}))
     sheet = page.text[page.text.index("All pages") :]
     assert re.findall(r"\b([a-d]) train, ", sheet) == ["c", "b", "a", "d"]
+
+
+def test_remarks_are_listed_with_the_odd_labels_one_of_each_kind_first(review: Review) -> None:
+    many = tuple(
+        Remark(RemarkKind.TEXT_DIFFERS, f"The cell at ({number}, 0) holds another text.", Box(number, 0, 50, 50))
+        for number in range(4)
+    )
+    about_the_page = Remark(RemarkKind.PLACEHOLDER, "Page 0 asks for another program.")
+    page = _Reader(review({"a": [ODD]}, remarks=(*many, about_the_page)))
+    assert "Odd labels 6 They are in the data set" in page.text
+    for tallied in ("4 × text differs", "1 × placeholder", "1 × cell outside its table"):
+        assert tallied in page.text, tallied
+    assert (
+        "page 0: The cell at (0, 0) holds another text. Page 0 asks for another program. The cell at (110, 800) lies "
+        "outside table 1. And 3 more." in page.text
+    )
+    # What is about the whole page has no place on its picture.
+    assert len(page.all("i")) == 5
 
 
 def test_the_place_of_an_odd_label_is_marked_on_its_picture(review: Review) -> None:
