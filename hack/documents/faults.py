@@ -59,6 +59,7 @@ def draw_faults(folder: Path, *, seed: int = 0) -> dict[str, str]:
         "coordinates-other-shape": _changed(lambda found: found["pages"][0]["bbox"].update(width=4000)),
         "coordinates-outside": _changed(_shift_table),
         "coordinates-no-page-box": _changed(lambda found: found["pages"][0].pop("bbox")),
+        "text_mismatch-other-texts": _changed(_other_texts),
     }
     for name in write_pdf.keys() | write_json.keys():
         of_pdf = write_pdf.get(name, lambda data: data)
@@ -81,6 +82,12 @@ def _changed(change: Callable[[Annotations], Any]) -> Callable[[Annotations], by
 def _count_from_one(annotations: Annotations) -> None:
     for page in annotations["pages"]:
         page["page_num"] += 1
+
+
+def _other_texts(annotations: Annotations) -> None:
+    for block in (block for page in annotations["pages"] for block in page["blocks"]):
+        for cell in block.get("header", []) + block.get("cells", []):
+            cell["text"] = "of another document"
 
 
 def _shift_table(annotations: Annotations) -> None:

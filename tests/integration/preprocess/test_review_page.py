@@ -110,7 +110,7 @@ def test_people_read_what_is_in_the_dataset_and_what_is_not(page: Page, review: 
 
 def test_people_are_led_to_the_labels_that_look_odd(page: Page) -> None:
     text = page.text()
-    assert "Odd labels 2\n" in text
+    assert "Odd labels 3\n" in text
     assert "document-0005, page 0: The cell at (" in text
     assert "lies outside table 1." in text
     assert "document-0006, page 0: Table " in text
