@@ -54,9 +54,8 @@ def test_exactly_the_faulty_documents_are_quarantined_and_nothing_of_them_is_in_
         "".join(tree(open_storage(tmp_path / "out"), "ttv/")) + (tmp_path / "out/ttv/train/train.json").read_text()
     )
     assert not [name for name in expected if f"{name}_" in written]
-    assert not list((tmp_path / "out/pdfs").glob("*-*/draw_ann")) or all(
-        path.parent.name.startswith("document-") for path in (tmp_path / "out/pdfs").glob("*/draw_ann")
-    )
+    drawn = {path.parent.parent.name for path in (tmp_path / "out/pdfs").glob("*/draw_ann/*")}
+    assert drawn == {f"document-{n:04}" for n in range(1, GOOD + 1)}
     left = subprocess.run(["pgrep", "-f", str(corpus)], capture_output=True, text=True, check=False).stdout
     assert left == "", "no renderer goes on"
 
