@@ -60,6 +60,8 @@ CASES = {
     "crop of the page's shape, not used": Case([sheet(SAME_SHAPE)], Writer(PageBox.MEDIA)),
     "crop of another shape": Case([sheet(Box(40, 300, 555, 800))], Writer(PageBox.CROP)),
     "crop of another shape, not used": Case([sheet(Box(40, 300, 555, 800))], Writer(PageBox.MEDIA)),
+    "crop too narrow to draw, not used": Case([sheet(Box(0, 400, 595, 402))], Writer(PageBox.MEDIA)),
+    "crop too small to draw, not used": Case([sheet(Box(0, 0, 10, 15))], Writer(PageBox.MEDIA)),
     "small trim": Case([sheet(Box(12, 12, 583, 830))], Writer(PageBox.CROP, dpi=200)),
     "crop of one page of two": Case([sheet(), sheet(SAME_SHAPE)], Writer(PageBox.CROP)),
     **{

@@ -128,8 +128,9 @@ def _open(task: DocumentTask) -> _Opened:
     geometries = page_geometries(task.pdf)
     check_page_numbers(pages.numbers, len(geometries))
     options = task.options
-    # Before the frame is known: no box of a page is smaller than its CropBox.
-    check_page_pixels([geometry.size(PageBox.CROP) for geometry in geometries], pages.numbers, options.render)
+    # Before the frame is looked for, whose sentence would hide the reason. With a CropBox, the frame decides the size.
+    uncropped = [number for number in pages.numbers if geometries[number].crop == geometries[number].media]
+    check_page_pixels([geometry.size(PageBox.MEDIA) for geometry in geometries], uncropped, options.render)
     sheets = Sheets(task.pdf, geometries, options.render, task.folder)
     frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)
     sizes = [geometry.size(frame.frame.box) for geometry in geometries]
