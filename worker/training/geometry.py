@@ -51,6 +51,14 @@ class Box(NamedTuple):
     def shifted(self, x: float, y: float) -> "Box":
         return Box(self.left + x, self.top + y, self.right + x, self.bottom + y)
 
+    def grown(self, by: float) -> "Box":
+        """The box with each edge moved outwards."""
+        return Box(self.left - by, self.top - by, self.right + by, self.bottom + by)
+
+    def has_middle_of(self, other: "Box") -> bool:
+        x, y = (other.left + other.right) / 2, (other.top + other.bottom) / 2
+        return self.left <= x < self.right and self.top <= y < self.bottom
+
     def turned(self, angle: int, width: float, height: float) -> "Box":
         """Where the box lies after its page of `width` x `height` was turned clockwise by 0, 90, 180 or 270 degrees."""
         if angle == 90:

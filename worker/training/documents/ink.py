@@ -49,8 +49,7 @@ def ink_box(page: Image.Image, cell: Box, look: Look = PLAIN) -> Box | None:
 
 def is_ink_whole(page: Image.Image, cell: Box) -> bool | None:
     """Whether the ink in the cell ends within it, or at ruling lines; None without ink, False if an edge cuts it."""
-    grown = Box(cell.left - EDGE_SLACK, cell.top - EDGE_SLACK, cell.right + EDGE_SLACK, cell.bottom + EDGE_SLACK)
-    found = _find_ink(page, grown, PLAIN)
+    found = _find_ink(page, cell.grown(EDGE_SLACK), PLAIN)
     if found is None:
         return None
     ink, inner = found.ink, found.between_rules

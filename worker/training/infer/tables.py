@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from training.badgerdoc.document import Block, Cell, Page, PixelBox
+from training.badgerdoc.document import Block, Page, PixelBox
 from training.documents.quarantine import DocumentError, Reason
 from training.documents.sizes.page_geometry import PageBox
 from training.geometry import Box, Word
@@ -68,8 +68,8 @@ def annotations(page: PredictedPage) -> Page:
         Block(
             type="table",
             bbox=PixelBox.of(table.box),
-            header=tuple(_cell(cell) for cell in table.cells if cell.place.is_header),
-            cells=tuple(_cell(cell) for cell in table.cells if not cell.place.is_header),
+            header=tuple(cell.place.annotation(cell.text) for cell in table.cells if cell.place.is_header),
+            cells=tuple(cell.place.annotation(cell.text) for cell in table.cells if not cell.place.is_header),
         )
         for table in page.tables
     )
@@ -96,16 +96,4 @@ def _table(found: TableBoxes, words: Sequence[Word], page: Box) -> PredictedTabl
         found.box,
         tuple(sorted(found.headers)),
         tuple(PredictedCell(place, text_of[place.box]) for place in places),
-    )
-
-
-def _cell(cell: PredictedCell) -> Cell:
-    place = cell.place
-    return Cell(
-        row=place.row,
-        column=place.column,
-        rowspan=place.rowspan,
-        colspan=place.colspan,
-        bbox=PixelBox.of(place.box),
-        text=cell.text,
     )

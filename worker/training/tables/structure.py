@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from training.badgerdoc.document import Cell, PixelBox
 from training.geometry import Box
 from training.tables.axis import Interval, Lines, Span, centred, find_lines, guess_spans
 
@@ -24,6 +25,17 @@ class GridCell(NamedTuple):
     colspan: int
     is_header: bool
     box: Box
+
+    def annotation(self, text: str | None = None) -> Cell:
+        """The cell as annotators write it."""
+        return Cell(
+            row=self.row,
+            column=self.column,
+            rowspan=self.rowspan,
+            colspan=self.colspan,
+            bbox=PixelBox.of(self.box),
+            text=text,
+        )
 
 
 def find_structure(cells: Sequence[Box], headers: Sequence[Box] = ()) -> list[GridCell]:

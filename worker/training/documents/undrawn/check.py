@@ -169,9 +169,4 @@ class DrawingCheck:
 
 def _in_areas(words: Iterable[Word], areas: Sequence[Box]) -> list[Word]:
     """The words whose middle is in one of the areas."""
-    return [word for word in words if any(_has_middle(area, word.box) for area in areas)]
-
-
-def _has_middle(area: Box, box: Box) -> bool:
-    x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    return area.left <= x < area.right and area.top <= y < area.bottom
+    return [word for word in words if any(area.has_middle_of(word.box) for area in areas)]

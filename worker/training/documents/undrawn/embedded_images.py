@@ -13,10 +13,10 @@ from PIL import Image
 
 from training.documents.poppler import PdfFile, run_poppler
 from training.documents.quarantine import DocumentError
+from training.documents.sizes.page_geometry import POINTS_PER_INCH
 
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 _LOOK_AHEAD_BYTES = 16  # what libjpeg reads beyond the last pixel's bits
-_POINTS_PER_INCH = 72
 
 
 class EmbeddedImage(NamedTuple):
@@ -58,7 +58,7 @@ def parse_list(listing: str) -> list[EmbeddedImage]:
         except (IndexError, ValueError):
             continue
         if across > 0 and down > 0:
-            size = (width / across * _POINTS_PER_INCH, height / down * _POINTS_PER_INCH)
+            size = (width / across * POINTS_PER_INCH, height / down * POINTS_PER_INCH)
             images.append(EmbeddedImage(page - 1, number, encoding, *size))
     return images
 

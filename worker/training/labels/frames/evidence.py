@@ -76,13 +76,8 @@ class Content:
     def _is_whole(self, cell: Box) -> bool | None:
         if not len(self.words):
             return self.whole_ink(cell)
-        inside = {word for word in self.words.touching(cell) if _has_middle_in(word.box, cell)}
+        inside = {word for word in self.words.touching(cell) if cell.has_middle_of(word.box)}
         return inside.issubset(own_words(cell, self.words)) if inside else None
-
-
-def _has_middle_in(word: Box, cell: Box) -> bool:
-    x, y = (word.left + word.right) / 2, (word.top + word.bottom) / 2
-    return cell.left <= x < cell.right and cell.top <= y < cell.bottom
 
 
 def choose(evidence: Mapping[Frame, Evidence], exact: Sequence[Frame]) -> Frame | None:

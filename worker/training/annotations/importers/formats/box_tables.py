@@ -11,7 +11,7 @@ from training.annotations.importers.formats.header_cells import write_header
 from training.annotations.importers.formats.imported_page import ImportedPage, Size
 from training.annotations.importers.formats.labels import LabelNames
 from training.annotations.tools.tool_page import ToolPage
-from training.badgerdoc.document import Block, Cell, PixelBox
+from training.badgerdoc.document import Block, PixelBox
 from training.dataset.twins import Shape, twins
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box
@@ -87,8 +87,8 @@ def _block(box: Box, cells: Sequence[Box], headers: Sequence[Box]) -> Block:
     return Block(
         type="table",
         bbox=PixelBox.of(box),
-        header=tuple(_cell(place) for place in sorted(header.values())),
-        cells=tuple(_cell(place) for place in places if place not in header),
+        header=tuple(place.annotation() for place in sorted(header.values())),
+        cells=tuple(place.annotation() for place in places if place not in header),
     )
 
 
@@ -116,19 +116,7 @@ def _by_header(places: Sequence[GridCell], headers: Sequence[Box]) -> dict[Box, 
 
 
 def _is_wholly_in(cell: Box, header: Box) -> bool:
-    slack = HEADER_SLACK * cell.height
-    grown = Box(header.left - slack, header.top - slack, header.right + slack, header.bottom + slack)
-    return share(cell, grown) > WHOLLY
-
-
-def _cell(place: GridCell) -> Cell:
-    return Cell(
-        row=place.row,
-        column=place.column,
-        rowspan=place.rowspan,
-        colspan=place.colspan,
-        bbox=PixelBox.of(place.box),
-    )
+    return share(cell, header.grown(HEADER_SLACK * cell.height)) > WHOLLY
 
 
 def _cut(category: int, box: Box, page: Box) -> Box:
