@@ -30,14 +30,29 @@ def document_of(image_name: str) -> str:
     return image_name.rpartition("_")[0]
 
 
+def image_path(split: str, file_name: str = "") -> str:
+    """Where a page's image is in the dataset's own folder; without a name, the images' folder."""
+    return f"{split}/images/{file_name}"
+
+
+def annotation_path(split: str) -> str:
+    """Where a split's COCO file is in the dataset's own folder."""
+    return f"{split}/{split}.json"
+
+
 def image_key(split: str, file_name: str) -> str:
     """The key of a page's image."""
-    return f"{TTV}/{split}/images/{file_name}"
+    return f"{TTV}/{image_path(split, file_name)}"
 
 
 def annotation_key(split: str) -> str:
     """The key of a split's COCO file."""
-    return f"{TTV}/{split}/{split}.json"
+    return f"{TTV}/{annotation_path(split)}"
+
+
+def edited_key(sha256: str, split: str) -> str:
+    """The key under which a split's COCO file with this digest is kept when another replaces it."""
+    return f"{EDITED}/{sha256[:16]}/{split}.json"
 
 
 def drawing_key(document: str, page: int) -> str:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from training.dataset.coco import CocoDataset
 from training.dataset.edited import read_edited_split
+from training.dataset.layout import annotation_path, image_path
 from training.dataset.split import SPLITS
 from training.dataset.verify import Dataset, download_dataset, verify_dataset
 from training.errors import DataError, Transient
@@ -96,7 +97,7 @@ def _normalised(dataset: Dataset, split: str, uri: str, folder: Path, target: Pa
     """Writes the split's edited COCO file to `target` in the form that training reads; the dataset stays unchanged."""
     manifest = dataset.manifest
     entries = {file.path: file for file in manifest.files}
-    key, prefix = f"{split}/{split}.json", f"{split}/images/"
+    key, prefix = annotation_path(split), image_path(split)
     sizes = {}
     for path in entries:
         if path.startswith(prefix):

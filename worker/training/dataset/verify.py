@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.dataset.layout import MANIFEST_NAME
+from training.dataset.layout import MANIFEST_NAME, annotation_path
 from training.dataset.manifest import FileEntry, Manifest, files_digest
 from training.dataset.split import SPLITS
 from training.errors import DataError, NotFound
@@ -19,7 +19,7 @@ from training.storage.local import LocalStorage, sha256_object
 from training.storage.uri import open_storage
 
 _ADVICE = "delete it and run preprocess again, which makes anew what is missing"
-ANNOTATION_FILES: Mapping[str, str] = {f"{split}/{split}.json": split for split in SPLITS}
+ANNOTATION_FILES: Mapping[str, str] = {annotation_path(split): split for split in SPLITS}
 
 
 @dataclass(frozen=True)

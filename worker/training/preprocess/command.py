@@ -18,15 +18,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.badgerdoc.reader import FORMATS
 from training.dataset.layout import MANIFEST_KEY, REPORT_KEY, annotation_key
 from training.dataset.manifest import Manifest
 from training.dataset.split import SplitWeights
 from training.documents.passwords import Passwords
 from training.documents.render import IMAGE_FORMATS, RenderOptions
-from training.documents.sizes.page_geometry import PageBox
 from training.errors import ConfigError, Failure
-from training.labels.frames.frame import FRAME_CHOICES, Coordinates
+from training.labels.frames.frame import Coordinates
+from training.labels.frames.options import add_annotation_options, page_box
 from training.options import OptionParser, positive_integer
 from training.preprocess import chunk
 from training.preprocess.chunk import PageOptions
@@ -72,18 +71,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--s3_bucket", help="S3 bucket of source and target")
     parser.add_argument("--s3_source_folder", help="folder in the bucket with pdfs/ and json/")
     parser.add_argument("--s3_target_folder", help="folder in the bucket for the dataset")
-    parser.add_argument("--format", default="auto", choices=FORMATS, help="format of the annotations (auto)")
-    parser.add_argument(
-        "--coordinates",
-        default="auto",
-        help="unit of the annotations' boxes: auto, points, or a resolution such as 400dpi (auto)",
-    )
-    parser.add_argument(
-        "--frame",
-        default="auto",
-        choices=FRAME_CHOICES,
-        help="box of the pages that the annotations' boxes count from: the MediaBox or the CropBox (auto)",
-    )
+    add_annotation_options(parser)
     parser.add_argument(
         "--dpi",
         type=positive_integer,
@@ -118,7 +106,7 @@ def parse_options(arguments: Sequence[str]) -> Options:
         render=RenderOptions(parsed.dpi, parsed.image_format, parsed.page_timeout),
         annotation_format=parsed.format,
         coordinates=Coordinates.parse(parsed.coordinates),
-        frame=None if parsed.frame == "auto" else PageBox(parsed.frame),
+        frame=page_box(parsed.frame),
     )
     return Options(
         source=source,

@@ -15,10 +15,9 @@ from training.documents.text_layer import page_words
 from training.geometry import Words
 from training.labels.frames.evidence import Content
 from training.labels.frames.frame import Coordinates, possible_frames
-from training.labels.frames.search import DocumentFrame, FrameSearch
+from training.labels.frames.search import DocumentFrame, FrameSearch, sample
 
-SAMPLE_PAGES = 20  # as many as one call of a poppler program takes; every page is checked when it is labelled
-DRAWN_PAGES = 4  # of these, if they have no words: drawing takes much longer than reading words
+DRAWN_PAGES = 4  # of the sample, if they have no words: drawing takes much longer than reading words
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,14 @@ def find_frame(pages: PageFile, sheets: Sheets, *, box: PageBox | None, coordina
 def _contents(pages: PageFile, sheets: Sheets) -> Iterator[tuple[Page, Content]]:
     """A sample of the pages with tables, with their content in pixels of the MediaBox."""
     with_tables = [page.page_num for page in pages.each() if page.tables]
-    sample = pages.read(with_tables[:: 1 + len(with_tables) // SAMPLE_PAGES])
+    seen = pages.read(sample(with_tables))
     sizes = [geometry.size(PageBox.MEDIA) for geometry in sheets.geometries]
-    words = page_words(sheets.pdf, list(sample), sizes, sheets.options)
-    for number, page in sample.items():
+    words = page_words(sheets.pdf, list(seen), sizes, sheets.options)
+    for number, page in seen.items():
         if words[number]:
             yield page, Content(Words(words[number]), lambda _: None)
-    drawn = [number for number in sample if not words[number]][:DRAWN_PAGES]
+    drawn = [number for number in seen if not words[number]][:DRAWN_PAGES]
     check_page_pixels(sizes, drawn, sheets.options)
     with tempfile.TemporaryDirectory(dir=sheets.folder) as drawings:
         for rendered in render_pages(sheets.pdf, drawn, sizes, sheets.options, folder=Path(drawings)):
-            yield sample[rendered.number], Content(Words([]), PageImage(rendered.path).is_ink_whole)
+            yield seen[rendered.number], Content(Words([]), PageImage(rendered.path).is_ink_whole)

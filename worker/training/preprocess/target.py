@@ -15,13 +15,13 @@ from typing import Any
 
 from training.dataset.layout import (
     DOCUMENTS,
-    EDITED,
     MANIFEST_KEY,
     REPORT_KEY,
     TTV,
     annotation_key,
     document_record_key,
     drawing_key,
+    edited_key,
     image_key,
     is_ours,
     splits_with,
@@ -151,7 +151,7 @@ class Target:
         for path, data in self._annotation_files().items():
             entry = _entry(path, data)
             if entry not in manifest.files:
-                key = f"{EDITED}/{entry.sha256[:16]}/{path.rpartition('/')[2]}"
+                key = edited_key(entry.sha256, ANNOTATION_FILES[path])
                 self._storage.write_bytes(key, data)
                 logger.warning(
                     "%s was edited and is replaced, since the input changed; the edited file is kept as %s",

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from training.dataset.edited import parse_coco, read_edited_split
-from training.dataset.layout import EDITED
+from training.dataset.layout import annotation_path, edited_key, image_path
 from training.dataset.manifest import Manifest
 from training.dataset.split import SPLITS
 from training.dataset.verify import read_manifest
@@ -38,7 +38,7 @@ class DatasetSplit:
 
     @property
     def key(self) -> str:
-        return f"{self.name}/{self.name}.json"
+        return annotation_path(self.name)
 
     @property
     def where(self) -> str:
@@ -46,7 +46,7 @@ class DatasetSplit:
         return self.storage.uri(self.key)
 
     def image_key(self, file_name: str) -> str:
-        return f"{self.name}/images/{file_name}"
+        return image_path(self.name, file_name)
 
     def replace(self, data: bytes) -> str:
         """Writes the split's file anew and keeps the one before, beside the dataset's folder; returns its address.
@@ -57,7 +57,7 @@ class DatasetSplit:
             raise Transient(f"{self.where} was changed in the meantime; import again.")
         folder = self.uri.rstrip("/") if self.uri.startswith(S3_SCHEME) else str(Path(self.uri).absolute())
         target, _ = open_parent(folder)
-        kept = f"{EDITED}/{sha256_bytes(self.data)[:16]}/{self.name}.json"
+        kept = edited_key(sha256_bytes(self.data), self.name)
         target.write_bytes(kept, self.data)
         self.storage.write_bytes(self.key, data)
         return target.uri(kept)
@@ -70,7 +70,7 @@ def open_split(uri: str, name: str) -> DatasetSplit:
     """
     storage = open_storage(uri)
     manifest = read_manifest(storage)
-    key, entries = f"{name}/{name}.json", {file.path: file for file in manifest.files}
+    key, entries = annotation_path(name), {file.path: file for file in manifest.files}
     data, where = storage.read_bytes(key), storage.uri(key)
     names = _images(manifest, name)
     if sha256_bytes(data) == entries[key].sha256:
@@ -84,7 +84,7 @@ def open_split(uri: str, name: str) -> DatasetSplit:
 
 
 def _images(manifest: Manifest, split: str) -> list[str]:
-    prefix = f"{split}/images/"
+    prefix = image_path(split)
     return [file.path.removeprefix(prefix) for file in manifest.files if file.path.startswith(prefix)]
 
 
@@ -104,7 +104,7 @@ def _sizes(storage: Storage, split: str, names: Iterable[str]) -> dict[str, tupl
     """The sizes of the images' files: what an edited file states is only to be compared with them."""
 
     def size(name: str) -> tuple[int, int]:
-        key = f"{split}/images/{name}"
+        key = image_path(split, name)
         try:
             with Image.open(io.BytesIO(storage.read_bytes(key))) as image:
                 return image.size

@@ -15,12 +15,11 @@ from training.annotations.validate.check import CheckOptions
 from training.annotations.validate.findings import Findings
 from training.annotations.validate.frame import FrameOptions
 from training.annotations.validate.run import Validation
-from training.badgerdoc.reader import FORMATS
 from training.documents.passwords import Passwords
 from training.documents.render import RenderOptions
-from training.documents.sizes.page_geometry import PageBox
 from training.errors import DataError
-from training.labels.frames.frame import FRAME_CHOICES, Coordinates
+from training.labels.frames.frame import Coordinates
+from training.labels.frames.options import add_annotation_options, page_box
 from training.options import OptionParser, positive_integer
 from training.process.container import available_cpus
 from training.process.logs import start_logging
@@ -32,18 +31,7 @@ def run(arguments: Sequence[str]) -> None:
     """Checks the documents and prints what was found. Raises DataError if there is a fault, ConfigError for options."""
     parser = OptionParser(prog="python3 -m training.annotations validate", description=__doc__ or "")
     parser.add_argument("source", metavar="SOURCE", help="folder with pdfs/ and json/: a path or s3://bucket/folder")
-    parser.add_argument("--format", default="auto", choices=FORMATS, help="format of the annotations (auto)")
-    parser.add_argument(
-        "--coordinates",
-        default="auto",
-        help="unit of the annotations' boxes: auto, points, or a resolution such as 400dpi (auto)",
-    )
-    parser.add_argument(
-        "--frame",
-        default="auto",
-        choices=FRAME_CHOICES,
-        help="the box of the PDF's pages that the annotations' boxes count from (auto: the one that fits)",
-    )
+    add_annotation_options(parser)
     parser.add_argument(
         "--dpi",
         type=positive_integer,
@@ -57,7 +45,7 @@ def run(arguments: Sequence[str]) -> None:
     frame = FrameOptions(
         RenderOptions(parsed.dpi).dpi,
         Coordinates.parse(parsed.coordinates),
-        None if parsed.frame == "auto" else PageBox(parsed.frame),
+        page_box(parsed.frame),
     )
     start_logging(logging.WARNING)
     warm_up(check.__name__)

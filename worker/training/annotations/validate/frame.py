@@ -1,6 +1,6 @@
 """Finds the frame of a document's boxes without drawing a page: by the pages' sizes, and if need be by their words."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -13,9 +13,7 @@ from training.documents.text_layer import page_words
 from training.geometry import Words
 from training.labels.frames.evidence import Content
 from training.labels.frames.frame import AUTO, Coordinates, possible_frames
-from training.labels.frames.search import DocumentFrame, FrameSearch
-
-SAMPLE_PAGES = 20  # as many as one call of a poppler program takes
+from training.labels.frames.search import DocumentFrame, FrameSearch, sample
 
 
 def without_ink(words: Words) -> Content:
@@ -53,19 +51,18 @@ class FrameFinder:
             with suppress(DocumentError):  # said of each such page when its boxes are placed
                 search.see(page)
         try:
-            return search.choose(self._contents(page for page in pages.values() if page.tables))
+            return search.choose(self._contents([page for page in pages.values() if page.tables]))
         except DocumentError:
             if not self._is_wordless:
                 raise
             first = search.frames[0]
             return DocumentFrame(first, (), tuple(frames), self.geometries, options.dpi, options.coordinates)
 
-    def _contents(self, pages: Iterable[Page]) -> Iterator[tuple[Page, Content]]:
+    def _contents(self, pages: Sequence[Page]) -> Iterator[tuple[Page, Content]]:
         """A sample of the pages with their words, in pixels of the MediaBox."""
-        with_tables = list(pages)
-        sample = {page.page_num: page for page in with_tables[:: 1 + len(with_tables) // SAMPLE_PAGES]}
+        seen = {page.page_num: page for page in sample(pages)}
         sizes = [geometry.size(PageBox.MEDIA) for geometry in self.geometries]
-        words = page_words(self.pdf, sorted(sample), sizes, RenderOptions(self.options.dpi))
-        for number, page in sample.items():
+        words = page_words(self.pdf, sorted(seen), sizes, RenderOptions(self.options.dpi))
+        for number, page in seen.items():
             self._is_wordless |= not words[number]
             yield page, without_ink(Words(words[number]))

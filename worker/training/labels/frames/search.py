@@ -7,6 +7,7 @@ page with tables. Where several frames do and give different labels, the content
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 from training.badgerdoc.document import Page
 from training.documents.quarantine import DocumentError, Reason
@@ -26,6 +27,8 @@ from training.labels.frames.frame import (
     unexplained,
 )
 
+_Page = TypeVar("_Page")
+SAMPLE_PAGES = 20  # as many as one call of a poppler program takes; every page is checked when it is labelled
 SAME_PX = 1.0  # frames that move no box by more give the same labels
 
 
@@ -151,6 +154,11 @@ class DocumentFrame:
 
     def _placed(self, page: Page, frame: Frame) -> Placement | None:
         return place(page, self.geometries, frame, dpi=self.dpi, coordinates=self.coordinates, image=self.frame.box)
+
+
+def sample(pages: Sequence[_Page]) -> Sequence[_Page]:
+    """Some of the pages with tables, spread evenly: their content is enough to find a document's frame."""
+    return pages[:: 1 + len(pages) // SAMPLE_PAGES]
 
 
 def undecided(page: int, frames: Sequence[Frame], geometries: Sequence[PageGeometry]) -> DocumentError:
