@@ -60,11 +60,15 @@ def total(agreements: Iterable[Agreement]) -> Agreement:
 
 
 def agreement(cells: Sequence[tuple[str, Box]], words: Words) -> Agreement:
-    """Compares each cell's text with the words in its box. Cells without text or without words say nothing."""
+    """Compares each cell's text with the words in its box."""
+    return compare((text, text_of(own_words(box, words))) for text, box in cells)
+
+
+def compare(texts: Iterable[tuple[str, str]]) -> Agreement:
+    """Compares cells' texts with what was found in them. Where one of the two is empty, that says nothing."""
     agrees: dict[str, list[bool]] = {}
     differing: dict[str, Difference] = {}
-    for text, box in cells:
-        found = text_of(own_words(box, words))
+    for text, found in texts:
         if is_comparable(text, found):
             different = difference(text, found)
             agrees.setdefault(normalised(text), []).append(different is None)

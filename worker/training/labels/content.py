@@ -44,9 +44,13 @@ class Ink:
 
 
 class Contents(NamedTuple):
-    """The box of what each cell of a table holds, None for an empty one; and whether the table's words count."""
+    """The box of what each cell of a table holds, None for an empty one, and the words that lie in it as a whole.
+
+    `are_by_words` says whether the words of the table are what is drawn in it.
+    """
 
     boxes: list[Box | None]
+    words: list[list[Word]]
     are_by_words: bool
 
 
@@ -74,7 +78,7 @@ def cell_contents(cells: Sequence[tuple[str, Box]], words: Words, ink: Ink) -> C
         else:
             rest = _without(box, owned, words) if are_by_words else box
             contents.append(_inked(rest, words, ink) or (union(_boxes(found)) if found else None))
-    return Contents(contents, are_by_words)
+    return Contents(contents, whole, are_by_words)
 
 
 def _boxes(words: Sequence[Word]) -> list[Box]:

@@ -6,7 +6,7 @@ its header columns.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from typing import NamedTuple
 from training.badgerdoc.document import Block, Cell, Page
 from training.documents.quarantine import DocumentError, Reason
 from training.geometry import Box, Word, Words, union
-from training.labels.agreement import Agreement, agreement
+from training.labels.agreement import Agreement, compare
 from training.labels.categories import CELL, HEADER, TABLE, LabelledBox
-from training.labels.content import Contents, Ink, InkLookup, InkShare, cell_contents, own_words, text_of
+from training.labels.content import Contents, Ink, InkLookup, InkShare, cell_contents, text_of
 from training.labels.frames.frame import Projection
 from training.labels.remark import Remark, RemarkKind
 from training.labels.texts import difference, shown
@@ -43,6 +43,8 @@ class _ReadCell(NamedTuple):
     box: Box
     text: str
     content: Box | None
+    has_words: bool
+    found: str  # the text of its words
     is_by_words: bool
 
 
@@ -85,22 +87,22 @@ def label_page(
     with_text = [cell for cell in dict.fromkeys(read) if cell.text.strip()]
     texts = tuple((cell.text, cell.box) for cell in with_text)
     agreed = replace(
-        agreement(texts, visible),
+        compare((cell.text, cell.found) for cell in with_text),
         texts=len(texts),
         silent=sum(cell.content is not None and not visible.touching(cell.box) for cell in with_text),
         empty=sum(cell.content is None for cell in with_text),
     )
-    inked = tuple(cell.box for cell in read if cell.content is not None and not own_words(cell.box, visible))
-    return PageLabels(list(dict.fromkeys(labels)), tuple(_remarks(with_text, visible)), texts, agreed, inked)
+    inked = tuple(cell.box for cell in read if cell.content is not None and not cell.has_words)
+    return PageLabels(list(dict.fromkeys(labels)), tuple(_remarks(with_text)), texts, agreed, inked)
 
 
-def _remarks(with_text: Sequence[_ReadCell], words: Words) -> Iterator[Remark]:
+def _remarks(with_text: Iterable[_ReadCell]) -> Iterator[Remark]:
     for cell in with_text:
         place = f"({cell.box.left:.0f}, {cell.box.top:.0f})"
         if cell.content is None:
             message = f"The cell at {place} has the text {shown(cell.text)}, but neither word nor ink, so no label."
             yield Remark(RemarkKind.TEXT_WITHOUT_LABEL, message, cell.box)
-        elif cell.is_by_words and (found := difference(cell.text, text_of(own_words(cell.box, words)))):
+        elif cell.is_by_words and (found := difference(cell.text, cell.found)):
             yield Remark(RemarkKind.TEXT_DIFFERS, f"The cell at {place} holds {found}.", cell.box)
 
 
@@ -127,8 +129,8 @@ def _label_table(
         *(LabelledBox.around(HEADER, box) for box in headers),
     ]
     read = [
-        _ReadCell(box, cell.text or "", content, contents.are_by_words)
-        for (cell, box), content in zip(ordered, contents.boxes, strict=True)
+        _ReadCell(box, cell.text or "", content, bool(words), text_of(words), contents.are_by_words)
+        for (cell, box), content, words in zip(ordered, contents.boxes, contents.words, strict=True)
     ]
     return labels, read
 

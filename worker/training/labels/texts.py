@@ -7,6 +7,7 @@ by columns, and hold right-to-left text in the order in which it is drawn.
 
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ def is_comparable(text: str, other: str) -> bool:
     return lengths[0] > 1 or lengths == [1, 1]
 
 
+@lru_cache(maxsize=4096)  # a cell's text is compared more than once
 def normalised(text: str) -> str:
     """The text's letters and numbers, without case, ligatures, raised figures and the like."""
     plain = unicodedata.normalize("NFKC", text).casefold()

@@ -103,16 +103,19 @@ def test_words_that_are_another_text_than_the_annotators_are_not_the_cells_own_w
 
 def test_the_ink_decides_for_a_table_whose_words_lie_beside_it() -> None:
     drawn_words = drawn(*WORDS)
-    assert contents(GRID, words_at(WORDS), drawn_words) == (WORDS, True)
+    found = contents(GRID, words_at(WORDS), drawn_words)
+    assert found == (WORDS, [[word] for word in words_at(WORDS)], True)
     low = [word.shifted(0, 8) for word in WORDS]
-    assert contents(GRID, words_at(low), drawn_words) == (WORDS, False)
+    found = contents(GRID, words_at(low), drawn_words)
+    assert found == (WORDS, [[word] for word in words_at(low)], False)
     # A single cell with more than its words, such as a picture, is as ever.
     picture = Box(70, 5, 95, 35)
-    assert contents(GRID, words_at(WORDS), drawn(*WORDS, picture)) == (WORDS, True)
+    found = contents(GRID, words_at(WORDS), drawn(*WORDS, picture))
+    assert (found.boxes, found.are_by_words) == (WORDS, True)
 
 
 def test_a_cell_without_an_area_is_empty() -> None:
-    assert contents([CELL._replace(right=100)], [], drawn(CELL)) == ([None], True)
+    assert contents([CELL._replace(right=100)], [], drawn(CELL)) == ([None], [[]], True)
 
 
 STRANGERS = st.lists(
