@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from mmengine.config import Config
+
 from hack.bench import figures
 from hack.bench.measure import measure
 from hack.bench.preprocess import ROOT, machine_name, say
@@ -29,43 +31,23 @@ DOCUMENTS, CORPUS_SEED = 54, 0
 SPLIT = "45,10,45"  # half of the pages to test on: fewer say little
 METRICS = ("table_mAP_50", "table_recall_50", "table_precision_50", "table_mAP", "Cell_mAP", "header_mAP", "bbox_mAP")
 BASE_WEIGHTS = ("--load-from", "builtin://tables-tiny")
-# The small config's pipeline with half of the pages mirrored.
-MIRRORED = """
-train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            pipeline=[
-                dict(type="LoadImageFromFile"),
-                dict(type="LoadAnnotations", with_bbox=True),
-                dict(type="RandomResize", scale=(448, 448), ratio_range=(0.75, 1.25), keep_ratio=True),
-                dict(type="RandomFlip", prob=0.5),
-                dict(
-                    type="PhotoMetricDistortion",
-                    brightness_delta=24,
-                    contrast_range=(0.8, 1.2),
-                    saturation_range=(0.8, 1.2),
-                    hue_delta=9,
-                ),
-                dict(type="PackDetInputs"),
-            ]
-        )
-    )
-)
-"""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from the small config as it is: arguments of training.train, lines of a config on top of it."""
+    """What differs from the small config as it is: arguments of training.train, lines of a config on top of it, and
+    whether half of the pages are mirrored.
+    """
 
     arguments: tuple[str, ...] = ()
     config: str = ""
+    is_mirrored: bool = False
 
 
 VARIANTS: Mapping[str, Variant] = {
     "base weights": Variant(BASE_WEIGHTS),
     "base weights, positives not balanced": Variant(BASE_WEIGHTS, "balance_categories = False"),
-    "base weights, mirrored": Variant(BASE_WEIGHTS, MIRRORED),
+    "base weights, mirrored": Variant(BASE_WEIGHTS, is_mirrored=True),
     "random weights": Variant(),
 }
 
@@ -76,10 +58,18 @@ def run(module: str, *arguments: str) -> None:
     measure([sys.executable, "-m", f"training.{module}", *arguments], environment)
 
 
+def mirrored_pipeline() -> str:
+    """Lines of a config that mirror half of the pages, in the small config's own pipeline."""
+    *steps, packing = Config.fromfile(ROOT / "configs" / CONFIG).train_pipeline
+    pipeline = [*map(dict, steps), {"type": "RandomFlip", "prob": 0.5}, dict(packing)]
+    return f"train_dataloader = dict(dataset=dict(dataset=dict(pipeline={pipeline})))\n"
+
+
 def train(dataset: Path, folder: Path, variant: Variant, *, seed: int, epochs: int | None) -> dict[str, float]:
     """Train once; the test metrics of the model's manifest."""
     model, config = folder / "model.pth", folder / "config.py"
-    config.write_text(f"_base_ = [{str(ROOT / 'configs' / CONFIG)!r}]\n{variant.config}")
+    lines = variant.config + (mirrored_pipeline() if variant.is_mirrored else "")
+    config.write_text(f"_base_ = [{str(ROOT / 'configs' / CONFIG)!r}]\n{lines}")
     run(
         "train", str(dataset), str(folder / "work"), "--config", str(config), "--model_output", str(model), "--device",
         "cpu", "--seed", str(seed), *(["--num-epoch", str(epochs)] if epochs else []), *variant.arguments,
