@@ -17,13 +17,12 @@ from hack.documents.corpus import draw_corpus
 from hack.s3.server import S3Server
 from tests.support.preprocess.coco_annotator import CocoAnnotator
 from tests.support.preprocess.command import run_preprocess, tree, upload
+from tests.support.train.bound import bound
 from tests.support.train.place import Place
 from training.dataset.split import SPLITS
 from training.dataset.training_set import TrainingSet, open_training_set
 from training.errors import DataError
-from training.model import config
 from training.storage.uri import open_storage
-from training.train import bound_config, resolved_config
 from training.train import command as train
 
 pytestmark = pytest.mark.integration
@@ -95,19 +94,10 @@ def boxes_by_image(path: Path) -> dict[str, list[list[float]]]:
 def boxes_that_train(training_set: TrainingSet, work_dir: Path) -> dict[str, dict[str, list[list[float]]]]:
     """The same as mmdet's dataset of the tiny config gives them to the network, by split."""
     register_all_modules(init_default_scope=True)
-    loaded = config.load(config.find("config_3_cls_tiny.py", download_to=work_dir))
-    bound = bound_config.bind(
-        resolved_config.resolve(loaded, training_set.facts, resolved_config.Choices(epochs=1)),
-        bound_config.Placement(
-            work_dir=work_dir,
-            image_folders=training_set.image_folders,
-            annotation_files=training_set.annotation_files,
-            max_data_workers=0,
-        ),
-    )
+    taken = bound("config_3_cls_tiny.py", training_set, work_dir)
     found = {}
     for split in SPLITS:
-        part = bound[f"{split}_dataloader"]["dataset"]
+        part = taken[f"{split}_dataloader"]["dataset"]
         while "dataset" in part:
             part = part["dataset"]
         dataset = DATASETS.build(part)

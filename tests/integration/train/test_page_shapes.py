@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,12 +12,11 @@ from PIL import Image
 
 import training.train.loop
 import training.train.network  # noqa: F401  both register their classes with mmengine
+from tests.support.train.bound import bound
 from tests.support.train.drawn_dataset import seal, write_dataset
 from training.dataset.split import SPLITS
 from training.dataset.training_set import open_training_set
 from training.documents.sizes.page_shape import check_page_shape
-from training.model import config
-from training.train import bound_config, resolved_config
 
 pytestmark = pytest.mark.integration
 
@@ -51,20 +49,6 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def bound(name: str, dataset: Path, work_dir: Path) -> Any:
-    training_set = open_training_set(str(dataset), work_dir)
-    loaded = config.load(config.find(name, download_to=work_dir))
-    return bound_config.bind(
-        resolved_config.resolve(loaded, training_set.facts, resolved_config.Choices(epochs=1)),
-        bound_config.Placement(
-            work_dir=work_dir,
-            image_folders=training_set.image_folders,
-            annotation_files=training_set.annotation_files,
-            max_data_workers=0,
-        ),
-    )
-
-
 @pytest.mark.parametrize("name", ["config_3_cls_tiny.py", "config_3_cls_w18.py"])
 def test_every_shape_that_preprocess_takes_can_be_learnt_from_and_predicted(
     dataset: Path, tmp_path: Path, name: str
@@ -72,7 +56,7 @@ def test_every_shape_that_preprocess_takes_can_be_learnt_from_and_predicted(
     for size in SHAPES:
         check_page_shape(0, *size, dpi=120, image_format="jpeg")
     register_all_modules(init_default_scope=True)
-    settings = bound(name, dataset, tmp_path)
+    settings = bound(name, open_training_set(str(dataset), tmp_path), tmp_path)
     network = MODELS.build(settings["model"])
     network.init_weights()
     for split in ("train", "test"):
