@@ -201,6 +201,7 @@ param_scheduler = [
 # the last use --num-epoch). It changes no tensor of the network, so that the model can be the base weights of the next training.
 without_base_weights = dict(
     # A step sees one page a GPU: statistics are averaged over some 50 pages instead of 10, and over the GPUs of a step.
+    # With one GPU that is still too little to learn by (docs/benchmarks.md, "From random weights").
     model=dict(backbone=dict(norm_eval=False, norm_cfg=dict(type="BN", momentum=0.02))),
     sync_bn="torch",
     optim_wrapper=dict(

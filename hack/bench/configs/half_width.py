@@ -1,6 +1,6 @@
-"""The default network at half its width on pages of 448 pixels: shows on a CPU that its recipe for random weights learns.
+"""The default network at half its width, on pages of 448 pixels: to see on a CPU what its recipe for random weights learns.
 
-Optimizer, schedule, normalization and loss are the default config's own (docs/benchmarks.md).
+Optimizer, schedule, normalization and losses are the default config's own (docs/benchmarks.md, "From random weights").
 """
 
 _base_ = ["../../../configs/config_3_cls_w18.py"]
