@@ -1,8 +1,8 @@
 """Writes the dataset to the target in an order that is safe: a reader sees the old dataset, none, or the new one.
 
-The manifest is deleted before the first change and written after the last. A document's record is deleted before its
-images change and written after them, so a record always fits the images. A COCO file that people edited is never lost:
-if the dataset is still the same, it stays; if another dataset replaces it, a copy is kept.
+The manifest is deleted before the first change to what it lists and written after the last. A document's record is
+deleted before its images change and written after them, so a record always fits the images. A COCO file that people
+edited is never lost: if the dataset is still the same, it stays; if another dataset replaces it, a copy is kept.
 """
 
 import logging
@@ -77,18 +77,23 @@ class Target:
 
     def upload_pages(self, document: PreparedDocument, chunk: PreparedChunk, threads: ThreadPoolExecutor) -> None:
         """Uploads the images and drawings of a chunk of the document."""
-        self.begin_changes()
         home = self._guess.splits[document.name]
-        calls: list[tuple[Callable[..., None], *tuple[Any, ...]]] = []
+        uploads: dict[str, Path] = {}
+        stale: list[str] = []
         for page in chunk.pages:
             name = page.labelled.file_name
-            calls += [
-                (self._storage.upload_file, chunk.image(page), image_key(home, name)),
-                (self._storage.upload_file, chunk.drawing(page), drawing_key(document.name, page.number)),
-            ]
+            uploads[image_key(home, name)] = chunk.image(page)
+            uploads[drawing_key(document.name, page.number)] = chunk.drawing(page)
             # An image of an earlier run in another split could have this one's name and size and be taken for it.
             others = (image_key(split, name) for split in SPLITS if split != home)
-            calls += [(self._storage.delete, key) for key in others if key in self._found]
+            stale += [key for key in others if key in self._found]
+        # What is only added is no part of the dataset that is there; it stays, should this document be quarantined.
+        if stale or not self._found.keys().isdisjoint(uploads):
+            self.begin_changes()
+        calls: list[tuple[Callable[..., None], *tuple[Any, ...]]] = [
+            *((self._storage.upload_file, path, key) for key, path in uploads.items()),
+            *((self._storage.delete, key) for key in stale),
+        ]
         _run_all(threads, calls)
 
     def finish_document(self, document: PreparedDocument, record: Path) -> None:

@@ -165,3 +165,17 @@ def test_nothing_is_left_of_a_document_whose_later_part_failed(chunk: PreparedCh
     upload(target, chunk)
     target.discard(DOCUMENT, chunk.pages)
     assert storage.objects == {}
+
+
+def test_a_new_document_that_fails_late_leaves_the_dataset_that_is_there(
+    dataset: AssembledDataset, report: Path, chunk: PreparedChunk
+) -> None:
+    storage = MemoryStorage()
+    Target(storage, ASSIGNMENT).publish(dataset, Inputs.of((), {}, ()), ASSIGNMENT, report)
+    before = dict(storage.objects)
+    target = Target(storage, ASSIGNMENT)
+    upload(target, chunk)
+    assert MANIFEST_KEY in storage.objects
+    target.discard(DOCUMENT, chunk.pages)
+    assert storage.objects == before
+    assert target.find(dataset) is not None
