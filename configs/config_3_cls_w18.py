@@ -57,8 +57,8 @@ model = dict(
     ),
     backbone=dict(
         type="HRNet",
-        # Batches of one page say nothing about statistics, so those of the base weights are kept. Where they bring none, the trainer
-        # turns this off.
+        # Batches of one page say little about statistics, so those of the base weights are kept. Where they bring none, the trainer
+        # turns this off, and on again as `freeze_norm_after` says.
         norm_eval=True,
         extra=dict(
             stage1=dict(num_modules=1, num_branches=1, block="BOTTLENECK", num_blocks=(4,), num_channels=(64,)),
@@ -127,6 +127,10 @@ model = dict(
 # A page has one table and hundreds of cells: each stage of the cascade learns from as many boxes of each category, as far as there are
 # some (docs/training.md).
 balance_categories = True
+
+# Where base weights bring no statistics of batch normalization, they are learned, and frozen after this part of the epochs: a step sees
+# one page, and the network that learns from its statistics is not the one that is evaluated with their average (docs/training.md).
+freeze_norm_after = 0.25
 
 # Short side, long side at most. RandomChoiceResize keeps the ratio.
 short_sides = [(short, 1333) for short in range(480, 801, 32)]
@@ -201,7 +205,6 @@ param_scheduler = [
 # the last use --num-epoch). It changes no tensor of the network, so that the model can be the base weights of the next training.
 without_base_weights = dict(
     # A step sees one page a GPU: statistics are averaged over some 50 pages instead of 10, and over the GPUs of a step.
-    # With one GPU that is still too little to learn by (docs/benchmarks.md, "From random weights").
     model=dict(backbone=dict(norm_eval=False, norm_cfg=dict(type="BN", momentum=0.02))),
     sync_bn="torch",
     optim_wrapper=dict(

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,23 @@ def test_a_training_stopped_within_an_epoch_continues_to_the_very_same_weights(s
     assert train.main(place.arguments("--resume-from", "auto")) == 0
     assert differing(place.weights(), straight.weights()) == []
     assert place.manifest()["metrics"] == straight.manifest()["metrics"]
+
+
+def test_a_training_stopped_after_its_statistics_were_frozen_keeps_them_and_continues_to_the_very_same_weights(
+    place: Place,
+) -> None:
+    options = ("--cfg-options", "freeze_norm_after=0.5")
+    whole = replace(place, root=place.root / "whole")
+    assert train.main(whole.arguments(*options)) == 0
+    frozen = torch.load(whole.checkpoints / "epoch_1.pth", weights_only=True)["state_dict"]
+    statistics = [name for name in frozen if "running_" in name]
+    assert statistics
+    assert all(torch.equal(whole.weights()[name], frozen[name]) for name in statistics)
+
+    with sigterm_in_iteration(ITERATIONS_PER_EPOCH + 1):
+        assert train.main(place.arguments(*options)) == 143
+    assert train.main(place.arguments("--resume-from", "auto", *options)) == 0
+    assert differing(place.weights(), whole.weights()) == []
 
 
 def test_a_training_continued_after_a_corrupt_checkpoint_takes_the_one_before(

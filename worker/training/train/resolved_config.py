@@ -54,6 +54,7 @@ def resolve(config: Any, dataset: DatasetFacts, choices: Choices) -> Any:
     for split, kind in (("val", "ValLoop"), ("test", "TestLoop")):
         config[f"{split}_cfg"] = config.get(f"{split}_cfg") or {"type": kind}
     _set_epochs(config, dataset, choices)
+    norm_frozen_from(config)
     deterministic = bool((config.get("randomness") or {}).get("deterministic"))
     config["randomness"] = {"seed": choices.seed, "deterministic": deterministic}
     _set_precision(config["optim_wrapper"], choices.amp)
@@ -98,6 +99,20 @@ def _set_epochs(config: Any, dataset: DatasetFacts, choices: Choices) -> None:
 def milestones(epochs: int) -> list[int]:
     """The epochs after which the learning rate falls: 80 % and 95 % of all (for 20: 16, 19), but never the last."""
     return sorted({min(round(epochs * step), epochs - 1) for step in EPOCH_STEPS} - {0})
+
+
+def norm_frozen_from(config: Any) -> int | None:
+    """The epoch, counted from 0, from which on a resolved config freezes the statistics of batch normalization; None if
+    it leaves them as they are. Raises ConfigError if `freeze_norm_after` is no fraction of the epochs.
+    """
+    fraction = config.get("freeze_norm_after")
+    if fraction is None:
+        return None
+    if not isinstance(fraction, float) or not 0 < fraction < 1:
+        raise ConfigError(
+            f"The config's freeze_norm_after is {fraction!r}; it is a fraction of the epochs between 0 and 1, or None."
+        )
+    return max(1, round(fraction * int(config["train_cfg"]["max_epochs"])))
 
 
 def _set_precision(optim_wrapper: dict[str, Any], amp: str) -> None:

@@ -40,6 +40,7 @@ from training.train.distributed.topology import Topology
 from training.train.hooks.buffers import BuffersHook
 from training.train.hooks.checkpoint import CheckpointHook
 from training.train.hooks.divergence import LastGood, LossHook
+from training.train.hooks.norm_statistics import NormStatisticsHook
 from training.train.hooks.progress import ProgressHook
 from training.train.hooks.resumed_optimizer import ResumedOptimizerHook
 from training.train.hooks.stop import StopHook
@@ -272,6 +273,7 @@ def _build(
         last_good=last_good,
     )
     reporter.update(device=plan.device.in_report())
+    frozen_from = resolved_config.norm_frozen_from(resolved.config)
     progress = ProgressHook(reporter, classes=classes, metrics=start.metrics, images_per_step=settings.batch_size)
     for hook in (
         LossHook(last_good),
@@ -279,6 +281,7 @@ def _build(
         checkpoint,
         StopHook(stop, checkpoint, writer, resumed_from=start.resumed_from),
         BuffersHook(),
+        *([] if frozen_from is None else [NormStatisticsHook(frozen_from)]),
         ResumedOptimizerHook(),
         *observer.hooks(
             reporter,

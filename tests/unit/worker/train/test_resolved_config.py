@@ -133,6 +133,23 @@ def test_statistics_are_kept_only_where_base_weights_bring_them(norm_statistics:
 
 
 @pytest.mark.parametrize(
+    ("fraction", "epochs", "frozen_from"),
+    [(None, 20, None), (0.25, 1, 1), (0.25, 2, 1), (0.25, 8, 2), (0.25, 20, 5), (0.9, 10, 9)],
+)
+def test_statistics_are_frozen_from_a_part_of_the_epochs_on_but_learned_for_one_at_least(
+    fraction: float | None, epochs: int, frozen_from: int | None
+) -> None:
+    resolved = resolved_config.resolve({**minimal(), "freeze_norm_after": fraction}, FACTS, Choices(epochs=epochs))
+    assert resolved_config.norm_frozen_from(resolved) == frozen_from
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, 5, "half", True])
+def test_what_is_no_part_of_the_epochs_freezes_nothing_and_is_refused(fraction: Any) -> None:
+    with pytest.raises(ConfigError, match=r"freeze_norm_after is .*; it is a fraction of the epochs between 0 and 1"):
+        resolved_config.resolve({**minimal(), "freeze_norm_after": fraction}, FACTS, Choices())
+
+
+@pytest.mark.parametrize(
     ("epochs", "steps"), [(1, []), (2, [1]), (5, [4]), (8, [6, 7]), (10, [8, 9]), (20, [16, 19]), (100, [80, 95])]
 )
 def test_the_learning_rate_falls_at_80_and_95_percent_of_the_epochs(epochs: int, steps: list[int]) -> None:
