@@ -57,7 +57,7 @@ def test_the_page_names_exactly_the_options_of_a_command(
 ) -> None:
     with pytest.raises(SystemExit):
         run(["--help"])
-    options = set(re.findall(r"^  (--\w+)", capsys.readouterr().out, re.MULTILINE))
+    options = set(re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.MULTILINE))
     section = PAGE.partition(heading)[2].partition(following or "\0")[0]
-    named = set(re.findall(r"`(--\w+)", section)) | set(re.findall(r" (--\w+) [A-Z]", section))
+    named = set(re.findall(r"`(--[\w-]+)", section)) | set(re.findall(r" (--[\w-]+) [A-Z]", section))
     assert named == options

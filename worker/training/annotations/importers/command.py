@@ -89,13 +89,13 @@ def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
         "--pdfs", help="folder of the PDFs that the images show: <name>_<page>.jpg is a page of <name>.pdf"
     )
     parser.add_argument(
-        "--first_page", type=whole_number, default=0, help="the number of a PDF's first page in the images' names (0)"
+        "--first-page", type=whole_number, default=0, help="the number of a PDF's first page in the images' names (0)"
     )
     parser.add_boolean(
-        "--group_pages", default=True, description="without --pdfs: <name>_<number> are pages of one document (True)"
+        "--group-pages", default=True, description="without --pdfs: <name>_<number> are pages of one document (True)"
     )
     parser.add_argument(
-        "--image_dpi",
+        "--image-dpi",
         type=positive_integer,
         default=RenderOptions.dpi,
         help=f"without --pdfs: resolution of the images, which decides the pages' size ({RenderOptions.dpi})",

@@ -71,7 +71,7 @@ def by_pdfs(
             continue
         name, number = place
         if number < 0 or number in found[name]:
-            message = f"Page {number} of {name}.pdf is not free for it; check the name and --first_page."
+            message = f"Page {number} of {name}.pdf is not free for it; check the name and --first-page."
             unplaced.append(Unplaced(page.image, message))
             continue
         found[name][number] = page
