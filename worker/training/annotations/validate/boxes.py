@@ -20,7 +20,8 @@ def page_faults(page: Page, to_image: Projection, where: str) -> list[Fault]:
     try:
         label_page(page, to_image, (), _whole)
     except DocumentError as error:
-        return list(_each(page, to_image, where)) or [Fault.of(error)]
+        of_page = [Fault.of(error)] if error.quarantine_reason is Reason.TOO_LARGE else []
+        return [*of_page, *_each(page, to_image, where)] or [Fault.of(error)]
     return []
 
 

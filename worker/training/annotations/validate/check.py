@@ -4,7 +4,7 @@ The PDF is asked for its pages' boxes, and for words only if the frame of the JS
 drawn.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from training.badgerdoc.reader import AUTO, PageText, page_texts
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason, quarantine_faults
 from training.documents.render import RenderOptions, check_page_pixels, page_geometries
-from training.documents.sizes.page_geometry import PageGeometry, PageSize
+from training.documents.sizes.page_geometry import PageBox, PageGeometry, PageSize
 from training.geometry import Words
 from training.labels.frames.frame import Projection
 from training.labels.frames.search import DocumentFrame
@@ -59,9 +59,10 @@ class _Check:
         self._pages: dict[int, tuple[str, Page]] = {}  # those that can be read, each with its path in the JSON
 
     def result(self) -> CheckedDocument:
+        """Checks in the order of preprocess, so that its fault is the first one here."""
         geometries: list[PageGeometry] = []
-        self._collect(lambda: geometries.extend(page_geometries(self._task.pdf)))
         self._collect(self._read)
+        self._collect(lambda: geometries.extend(page_geometries(self._task.pdf)))
         if geometries and self._numbers:
             self._collect(lambda: check_page_numbers(self._numbers, len(geometries)))
             self._collect(lambda: self._check_boxes(geometries))
@@ -94,14 +95,20 @@ class _Check:
         pages = {number: found for number, found in sorted(self._pages.items()) if number < len(geometries)}
         if not pages:
             return
-        finder = FrameFinder(self._task.pdf, geometries, self._task.options.frame)
+        cropped = {number for number in pages if geometries[number].crop != geometries[number].media}
+        self._check_shapes([geometry.size(PageBox.MEDIA) for geometry in geometries], pages.keys() - cropped)
+        finder = FrameFinder(self._task.pdf, geometries, self._task.options.frame, self._add)
         frame = finder.find({number: page for number, (_, page) in pages.items()})
         sizes = [geometry.size(frame.frame.box) for geometry in geometries]
-        render = RenderOptions(self._task.options.frame.dpi)
-        for number, (where, page) in pages.items():
-            self._collect(partial(check_page_pixels, sizes, [number], render))
+        self._check_shapes(sizes, cropped)
+        for where, page in pages.values():
             if page.tables:
                 self._collect(partial(self._place, page, where, frame, sizes))
+
+    def _check_shapes(self, sizes: list[PageSize], numbers: Set[int]) -> None:
+        render = RenderOptions(self._task.options.frame.dpi)
+        for number in sorted(numbers):
+            self._collect(partial(check_page_pixels, sizes, [number], render))
 
     def _place(self, page: Page, where: str, frame: DocumentFrame, sizes: list[PageSize]) -> None:
         placement = frame.placement(page, without_ink(Words([])))
@@ -114,4 +121,7 @@ class _Check:
         try:
             check()
         except DocumentError as error:
-            self._faults.add(Fault.of(error))
+            self._add(error)
+
+    def _add(self, error: DocumentError) -> None:
+        self._faults.add(Fault.of(error))

@@ -55,13 +55,15 @@ class CheckedDocument:
 
 
 class FaultList:
-    """Collects the faults of one document; memory does not grow with their number."""
+    """Collects the different faults of one document; memory does not grow with their number."""
 
     def __init__(self) -> None:
         self.first: list[Fault] = []
         self.more = 0
 
     def add(self, fault: Fault) -> None:
+        if fault in self.first:
+            return
         if len(self.first) < MAX_FAULTS:
             self.first.append(fault)
         else:

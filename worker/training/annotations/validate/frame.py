@@ -1,7 +1,6 @@
 """Finds the frame of a document's boxes without drawing a page: by the pages' sizes, and if need be by their words."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from training.badgerdoc.document import Page
@@ -32,31 +31,37 @@ class FrameOptions:
 
 @dataclass
 class FrameFinder:
-    """Finds the frame of one document, whose PDF's pages have these geometries."""
+    """Finds the frame of one document, whose PDF's pages have these geometries. `on_fault` hears what is wrong."""
 
     pdf: PdfFile
     geometries: Sequence[PageGeometry]
     options: FrameOptions
+    on_fault: Callable[[DocumentError], None]
     _is_wordless: bool = field(default=False, init=False)
 
     def find(self, pages: Mapping[int, Page]) -> DocumentFrame:
-        """The frame of the boxes of `pages`, which the PDF has, or where only ink could tell, one that explains them.
+        """The frame of the boxes of `pages`, which the PDF has; if none can be told, one that explains most of them.
 
-        Raises DocumentError (coordinates) if no frame can be told, and those of reading the PDF.
+        Which pages are looked at is as in preprocess, but that a fault ends nothing.
         """
         options = self.options
         frames = possible_frames(self.geometries, sorted(pages), options.box, options.coordinates)
         search = FrameSearch(frames, self.geometries, dpi=options.dpi, coordinates=options.coordinates)
-        for page in pages.values():
-            with suppress(DocumentError):  # said of each such page when its boxes are placed
+        with_tables = {number: page for number, page in pages.items() if page.tables}
+        for number, page in pages.items():
+            if len(search.frames) == 1:
+                break
+            try:
                 search.see(page)
+            except DocumentError as error:
+                self.on_fault(error)
+                with_tables.pop(number, None)
         try:
-            return search.choose(self._contents([page for page in pages.values() if page.tables]))
-        except DocumentError:
-            if not self._is_wordless:
-                raise
-            first = search.frames[0]
-            return DocumentFrame(first, (), tuple(frames), self.geometries, options.dpi, options.coordinates)
+            return search.choose(self._contents(list(with_tables.values())))
+        except DocumentError as error:
+            if not self._is_wordless:  # where preprocess looks for ink
+                self.on_fault(error)
+        return DocumentFrame(search.frames[0], (), tuple(frames), self.geometries, options.dpi, options.coordinates)
 
     def _contents(self, pages: Sequence[Page]) -> Iterator[tuple[Page, Content]]:
         """A sample of the pages with their words, in pixels of the MediaBox."""

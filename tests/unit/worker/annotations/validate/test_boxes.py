@@ -48,3 +48,9 @@ def test_every_empty_table_is_named_beside_boxes_outside_the_page() -> None:
 def test_too_many_cells_are_one_fault_of_the_page() -> None:
     many = tuple(cell(10, 10) for _ in range(MAX_ON_PAGE // 2 + 1))
     assert [reason for reason, _ in faults(table(*many), table(*many))] == [Reason.TOO_LARGE]
+
+
+def test_too_many_cells_hide_no_other_fault_of_the_page() -> None:
+    many = tuple(cell(10, 10) for _ in range(MAX_ON_PAGE))
+    found = faults(table(*many), table(), table(cell(2000, 10)))
+    assert [reason for reason, _ in found] == [Reason.TOO_LARGE, Reason.EMPTY_TABLE, Reason.COORDINATES]
