@@ -1,7 +1,9 @@
 """`convert`: annotations in other formats become documents that preprocess takes."""
 
 import json
+import weakref
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,10 @@ from hack.documents.corpus import draw_corpus
 from hack.s3.server import S3Server
 from tests.support.annotations.command import run_annotations
 from tests.support.preprocess.command import run_preprocess, upload
+from training.annotations.importers.image_pdf import write_pdf
 from training.dataset.split import SPLITS
+from training.documents.poppler import PdfFile
+from training.documents.render import page_sizes
 from training.storage.uri import open_storage
 
 pytestmark = pytest.mark.integration
@@ -268,3 +273,23 @@ def test_wrong_options_are_refused(options: list[str], says: str, tmp_path: Path
     code, _, errors = run_annotations("convert", "--from", "coco", source, "--output", tmp_path / "out", *options)
     assert code == 64
     assert says in errors
+
+
+def test_a_long_pdf_of_images_is_written_page_after_page_always_with_the_same_bytes(tmp_path: Path) -> None:
+    made: list[weakref.ref[Image.Image]] = []
+
+    def pictures() -> Iterator[Image.Image]:
+        for number in range(12):
+            assert sum(picture() is not None for picture in made) <= 1, "all images are kept in memory"
+            picture = Image.new("RGB", (300 + number, 200), (number, 0, 0))
+            made.append(weakref.ref(picture))
+            yield picture
+            del picture
+
+    for name in ("a.pdf", "b.pdf"):
+        made.clear()
+        write_pdf(tmp_path / name, pictures(), title="Überblick", dpi=120)
+    assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
+    assert [size.pixels(120) for size in page_sizes(PdfFile(tmp_path / "a.pdf"))] == [
+        (300 + number, 200) for number in range(12)
+    ]

@@ -1,17 +1,17 @@
 """Makes a PDF of page images, for documents of which nobody has the PDF."""
 
-import time
 import warnings
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from pypdf import PdfReader, PdfWriter
 
 from training.annotations.importers.formats.imported_page import Size
 from training.documents.quarantine import DocumentError, Reason
 
 JPEG_QUALITY = 95
-_NO_TIME = time.gmtime(0)  # the same images give the same PDF
 
 
 def read_image(path: Path, name: str, stated: Size | None) -> Image.Image:
@@ -39,16 +39,13 @@ def read_image(path: Path, name: str, stated: Size | None) -> Image.Image:
 def write_pdf(path: Path, images: Iterable[Image.Image], *, title: str, dpi: int) -> None:
     """Writes a PDF of one page an image; a page is as large as its image at `dpi`.
 
-    Rendered at the same resolution, each page has as many pixels as its image.
+    Rendered at the same resolution, each page has as many pixels as its image. At most two images are in
+    memory, and the compressed pages. (Pillow alone would keep all images, or read the file again for each page.)
     """
-    for number, image in enumerate(images):
-        image.save(
-            path,
-            format="PDF",
-            resolution=dpi,
-            quality=JPEG_QUALITY,
-            append=number > 0,
-            title=title,
-            creationDate=_NO_TIME,
-            modDate=_NO_TIME,
-        )
+    writer = PdfWriter()
+    for image in images:
+        page = BytesIO()
+        image.save(page, format="PDF", resolution=dpi, quality=JPEG_QUALITY)
+        writer.add_page(PdfReader(page).pages[0])
+    writer.add_metadata({"/Title": title})  # no dates: the same images give the same PDF
+    writer.write(path)
