@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pypdf import PdfWriter
 
+from tests.support.preprocess import scans
 from tests.support.preprocess.overlays import annotations, draw_page, nothing, ocr_layer, watermark
+from tests.support.preprocess.raw_pdf import pdf, stream
+from tests.support.preprocess.scans import typed_table
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import QuarantinedDocument
 from training.preprocess.chunk import DocumentTask, PageOptions, PreparedChunk, prepare_chunk
@@ -114,3 +118,37 @@ def test_a_text_layer_that_ocr_read_wrong_in_places_is_no_mismatch(tmp_path: Pat
     read = (("ltem", "Year", "Arnount"), ("Rent", "20l9", "1Z00"), ("Food", "2020", "340"), ("Trave1", "2021", "5S"))
     draw_page(tmp_path / "scan.pdf", ocr_layer(texts=read), scanned=True)
     assert isinstance(prepared(tmp_path / "scan.pdf", annotations()), PreparedChunk)
+
+
+@pytest.mark.parametrize("by", [1, -3])
+def test_a_garbled_text_layer_is_no_mismatch_and_takes_no_label_away(tmp_path: Path, by: int) -> None:
+    """Helvetica that says of each character that it is another one."""
+    to_unicode = b"1 begincodespacerange <00> <FF> endcodespacerange 1 beginbfrange <24> <7E> <%04X> endbfrange"
+    found = {}
+    for name, entry, extra in (
+        ("plain", b"", []),
+        ("garbled", b"/ToUnicode 6 0 R", [stream(to_unicode % (0x24 + by))]),
+    ):
+        data = pdf(
+            b"<< /Type /Catalog /Pages 2 0 R >>",
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+            b"/Resources << /Font << /F 5 0 R >> >> >>",
+            stream(typed_table()),
+            b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica %s >>" % entry,
+            *extra,
+        )
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.pdf").write_bytes(data)
+        [page] = json.loads(scans.annotations())["pages"]
+        [block] = page["blocks"]
+        for cell, text in zip(block["header"] + block["cells"], chain(*scans.TEXTS), strict=True):
+            cell["text"] = text
+        result = prepared(tmp_path / name / "a.pdf", page)
+        assert isinstance(result, PreparedChunk), result
+        found[name] = result
+    assert found["plain"].agreement.agreeing == 12
+    assert found["garbled"].agreement.compared == 0
+    pairs = zip(*(list(result.pages[0].labelled.boxes) for result in found.values()), strict=True)
+    # The words' boxes have the font's height, and the ink's that of the letters.
+    assert all(max(abs(a - b) for a, b in zip(one.box, other.box, strict=True)) <= 12 for one, other in pairs)

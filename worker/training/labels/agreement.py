@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from training.geometry import Box, Words
 from training.labels.content import own_words, text_of
-from training.labels.texts import Difference, difference, is_comparable, normalised
+from training.labels.garbled import is_garbled
+from training.labels.texts import SIMILAR, Difference, difference, is_comparable, normalised, similarity
 
 MIN_TEXTS = 5  # to judge by: fewer that differ are slips of single cells
 MIN_TEXTS_OF_NONE = 2  # to judge a document by if none of its texts fits
@@ -65,11 +66,17 @@ def agreement(cells: Sequence[tuple[str, Box]], words: Words) -> Agreement:
 
 
 def compare(texts: Iterable[tuple[str, str]]) -> Agreement:
-    """Compares cells' texts with what was found in them. Where one of the two is empty, that says nothing."""
+    """Compares cells' texts with what was found in them.
+
+    Where one of the two is empty, that says nothing. Neither do texts that differ as those of a garbled text layer do.
+    """
     agrees: dict[str, list[bool]] = {}
     differing: dict[str, Difference] = {}
-    for text, found in texts:
-        if is_comparable(text, found):
+    pairs = [(text, found) for text, found in texts if text.strip() and found.strip()]
+    unlike = {pair for pair in pairs if similarity(*pair) < SIMILAR}
+    garbled = unlike if is_garbled(unlike) else ()
+    for text, found in pairs:
+        if (text, found) not in garbled and is_comparable(text, found):
             different = difference(text, found)
             agrees.setdefault(normalised(text), []).append(different is None)
             if different is not None:

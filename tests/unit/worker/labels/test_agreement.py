@@ -53,6 +53,14 @@ def test_each_text_counts_once(texts: list[str], found: list[str], expected: tup
     assert counts(texts, found) == expected
 
 
+def test_a_garbled_text_layer_is_no_evidence() -> None:
+    texts = ["Region", "North", "South", "Deposits", "1204", "3377", "9582", "Loans", "2019", "2020"]
+    garbled = ["".join(chr(ord(letter) + 1) for letter in text) for text in texts]
+    assert counts(texts, garbled) == (0, 0)
+    assert counts([*texts, "Total"], [*garbled, "Total"]) == (1, 1)
+    assert counts(texts, [*garbled[1:], garbled[0]]) == (10, 0)
+
+
 def test_the_words_of_a_cell_are_read_line_by_line() -> None:
     words = [Word(Box(50, 11, 80, 19), "income"), Word(Box(5, 1, 40, 9), "Gross")]
     assert agreement([("Gross income", Box(0, 0, 90, 20))], Words(words)).agreeing == 1
