@@ -15,8 +15,9 @@ from tests.support.preprocess.command import run_preprocess
 from tests.support.preprocess.drawn_frames import TABLE_PT, TEXTS, Writer, as_platform, cells_of, draw_pdf
 from training.badgerdoc.writer import page_json
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import QuarantinedDocument
+from training.documents.quarantine import DocumentError, QuarantinedDocument, Reason
 from training.documents.render import RenderOptions, page_geometries, page_sizes
+from training.documents.sizes import read_user_units
 from training.documents.sizes.page_geometry import PageBox, PageGeometry
 from training.documents.text_layer import page_words
 from training.geometry import Box
@@ -196,14 +197,25 @@ def test_units_in_an_object_stream_are_read(tmp_path: Path, filters: bytes) -> N
     assert (found.user_unit, found.media) == (72, Box(0, 0, 612, 792))
 
 
+@pytest.mark.parametrize("algorithm", ["RC4-128", "AES-128", "AES-256-R5", "AES-256"])
 @pytest.mark.parametrize("password", [None, "secret"])
-def test_units_in_an_encrypted_file_are_read(tmp_path: Path, password: str | None) -> None:
+def test_units_in_an_encrypted_file_are_read(tmp_path: Path, password: str | None, algorithm: str) -> None:
     draw_pdf(tmp_path / "plain.pdf", [in_units(72)], TABLE_AT)
     writer = PdfWriter(clone_from=tmp_path / "plain.pdf")
-    writer.encrypt(password or "", "owner", algorithm="RC4-128")
+    writer.encrypt(password or "", "owner", algorithm=algorithm)
     writer.write(tmp_path / "a.pdf")
     [found] = page_geometries(PdfFile(tmp_path / "a.pdf", password))
     assert found.user_unit == 72
+
+
+def test_a_file_that_names_units_but_cannot_be_read_for_them_is_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_pdf(tmp_path / "a.pdf", [in_units(72)], TABLE_AT)
+    monkeypatch.setattr(read_user_units, "__file__", str(tmp_path / "absent.py"))
+    with pytest.raises(DocumentError, match="units of their own") as error:
+        page_geometries(PdfFile(tmp_path / "a.pdf"))
+    assert error.value.quarantine_reason is Reason.CORRUPT
 
 
 def test_a_file_that_cannot_be_read_for_its_units_has_points(tmp_path: Path) -> None:

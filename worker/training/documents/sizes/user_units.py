@@ -12,7 +12,7 @@ import sys
 import zlib
 
 from training.documents.poppler import PROGRAM_TIMEOUT_S, PdfFile, run_program
-from training.documents.quarantine import DocumentError
+from training.documents.quarantine import DocumentError, Reason
 from training.documents.sizes import read_user_units
 
 _NAME = b"/UserUnit"
@@ -24,24 +24,27 @@ _MAX_PIECES = 1 << 12
 def user_units(pdf: PdfFile, pages: int) -> dict[int, float]:
     """Points per unit of the pages, by number (from 0), where it is not 1; the PDF has `pages` pages.
 
-    A file that pypdf cannot read, such as one with a cipher that it does not know, counts in points.
+    Raises DocumentError (corrupt) for a file that names units, but that pypdf cannot read. Any other that it cannot
+    read counts in points.
     """
-    if not _may_have_units(pdf):
+    with pdf.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        is_named = data.find(_NAME) >= 0
+        may_have_units = is_named or any(_may_hold_name(data, start.end()) for start in _OBJECT_STREAM.finditer(data))
+    if not may_have_units:
         return {}
     command = [sys.executable, "-P", read_user_units.__file__, str(pdf.path), pdf.password or ""]
     try:
         answer = json.loads(run_program(command, pdf, timeout_s=PROGRAM_TIMEOUT_S))
     except (DocumentError, ValueError):
-        return {}
-    return {int(page): unit for page, unit in answer["units"].items()} if answer["pages"] == pages else {}
-
-
-def _may_have_units(pdf: PdfFile) -> bool:
-    """Whether a page may have a unit of its own: its name is in the file, or could be in what cannot be read here."""
-    with pdf.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data.find(_NAME) >= 0:
-            return True
-        return any(_may_hold_name(data, start.end()) for start in _OBJECT_STREAM.finditer(data))
+        answer = {"pages": None}
+    if answer["pages"] == pages:
+        return {int(page): unit for page, unit in answer["units"].items()}
+    if is_named:
+        raise DocumentError(
+            Reason.CORRUPT,
+            "The PDF counts pages in units of their own (UserUnit), but is too damaged to read them; export it again.",
+        )
+    return {}
 
 
 def _may_hold_name(data: mmap.mmap, start: int) -> bool:
