@@ -178,7 +178,8 @@ def test_a_form_that_only_adobe_can_show_is_not_used(labels: bytes, tmp_path: Pa
         assert "print it to a PDF" in result.message
 
 
-def test_a_placeholder_before_real_pages_is_a_remark(tmp_path: Path) -> None:
+def portfolio(tmp_path: Path) -> bytes:
+    """A placeholder, then a real page."""
     canvas = Canvas(str(tmp_path / "made.pdf"), pagesize=(WIDTH_PT, HEIGHT_PT))
     for lines in (PLACEHOLDER, ("The real content",)):
         for row, line in enumerate(lines):
@@ -186,7 +187,17 @@ def test_a_placeholder_before_real_pages_is_a_remark(tmp_path: Path) -> None:
             canvas.drawString(60, 700 - 12 * row, line)
         canvas.showPage()
     canvas.save()
-    assert missing(drawn(tmp_path, (tmp_path / "made.pdf").read_bytes())) == ["placeholder"]
+    return (tmp_path / "made.pdf").read_bytes()
+
+
+def test_a_placeholder_before_real_pages_is_a_remark(tmp_path: Path) -> None:
+    assert missing(drawn(tmp_path, portfolio(tmp_path))) == ["placeholder"]
+
+
+def test_a_placeholder_with_tables_is_not_used_even_before_real_pages(tmp_path: Path) -> None:
+    result = prepared(tmp_path, portfolio(tmp_path), annotations())
+    assert isinstance(result, QuarantinedDocument)
+    assert "print it to a PDF" in result.message
 
 
 def test_a_pdf_without_pages_is_told_in_plain_words(tmp_path: Path) -> None:

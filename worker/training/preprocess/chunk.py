@@ -213,4 +213,4 @@ def _labelled(task: DocumentTask, rendered: RenderedPage, labels: PageLabels) ->
 
 def _tables(page: LabelledPage, options: RenderOptions) -> Surroundings:
     tables = [label.box for label in page.boxes if label.category == TABLE]
-    return Surroundings(tables, TABLE_SLACK_PT * options.dpi / POINTS_PER_INCH)
+    return Surroundings(tables, TABLE_SLACK_PT * options.dpi / POINTS_PER_INCH, have_labels=bool(tables))

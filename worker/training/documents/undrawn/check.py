@@ -33,10 +33,14 @@ class Finding(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """The areas of a page that matter, in pixels, and how many pixel rows at their lower end may well be blank."""
+    """The areas of a page that matter, in pixels, and how many pixel rows at their lower end may well be blank.
+
+    `have_labels` says that labels of what should be in the areas are trained on.
+    """
 
     areas: Sequence[Box]
     slack: float
+    have_labels: bool = False
 
 
 class DrawingCheck:
@@ -61,7 +65,7 @@ class DrawingCheck:
         Raises DocumentError (corrupt) if that makes the page useless.
         """
         found = [
-            self._placeholder(page, words),
+            self._placeholder(page, words, where),
             # Before the words without ink: some fonts draw nothing in place of a glyph that they lack.
             self._without_glyphs(page, words, where),
             self._without_ink(page, words, hidden, where),
@@ -71,14 +75,14 @@ class DrawingCheck:
         ]
         return [finding for finding in found if finding is not None]
 
-    def _placeholder(self, page: RenderedPage, words: Sequence[Word]) -> Finding | None:
+    def _placeholder(self, page: RenderedPage, words: Sequence[Word], where: Surroundings) -> Finding | None:
         if not is_placeholder(words):
             return None
         message = (
             f"Page {page.number} only asks for Adobe's own program, which shows the real content (a form in XFA, or a "
             "portfolio); open the PDF there and print it to a PDF."
         )
-        if self._pages_in_all == 1:
+        if self._pages_in_all == 1 or where.have_labels:
             raise DocumentError(Reason.CORRUPT, message)
         return Finding("placeholder", message)
 
