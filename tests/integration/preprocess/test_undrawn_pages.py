@@ -9,7 +9,7 @@ from PIL import Image
 from reportlab.pdfgen.canvas import Canvas
 
 from tests.support.preprocess.cid_fonts import SIZE_PT, TEXTS, UNKNOWABLE, page_in
-from tests.support.preprocess.raw_pdf import one_page, pdf, raw_stream
+from tests.support.preprocess.raw_pdf import one_page, pdf, raw_stream, stream
 from tests.support.preprocess.scans import (
     HEIGHT_PT,
     TABLE_BOTTOM_PT,
@@ -117,6 +117,29 @@ def test_a_small_image_that_cannot_be_decoded_is_a_remark(tmp_path: Path) -> Non
     assert cells(result) == 12
     assert remarks(result) == ["undecodable_image"]
     assert missing(drawn(tmp_path, data)) == ["undecodable_image"]
+
+
+def test_glyphs_that_only_their_font_knew_are_not_taken_for_text(tmp_path: Path) -> None:
+    """Half of the cells are in a font that is not embedded, whose characters are its own."""
+    names = b" ".join(b"/uniE%03X" % code for code in range(32, 127))
+    font = (
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /ABCDEF+Own /FirstChar 32 /LastChar 126 /Widths [%s] "
+        b"/FontDescriptor << /Type /FontDescriptor /FontName /ABCDEF+Own /Flags 4 /FontBBox [0 -200 1000 900] "
+        b"/ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 700 /StemV 80 >> "
+        b"/Encoding << /Type /Encoding /Differences [32 %s] >> >>" % (b"500 " * 95, names)
+    )
+    data = pdf(
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R "
+        b"/Resources << /Font << /F 5 0 R /G 6 0 R >> >> >>",
+        stream(typed_table().replace(b"/F", b"/G", 6)),
+        font,
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    )
+    result = prepared(tmp_path, data, annotations())
+    assert isinstance(result, QuarantinedDocument), result
+    assert "6 of 12 words of its text layer on blank paper" in result.message
 
 
 def test_a_few_words_on_blank_paper_get_no_label_and_a_remark(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ And where there is none though there should be: words of the text layer on nothi
 """
 
 import math
+import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ MIN_INK_SIDE = 2  # pixels; smaller specks are dirt
 EDGE_SLACK = 2  # pixels: annotators draw cells tight around the letters
 FLAT = 16  # grey levels; the faintest of 30,000 words of real documents has 52 at half the size, JPEG's noise below 10
 WORD_MARGIN = 0.15  # of a word's height above and below: there are rules, and the letters of other lines
+_SYMBOL_SPACES = "\uf020\uf0a0"  # what the spaces of a symbol font become
 
 
 class Look(NamedTuple):
@@ -111,8 +113,16 @@ def is_blank(page: Image.Image) -> bool:
     return float(lightest) - float(darkest) <= CONTRAST  # type: ignore[arg-type]
 
 
+def needs_ink(text: str) -> bool:
+    """Whether something must be drawn: a letter, a digit, or a character that only its font knows (private use)."""
+    return any(
+        character.isalnum() or (unicodedata.category(character) == "Co" and character not in _SYMBOL_SPACES)
+        for character in text
+    )
+
+
 def words_without_ink(page: Image.Image, words: Iterable[Word], *, scale: float = 1) -> list[Word]:
-    """The words with a letter or a digit where the grey page shows one even colour.
+    """The words that need ink where the grey page shows one even colour.
 
     The words' boxes times `scale` are pixels of the page. Words beyond its edges are left out: nobody sees them.
     """
@@ -132,7 +142,7 @@ def words_without_ink(page: Image.Image, words: Iterable[Word], *, scale: float 
             if max(seen) - min(seen) > FLAT:
                 break
         else:
-            if any(map(str.isalnum, word.text)):
+            if needs_ink(word.text):
                 hidden.append(word)
     return hidden
 

@@ -1,5 +1,6 @@
 """Words on nothing, and pictures that end too soon."""
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
@@ -40,6 +41,16 @@ def test_what_has_no_letter_or_digit_and_what_is_beyond_the_page_needs_no_ink() 
     beyond = [Box(-50, 10, -10, 22), Box(210, 10, 250, 22), Box(10, 110, 50, 122), Box(10, -30, 50, -18)]
     words = [Word(box, "…"), Word(box, "\u200b"), *(Word(outside, "word") for outside in beyond)]
     assert words_without_ink(page(), words) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [("word", True), ("(7)", True), ("资产", True), ("\ue052\ue065", True), ("…", False), ("\uf020", False)],
+)
+def test_letters_digits_and_a_fonts_own_characters_need_ink_and_a_symbol_fonts_space_does_not(
+    text: str, needed: bool
+) -> None:
+    assert words_without_ink(page(), [Word(Box(10, 10, 50, 22), text)]) == [Word(Box(10, 10, 50, 22), text)] * needed
 
 
 def test_boxes_are_scaled_to_the_page() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from training.documents.ink import needs_ink
 from training.documents.page_image import PageImage
 from training.documents.poppler import PdfFile
 from training.documents.quarantine import DocumentError, Reason
@@ -92,7 +93,7 @@ class DrawingCheck:
         lost = _in_areas(hidden, where.areas)
         if not lost:
             return None
-        of = len([word for word in _in_areas(words, where.areas) if any(map(str.isalnum, word.text))])
+        of = len([word for word in _in_areas(words, where.areas) if needs_ink(word.text)])
         message = (
             f"Page {page.number} has {len(lost)} of {of} words of its text layer on blank paper, such as "
             f"{lost[0].text!r}; if the page should show them, it is damaged: scan or export it again."
