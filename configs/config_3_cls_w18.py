@@ -208,7 +208,7 @@ without_base_weights = dict(
     model=dict(backbone=dict(norm_eval=False, norm_cfg=dict(type="BN", momentum=0.02))),
     sync_bn="torch",
     optim_wrapper=dict(
-        optimizer=dict(_delete_=True, type="AdamW", lr=1e-4, weight_decay=0.05),
+        optimizer=dict(_delete_=True, type="AdamW", lr=2e-4, weight_decay=0.05),
         paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     ),
     # AdamW's steps do not grow with the number of images.
