@@ -38,8 +38,8 @@ class Story:
     namespace: str
 
 
-def _phase(workspace: Workspace, name: str) -> str:
-    return str(get(workspace.namespace, "trainingrun", name).get("status", {}).get("phase", ""))
+def _phase_of(run: Object) -> str:
+    return str(run.get("status", {}).get("phase", ""))
 
 
 def _running_pod(workspace: Workspace, stage: str) -> Object | None:
@@ -60,6 +60,8 @@ def story(workspace: Workspace) -> Story:
             pods[stage] = wait_until(f"the {stage} pod runs", lambda stage=stage: _running_pod(workspace, stage))
             kill_operator()
         kubectl("-n", workspace.namespace, "wait", "trainingrun/tables", "--for=condition=Succeeded", "--timeout=10m")
+        # The two commands are told of it one after the other.
+        wait_until("the watch shows it, too", lambda: _phase_of(watch.seen[-1]) == "Succeeded")
     finally:
         watch.close()
     jobs = items(workspace.namespace, "jobs")
@@ -109,7 +111,7 @@ def test_a_killed_operator_makes_no_second_job(story: Story) -> None:
 def test_the_watch_shows_the_phases_in_order_and_the_epochs_moving(story: Story) -> None:
     phases: list[str] = []
     for seen in story.watched:
-        phase = seen.get("status", {}).get("phase")
+        phase = _phase_of(seen)
         if phase and phase not in phases[-1:]:
             phases.append(phase)
     assert phases[-1] == "Succeeded"
@@ -185,8 +187,12 @@ def test_a_run_waits_while_all_gpus_are_taken_and_trains_the_same_model_when_one
     image = story.pods["train"]["spec"]["containers"][0]["image"]
     names = _occupiers(workspace, image, int(node["status"]["allocatable"]["nvidia.com/gpu"]))
     kubectl("apply", "-f", "-", stdin=workspace.run("waits", epochs=EPOCHS))
-    wait_until("the run waits for a GPU", lambda: _phase(workspace, "waits") == "Queued")
-    waiting = get(workspace.namespace, "trainingrun", "waits")
+
+    def waiting_run() -> Object | None:
+        run = get(workspace.namespace, "trainingrun", "waits")
+        return run if _phase_of(run) == "Queued" else None
+
+    waiting = wait_until("the run waits for a GPU", waiting_run)
     assert condition(waiting, "Succeeded")["reason"] == "WaitingForGPU"
     assert "nvidia.com/gpu" in condition(waiting, "Succeeded")["message"]
     assert waiting["status"]["dataset"]["cacheHit"] is True
