@@ -26,6 +26,7 @@ from trainingrun_operator.core.errors import (
     TransientError,
 )
 from trainingrun_operator.core.names import (
+    ANNOTATION_SUSPEND,
     API_VERSION,
     FIELD_MANAGER,
     GROUP,
@@ -145,10 +146,12 @@ class Cluster:
             await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
-        """Writes nothing but `spec.suspend`: the rest of a Job is immutable."""
+        """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""
         path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
         query = [("fieldManager", FIELD_MANAGER)]
-        return await self._call("PATCH", path, query=query, body={"spec": {"suspend": suspend}}, content_type=_MERGE)
+        wanted = {ANNOTATION_SUSPEND: "true" if suspend else "false"}
+        body = {"metadata": {"annotations": wanted}, "spec": {"suspend": suspend}}
+        return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE)
 
     async def apply_status(self, run: Run, status: Object) -> Object:
         """Applies the operator's part of the status; a field that is not sent is removed."""

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from trainingrun_operator.core.errors import SetupError
 from trainingrun_operator.core.names import audience, job_name
 from trainingrun_operator.core.progress.rate_limit import RateLimit
-from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard
+from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard, read_report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
 from trainingrun_operator.progress_writer import ProgressWriter
@@ -119,12 +119,14 @@ class Gateway:
 
     async def _report(self, request: web.Request) -> Report:
         try:
-            return Report.model_validate_json(await request.read())
+            return read_report(await request.read())
         except web.HTTPRequestEntityTooLarge as error:
             raise _Refused(413, f"a report has at most {MAX_BODY_BYTES} bytes") from error
         except ValidationError as error:
             details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
             raise _Refused(422, details) from error
+        except ValueError as error:
+            raise _Refused(422, str(error)) from error
 
     def _run(self, key: Key) -> Run:
         body = self._store.run(key)

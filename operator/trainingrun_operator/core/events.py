@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trainingrun_operator.core.conditions.conditions import Summary
-from trainingrun_operator.core.observed import JobView
+from trainingrun_operator.core.failures.diagnosis import diagnose
+from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
+from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.progress.termination import TrainedModel
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Reason, Status
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Reason, Stage, Status
 
 _REASONS_WITH_EVENT = (Reason.WAITING_FOR_GPU, Reason.WAITING_FOR_NODE, Reason.SUSPENDED)
 
@@ -21,7 +25,23 @@ def events_of_summary(run: Run, summary: Summary, job: JobView) -> tuple[Event, 
     reason = summary.reason
     if summary.running:
         reason = "TrainingStarted" if summary.phase is Phase.TRAINING else "PreprocessStarted"
-    return (Event(reason=reason, message=summary.message, key=f"{reason}-{job.name}", warning=summary.stalled),)
+    # A Job may have many pods one after another, and a run be suspended again and again.
+    key = f"{reason}-{job.name}-{summary.pod_uid or run.generation}"
+    return (Event(reason=reason, message=summary.message, key=key, warning=summary.stalled),)
+
+
+def events_of_disruptions(stage: Stage, job: JobView, pods: Sequence[PodView]) -> tuple[Event, ...]:
+    """One for each pod that was disrupted and that its Job replaces."""
+    told = [(pod, diagnose(FinishedAttempt.of(stage, job, pod))) for pod in pods]
+    return tuple(
+        Event(
+            reason=diagnosis.failure_class,
+            message=f"{stage} goes on in another pod than {pod.name}: {diagnosis.message}",
+            key=f"disrupted-{pod.uid}",
+            warning=True,
+        )
+        for pod, diagnosis in told
+    )
 
 
 def events_of_base_weights(run: Run, status: Status) -> tuple[Event, ...]:

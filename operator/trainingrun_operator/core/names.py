@@ -18,6 +18,8 @@ LABEL_RUN = f"{GROUP}/run"
 LABEL_RUN_UID = f"{GROUP}/run-uid"
 LABEL_STAGE = f"{GROUP}/stage"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+# Of a Job: what the operator last wrote into its spec.suspend.
+ANNOTATION_SUSPEND = f"{GROUP}/suspend"
 
 FIELD_MANAGER = "trainingrun-operator"
 PROGRESS_FIELD_MANAGER = "trainingrun-progress"

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from trainingrun_operator.core.names import LABEL_RUN, LABEL_RUN_UID, WORKER_CONTAINER
+from trainingrun_operator.core.names import (
+    ANNOTATION_SUSPEND,
+    FIELD_MANAGER,
+    LABEL_RUN,
+    LABEL_RUN_UID,
+    WORKER_CONTAINER,
+)
 
 KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# How long after its last moment a pod that is deleted may still be seen. A kubelet that works needs seconds.
+_END_OVERDUE_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +33,17 @@ class JobView:
     run_name: str | None = None
     # Since when it may have pods: none while it is suspended.
     started_at: datetime | None = None
+    # As its spec has it; the Job controller follows.
     suspended: bool = False
-    # Kueue owns spec.suspend of such a Job; writing it would admit the Job past its queue.
-    queued_by_kueue: bool = False
+    # As the operator last wrote it. Where the spec differs, somebody else has suspended or resumed the Job.
+    suspend_wanted: bool = False
+    # Who else wrote spec.suspend last, where that is known.
+    suspended_by: str = ""
+    # The Job controller's own word: not yet resumed, or since when it is.
+    held: bool = False
+    resumed_at: datetime | None = None
+    # Kueue owns spec.suspend of a Job in a queue; writing it would admit the Job past it.
+    queue: str = ""
     # How many pods share the work; each has an index where there are several.
     shards: int = 1
     completed_indexes: frozenset[int] = frozenset()
@@ -60,6 +76,8 @@ class PodView:
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
+    # Whether the node has taken it, so that there is a container to tell of.
+    admitted: bool = False
     node: str | None = None
     unschedulable: str = ""
     # Since when its node gets volumes and network ready for it; None once they are.
@@ -74,13 +92,30 @@ class PodView:
     terminated_message: str = ""
     finished_at: datetime | None = None
     memory_limit: str | None = None
-    deleting: bool = False
+    memory_request: str | None = None
+    # When it is to be gone, its grace period included; None where nobody deletes it.
+    deleted_at: datetime | None = None
     gone: bool = False
     resource_version: str = ""
 
     @property
     def terminal(self) -> bool:
         return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def deleting(self) -> bool:
+        return self.deleted_at is not None
+
+    @property
+    def overdue_at(self) -> datetime | None:
+        """When a pod that is deleted should have ended, so that its node must be out of reach."""
+        if self.deleted_at is None or self.node is None or self.terminal or self.gone:
+            return None
+        return self.deleted_at + _END_OVERDUE_AFTER
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it can't be ended, as where its node is off or cut off: no kubelet is there to say that it ended."""
+        return self.overdue_at is not None and now >= self.overdue_at
 
 
 def _controller_uid(meta: Mapping[str, Any]) -> str | None:
@@ -111,12 +146,24 @@ def _indexes(text: str | None) -> frozenset[int]:
     return frozenset(index for first, _, last in spans for index in range(int(first), int(last or first) + 1))
 
 
+def _suspended_by(meta: Mapping[str, Any]) -> str:
+    """Whoever else was the last to write `spec.suspend`, by the name of its field manager."""
+    writers = [
+        entry
+        for entry in meta.get("managedFields") or ()
+        if "f:suspend" in ((entry.get("fieldsV1") or {}).get("f:spec") or {}) and entry.get("manager") != FIELD_MANAGER
+    ]
+    newest = max(writers, key=lambda entry: entry.get("time") or "", default=None)
+    return newest.get("manager") or "" if newest else ""
+
+
 def view_job(body: Mapping[str, Any]) -> JobView:
     """Reads a `batch/v1` Job."""
     meta, labels = body["metadata"], body["metadata"].get("labels") or {}
     spec, status = body.get("spec") or {}, body.get("status") or {}
     conditions = _by_type(status.get("conditions"))
     complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
+    hold = conditions.get("Suspended") or {}
     return JobView(
         name=meta["name"],
         namespace=meta["namespace"],
@@ -125,7 +172,11 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         run_name=labels.get(LABEL_RUN),
         started_at=_time(status.get("startTime")),
         suspended=bool(spec.get("suspend")),
-        queued_by_kueue=KUEUE_QUEUE_LABEL in labels,
+        suspend_wanted=(meta.get("annotations") or {}).get(ANNOTATION_SUSPEND) == "true",
+        suspended_by=_suspended_by(meta),
+        held=hold.get("status") == "True",
+        resumed_at=_time(hold.get("lastTransitionTime")) if hold.get("status") == "False" else None,
+        queue=labels.get(KUEUE_QUEUE_LABEL, ""),
         shards=spec.get("completions", 1) if spec.get("completionMode") == "Indexed" else 1,
         completed_indexes=_indexes(status.get("completedIndexes")),
         failed_indexes=_indexes(status.get("failedIndexes")),
@@ -150,7 +201,7 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
     worker = _named_worker(status.get("containerStatuses"))
     state = worker.get("state") or {}
     waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
-    container = _named_worker(spec.get("containers"))
+    resources = _named_worker(spec.get("containers")).get("resources") or {}
     index = labels.get(_INDEX_LABEL, "")
     return PodView(
         name=meta["name"],
@@ -164,6 +215,7 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         phase=status.get("phase") or "Pending",
         reason=status.get("reason") or "",
         message=status.get("message") or "",
+        admitted=bool(worker),
         node=spec.get("nodeName"),
         unschedulable=(scheduled.get("message") or "") if scheduled.get("reason") == "Unschedulable" else "",
         mounting_since=_time(ready_to_start.get("lastTransitionTime")) if mounting else None,
@@ -176,8 +228,9 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         terminated_reason=terminated.get("reason") or "",
         terminated_message=terminated.get("message") or "",
         finished_at=_time(terminated.get("finishedAt")),
-        memory_limit=((container.get("resources") or {}).get("limits") or {}).get("memory"),
-        deleting=bool(meta.get("deletionTimestamp")),
+        memory_limit=(resources.get("limits") or {}).get("memory"),
+        memory_request=(resources.get("requests") or {}).get("memory"),
+        deleted_at=_time(meta.get("deletionTimestamp")),
         gone=gone,
         resource_version=meta.get("resourceVersion", ""),
     )

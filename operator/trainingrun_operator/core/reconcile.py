@@ -7,39 +7,34 @@ between any two of its writes, and the next visit makes the same decision again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from trainingrun_operator.core.conditions.conditions import Summary, clip
-from trainingrun_operator.core.conditions.status_update import FAILURE_BYTES, calculate_status
-from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize
-from trainingrun_operator.core.events import events_of_base_weights, events_of_summary, events_of_warnings
+from trainingrun_operator.core.conditions.conditions import Summary
+from trainingrun_operator.core.conditions.status_update import calculate_status
+from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize, unreachable
+from trainingrun_operator.core.decision import plan_status
+from trainingrun_operator.core.events import events_of_disruptions, events_of_summary, events_of_warnings
+from trainingrun_operator.core.failed_attempt import attempt_failed, retrying
 from trainingrun_operator.core.failures import outcome
-from trainingrun_operator.core.failures.diagnosis import Diagnosis, diagnose
+from trainingrun_operator.core.failures.disruptions import find_disruptions
 from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
-from trainingrun_operator.core.failures.retries import RetryDecision, decide_retry, retry_time
 from trainingrun_operator.core.jobs.defaults import worker_image
 from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.names import job_name
-from trainingrun_operator.core.observed import JobView
+from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import (
-    MAX_EXCLUDED_NODES,
-    LastFailure,
-    Phase,
-    Reason,
-    Stage,
-    Status,
-)
+from trainingrun_operator.core.resource.status import Phase, Reason, Stage, Status
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
 _RESYNC_WHILE_RUNNING = timedelta(minutes=1)
-_POLL_PREDECESSOR = timedelta(seconds=5)
+_POLL_PREDECESSOR = timedelta(seconds=5)  # and ever less often, the longer it takes
 _RETRY_REJECTED_JOB = timedelta(seconds=30)
 
 
@@ -81,14 +76,14 @@ def _accept(observed: Observed, now: datetime) -> Plan:
     """The first visits. No Job is made before the API server has stored `startTime`, which freezes the spec."""
     run = observed.run
     if run.spec.suspend:
-        return _plan(run, calculate_status(run, SUSPENDED, now, stage=Stage.PREPROCESS), requeue_after=RESYNC)
+        return plan_status(run, calculate_status(run, SUSPENDED, now, stage=Stage.PREPROCESS), requeue_after=RESYNC)
     image = worker_image(run, Stage.TRAIN, observed.defaults)
     if not image:
         message = "spec.image is not set and the operator was installed without a default image; set spec.image"
         summary = Summary(phase=Phase.PENDING, reason=Reason.NO_IMAGE, message=message, stalled=True)
         event = Event(reason=Reason.NO_IMAGE, message=message, key="no-image", warning=True)
         status = calculate_status(run, summary, now, stage=Stage.PREPROCESS)
-        return _plan(run, status, events=(event,), requeue_after=RESYNC)
+        return plan_status(run, status, events=(event,), requeue_after=RESYNC)
     summary = Summary(phase=Phase.PENDING, reason=Reason.ACCEPTED, message="the run was accepted")
     event = Event(reason="Started", message="the run was accepted; its spec is immutable from now on", key="started")
     status = calculate_status(
@@ -99,7 +94,7 @@ def _accept(observed: Observed, now: datetime) -> Plan:
         image=image,
         preprocess_image=worker_image(run, Stage.PREPROCESS, observed.defaults),
     )
-    return _plan(run, status, events=(event,), requeue_after=timedelta(0))
+    return plan_status(run, status, events=(event,), requeue_after=timedelta(0))
 
 
 def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
@@ -127,7 +122,7 @@ def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     event = Event(reason="JobCreated", message=f"created Job {name}", key=f"created-{name}")
     # A Job that is adopted may have ended already.
     after = timedelta(0) if existing else RESYNC
-    plan = _plan(run, status, events=(event,), requeue_after=after)
+    plan = plan_status(run, status, events=(event,), requeue_after=after)
     return replace(plan, services=services, create=create)
 
 
@@ -142,22 +137,41 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     """What to do instead of beginning an attempt, where something is in its way."""
     run, status = observed.run, observed.run.status
     if run.spec.suspend:
-        return _plan(run, calculate_status(run, SUSPENDED, now, stage=stage), requeue_after=RESYNC)
+        return plan_status(run, calculate_status(run, SUSPENDED, now, stage=stage), requeue_after=RESYNC)
     if status.next_retry_time and now < status.next_retry_time:
         failure = status.last_failure
         reason = failure.failure_class if failure else Reason.RETRYING
-        summary = _retrying(reason, attempt, failure.message if failure else "")
+        summary = retrying(reason, attempt, failure.message if failure else "")
         wait = status.next_retry_time - now
-        return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=wait)
+        return plan_status(run, calculate_status(run, summary, now, stage=stage), requeue_after=wait)
     active = _active_part(observed, stage, attempt - 1) if attempt > 1 else ""
     if active:
-        message = f"attempt {attempt} waits for {active} to end"
-        summary = Summary(phase=Phase.RETRYING, reason=Reason.RETRYING, message=message)
-        return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=_POLL_PREDECESSOR)
+        return _await_end(observed, stage, attempt, active, now)
     error = observed.create_error
     if error is not None and error.job_name == job_name(run, stage, attempt):
         return _job_rejected(observed, stage, error, now)
     return None
+
+
+def _await_end(observed: Observed, stage: Stage, attempt: int, active: str, now: datetime) -> Plan:
+    """Waits for what is still active of the attempt before; its pods may be where nobody can end them."""
+    run = observed.run
+    summary = Summary(
+        phase=Phase.RETRYING, reason=Reason.RETRYING, message=f"attempt {attempt} waits for {active} to end"
+    )
+    events: tuple[Event, ...] = ()
+    stuck = next((pod for pod in observed.pods if pod.is_overdue(now)), None)
+    if stuck is not None:
+        summary = unreachable(stuck, Phase.RETRYING)
+        events = (Event(reason=summary.reason, message=summary.message, key=f"stuck-{stuck.uid}", warning=True),)
+    waited = now - (run.status.next_retry_time or now)
+    after = _no_later_than_overdue(min(max(waited, _POLL_PREDECESSOR), RESYNC), observed.pods, now)
+    return plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+
+
+def _no_later_than_overdue(after: timedelta, pods: Sequence[PodView], now: datetime) -> timedelta:
+    """No event tells that a pod has not ended in time, so the run looks again then."""
+    return min([after, *(pod.overdue_at - now for pod in pods if pod.overdue_at and pod.overdue_at > now)])
 
 
 def _active_part(observed: Observed, stage: Stage, attempt: int) -> str:
@@ -176,7 +190,7 @@ def _follow_attempt(observed: Observed, stage: Stage, attempt: int, now: datetim
     run = observed.run
     job = observed.job(job_name(run, stage, attempt))
     if job is None:
-        return _attempt_failed(observed, FinishedAttempt.of(stage, None, None), attempt, now)
+        return attempt_failed(observed, FinishedAttempt.of(stage, None, None), attempt, now)
     if job.owner_uid != run.uid:
         return _job_conflict(observed, stage, job, now)
     if job.finished:
@@ -192,7 +206,7 @@ def _job_finished(observed: Observed, stage: Stage, job: JobView, attempt: int, 
         return _dataset_published(observed, succeeded, now)
     if succeeded is not None:
         return _model_published(observed, succeeded, attempt, now)
-    return _attempt_failed(observed, outcome.failed_attempt(stage, job, pods), attempt, now)
+    return attempt_failed(observed, outcome.failed_attempt(stage, job, pods), attempt, now)
 
 
 def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
@@ -200,14 +214,25 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     pods = observed.pods_of(job)
     failed_pod = outcome.failed_pod(job, pods)
     if failed_pod is not None and not (job.suspended or run.spec.suspend):
-        return _attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
+        return attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
     suspend: tuple[tuple[str, bool], ...] = ()
-    if job.suspended != run.spec.suspend and not job.queued_by_kueue:
+    # Only a change of the run's own wish is written: what somebody else suspends is theirs to resume.
+    if job.suspend_wanted != run.spec.suspend and not job.queue:
         suspend = ((job.name, run.spec.suspend),)
+        job = replace(job, suspended=run.spec.suspend)
     summary = summarize(run, stage, job, pods, now)
-    status = calculate_status(run, summary, now, stage=stage)
-    after = _RESYNC_WHILE_RUNNING if summary.running else RESYNC
-    return _plan(run, status, suspend=suspend, events=events_of_summary(run, summary, job), requeue_after=after)
+    disruptions = find_disruptions(run.status.disrupted_pods, pods)
+    status = calculate_status(
+        run,
+        summary,
+        now,
+        stage=stage,
+        attempts=run.status.attempts.with_disruptions(len(disruptions.new)),
+        disrupted_pods=disruptions.known,
+    )
+    after = _no_later_than_overdue(_RESYNC_WHILE_RUNNING if summary.running else RESYNC, pods, now)
+    events = (*events_of_disruptions(stage, job, disruptions.new), *events_of_summary(run, summary, job))
+    return plan_status(run, status, suspend=suspend, events=events, requeue_after=after)
 
 
 def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datetime) -> Plan:
@@ -221,7 +246,7 @@ def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datet
     if result.dataset.report:
         message += f"; look it over: {result.dataset.report}"
     event = Event(reason="DatasetReady", message=message, key="dataset")
-    return _plan(run, status, progress=ProgressUpdate(report=None), events=(event,), requeue_after=timedelta(0))
+    return plan_status(run, status, progress=ProgressUpdate(report=None), events=(event,), requeue_after=timedelta(0))
 
 
 def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:
@@ -243,103 +268,14 @@ def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int
     )
     progress = ProgressUpdate(report=final_report(run, Stage.TRAIN, attempt, result.progress), pod_uid=pod.uid)
     events = (*events_of_warnings(result.model), Event(reason="Succeeded", message=where, key="succeeded"))
-    return _plan(run, status, progress=progress, events=events)
-
-
-def _attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:
-    """Latches what an attempt failed of, once, and decides whether another follows."""
-    run, old, stage = observed.run, observed.run.status, finished.stage
-    diagnosis = diagnose(finished)
-    iteration = max((point.iteration for point in old.resume_points), default=0)
-    decision = decide_retry(
-        diagnosis,
-        old.last_failure,
-        stage,
-        counted=old.attempts.counted,
-        limit=run.spec.retry.limit,
-        progressed=old.last_failure is not None and iteration > old.last_failure.iteration,
-    )
-    retry_at = None
-    if decision.retry:
-        backoff = run.spec.retry.backoff
-        retry_at = retry_time(now.replace(microsecond=0), backoff, decision.consecutive, run.uid, stage, attempt)
-        summary = _retrying(
-            diagnosis.failure_class, attempt + 1, clip(diagnosis.message, FAILURE_BYTES), diagnosis.node
-        )
-    else:
-        summary = _given_up(diagnosis, decision)
-    status = calculate_status(
-        run,
-        summary,
-        now,
-        stage=stage,
-        attempts=old.attempts.with_failure(counted=decision.counted, disrupted=not diagnosis.counted),
-        failure=LastFailure(
-            stage=stage,
-            attempt=attempt,
-            failure_class=diagnosis.failure_class,
-            reason=diagnosis.reason,
-            message=diagnosis.message,
-            exit_code=diagnosis.exit_code,
-            node=diagnosis.node,
-            time=(finished.finished_at or now).replace(microsecond=0),
-            consecutive=decision.consecutive,
-            iteration=iteration,
-        ),
-        next_retry_time=retry_at,
-        excluded_nodes=_excluded_nodes(old, diagnosis),
-        last_report=finished.termination.progress if finished.termination else None,
-        report=finished.termination.report if finished.termination else None,
-    )
-    message = f"{stage} attempt {attempt} failed: {diagnosis.message}"
-    events = [Event(reason=diagnosis.failure_class, message=message, key=f"failed-{stage}-{attempt}", warning=True)]
-    if not decision.retry:
-        events.append(Event(reason="Failed", message=summary.message, key="failed", warning=True))
-    return _plan(
-        run,
-        status,
-        progress=_last_progress(finished),
-        events=tuple(events),
-        requeue_after=retry_at - now if retry_at else None,
-    )
-
-
-def _excluded_nodes(status: Status, diagnosis: Diagnosis) -> tuple[str, ...]:
-    if not diagnosis.excludes_node or not diagnosis.node:
-        return status.excluded_nodes
-    others = (node for node in status.excluded_nodes if node != diagnosis.node)
-    return (*others, diagnosis.node)[-MAX_EXCLUDED_NODES:]
-
-
-def _last_progress(finished: FinishedAttempt) -> ProgressUpdate | None:
-    """The progress in a termination message, where it is the stage's: a shard's is of its own share alone, and of a
-    training's nodes the first speaks for all.
-    """
-    pod, message = finished.pod, finished.termination
-    indexes = (None, 0) if finished.stage is Stage.TRAIN else (None,)
-    if pod is None or message is None or message.progress is None or pod.index not in indexes:
-        return None
-    return ProgressUpdate(report=message.progress, pod_uid=pod.uid)
-
-
-def _retrying(reason: str, attempt: int, failure: str, node: str | None = None) -> Summary:
-    message = f"attempt {attempt} follows; the last one failed: {failure}"
-    return Summary(phase=Phase.RETRYING, reason=reason, message=message, node=node)
-
-
-def _given_up(diagnosis: Diagnosis, decision: RetryDecision) -> Summary:
-    reason: str = Reason.RETRY_LIMIT_REACHED if decision.limit_reached else diagnosis.failure_class
-    message = diagnosis.message
-    if decision.explanation:
-        message = f"{diagnosis.failure_class}: {message}; {decision.explanation}"
-    return Summary(phase=Phase.FAILED, reason=reason, message=message, node=diagnosis.node)
+    return plan_status(run, status, progress=progress, events=events)
 
 
 def _job_conflict(observed: Observed, stage: Stage, job: JobView, now: datetime) -> Plan:
     message = f"Job {job.name} exists and belongs to someone else; delete it and create another TrainingRun"
     summary = Summary(phase=Phase.FAILED, reason=Reason.JOB_CONFLICT, message=message)
     event = Event(reason=Reason.JOB_CONFLICT, message=message, key="conflict", warning=True)
-    return _plan(observed.run, calculate_status(observed.run, summary, now, stage=stage), events=(event,))
+    return plan_status(observed.run, calculate_status(observed.run, summary, now, stage=stage), events=(event,))
 
 
 def _job_rejected(observed: Observed, stage: Stage, error: CreateError, now: datetime) -> Plan:
@@ -350,25 +286,4 @@ def _job_rejected(observed: Observed, stage: Stage, error: CreateError, now: dat
     event = Event(reason=Reason.JOB_REJECTED, message=message, key=f"rejected-{error.job_name}", warning=True)
     status = calculate_status(observed.run, summary, now, stage=stage)
     after = None if error.permanent else _RETRY_REJECTED_JOB
-    return _plan(observed.run, status, events=(event,), requeue_after=after)
-
-
-def _plan(
-    run: Run,
-    status: Status,
-    *,
-    suspend: tuple[tuple[str, bool], ...] = (),
-    progress: ProgressUpdate | None = None,
-    events: tuple[Event, ...] = (),
-    requeue_after: timedelta | None = None,
-) -> Plan:
-    """Writes the status only where it differs."""
-    differs = status.without_progress() != run.status.without_progress()
-    return Plan(
-        suspend=suspend,
-        progress=progress,
-        status=status if differs else None,
-        # An Event tells of a change; without one there is nothing to tell.
-        events=(*events_of_base_weights(run, status), *events) if differs else (),
-        requeue_after=requeue_after,
-    )
+    return plan_status(observed.run, status, events=(event,), requeue_after=after)

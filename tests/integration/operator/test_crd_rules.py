@@ -94,6 +94,7 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("gpu", {"resourceName": "amd.com/gpu"}),
     ("checkpoints", {"keepLast": 5}),
     ("retry", {"backoff": "20s"}),
+    ("retry.onOOM", {"maxMemory": "64Gi"}),
 ]
 
 
@@ -108,10 +109,14 @@ def stored(kube: Kube, namespace: str, *, started: bool) -> str:
 def test_a_field_may_change_before_the_start_and_not_after(
     kube: Kube, rules_namespace: str, field: str, value: Any
 ) -> None:
-    kube.patch(stored(kube, rules_namespace, started=False), {"spec": {field: value}})
+    *folders, last = field.split(".")
+    spec: Object = {last: value}
+    for folder in reversed(folders):
+        spec = {folder: spec}
+    kube.patch(stored(kube, rules_namespace, started=False), {"spec": spec})
     path = stored(kube, rules_namespace, started=True)
     with pytest.raises(KubeError, match=f"spec.{field}.* is immutable once the run has started"):
-        kube.patch(path, {"spec": {field: value}})
+        kube.patch(path, {"spec": spec})
     assert kube.get(path)["metadata"]["generation"] == 1
 
 
@@ -125,6 +130,11 @@ def test_an_optional_field_may_not_be_removed_after_the_start(kube: Kube, rules_
 @pytest.mark.parametrize("change", [{"suspend": True}, {"retry": {"limit": 9}}])
 def test_some_fields_may_change_after_the_start(kube: Kube, rules_namespace: str, change: Object) -> None:
     kube.patch(stored(kube, rules_namespace, started=True), {"spec": change})
+
+
+def test_a_worker_that_runs_out_of_memory_gets_half_as_much_again(kube: Kube, rules_namespace: str) -> None:
+    retry = create(kube, rules_namespace, changed("retry.onOOM", {"maxMemory": "64Gi"}))["spec"]["retry"]
+    assert retry["onOOM"] == {"memoryFactor": 1.5, "maxMemory": "64Gi"}
 
 
 def test_a_variable_without_a_value_is_an_empty_one(kube: Kube, rules_namespace: str) -> None:

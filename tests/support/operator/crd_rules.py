@@ -181,6 +181,13 @@ RULES = [
     Rule("retry.backoff", "1s", "0s", "must be a duration from 1s to 1h"),
     Rule("retry.backoff", "1h", "2h", "must be a duration from 1s to 1h"),
     Rule("retry.backoff", "10s", "", "must be a duration from 1s to 1h"),
+    Rule("retry.onOOM", {"maxMemory": "64Gi"}, {"memoryFactor": 2}, "spec.retry.onOOM.maxMemory: Required value"),
+    Rule(
+        "retry.onOOM", {"memoryFactor": 1.1, "maxMemory": "1e10"}, {"maxMemory": "lots"}, "must be an amount of memory"
+    ),
+    Rule("retry.onOOM", {"memoryFactor": 10, "maxMemory": "512Mi"}, {"maxMemory": "0"}, "must be an amount of memory"),
+    Rule("retry.onOOM", {"maxMemory": "1Ti"}, {"memoryFactor": 1, "maxMemory": "64Gi"}, "greater than or equal to 1.1"),
+    Rule("retry.onOOM", {"maxMemory": "1Ti"}, {"memoryFactor": 11, "maxMemory": "64Gi"}, "less than or equal to 10"),
     Rule("suspend", True, "true", "must be of type boolean"),
     Rule(QUANTITY.format("limits", "memory"), "4Gi", "lots", "should match"),
     Rule(QUANTITY.format("requests", "cpu"), 2, "-1", "should match"),

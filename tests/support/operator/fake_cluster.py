@@ -66,7 +66,7 @@ class FakeCluster:
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
-        self.world.jobs[name]["spec"]["suspend"] = suspend
+        self.world.suspends(name, suspended=suspend)
         return copy.deepcopy(self.world.jobs[name])
 
     async def apply_status(self, run: Run, status: Object) -> Object:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trainingrun_operator.core.jobs.defaults import JobDefaults
-from trainingrun_operator.core.names import API_VERSION, KIND
+from trainingrun_operator.core.names import ANNOTATION_SUSPEND, API_VERSION, KIND
 from trainingrun_operator.core.observed import view_job, view_pod
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
 from trainingrun_operator.core.progress.state import ProgressState, advance
@@ -155,7 +155,7 @@ class World:
             job["metadata"]["uid"] = f"uid-of-{name}"
             self.jobs[name] = job
         for name, suspended in plan.suspend:
-            self.jobs[name]["spec"]["suspend"] = suspended
+            self.suspends(name, suspended=suspended)
         if dies_before_status:
             return plan
         state = ProgressState.of(self.status)
@@ -169,6 +169,11 @@ class World:
         self.run.setdefault("status", {}).update(state.to_json())
         self.events.extend(plan.events)
         return plan
+
+    def suspends(self, name: str, *, suspended: bool) -> None:
+        """The operator writes it, and that it did."""
+        self.jobs[name]["spec"]["suspend"] = suspended
+        self.jobs[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(suspended).lower()
 
     def visits(self) -> Plan:
         """Visits until there is nothing left to do at once."""

@@ -39,6 +39,8 @@ class Summary:
     stalled: bool = False
     # A worker runs, so reports are to be expected.
     running: bool = False
+    # The pod that it is about, where it is about one: each has its own Events.
+    pod_uid: str = ""
 
 
 def clip(text: str, limit_bytes: int) -> str:
@@ -109,7 +111,7 @@ def _trained(summary: Summary, model: PublishedModel | None) -> _State:
 
 def _suspended(summary: Summary) -> _State:
     if summary.phase is Phase.SUSPENDED:
-        return ConditionStatus.TRUE, Reason.SUSPENDED, summary.message
+        return ConditionStatus.TRUE, summary.reason, summary.message
     return ConditionStatus.FALSE, Reason.NOT_SUSPENDED, "the run is not suspended"
 
 

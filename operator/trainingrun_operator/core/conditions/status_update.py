@@ -16,7 +16,7 @@ from trainingrun_operator.core.resource.status import (
     Status,
 )
 
-FAILURE_BYTES = 768
+FAILURE_BYTES = 512
 
 
 def calculate_status(
@@ -32,6 +32,8 @@ def calculate_status(
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
     excluded_nodes: tuple[str, ...] | None = None,
+    disrupted_pods: tuple[str, ...] | None = None,
+    memory: str | None = None,
     last_report: Report | None = None,
     dataset: PublishedDataset | None = None,
     model: PublishedModel | None = None,
@@ -48,6 +50,8 @@ def calculate_status(
         failure: what an attempt failed of.
         next_retry_time: when the attempt after that failure begins.
         excluded_nodes: the nodes that the next pods avoid, where that changes.
+        disrupted_pods: those of the Job whose disruption is counted, where that changes.
+        memory: what the stage's next pods ask for, where that changes.
         last_report: of a pod that has ended, which the status may not have yet.
         dataset: given when preprocess is done.
         model: given when training is done.
@@ -89,6 +93,9 @@ def calculate_status(
         # Only a run that waits for its next attempt has one.
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
         excluded_nodes=old.excluded_nodes if excluded_nodes is None else excluded_nodes,
+        # Of one Job, and of one stage.
+        disrupted_pods=() if new_job or dataset else old.disrupted_pods if disrupted_pods is None else disrupted_pods,
+        memory=None if dataset else memory or old.memory,
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,

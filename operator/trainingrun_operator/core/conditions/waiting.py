@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from trainingrun_operator.core.conditions.conditions import Summary
@@ -28,13 +29,10 @@ def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
     Args:
         pods: the Job's, oldest first, those that are gone included.
     """
-    if run.spec.suspend and not job.queued_by_kueue:
-        return SUSPENDED
-    if job.suspended and job.queued_by_kueue:
-        message = f"{stage} waits for its Kueue queue to admit it{_of_kueue(run)}"
-        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_POD, message=message)
+    if job.suspended or (run.spec.suspend and not job.queue):
+        return _held(run, stage, job)
     newest = _newest_of_each_shard(pods)
-    pod = min(newest, key=_rank, default=None)
+    pod = min(newest, key=lambda each: _rank(each, now), default=None)
     if pod is not None and (pod.phase == "Succeeded" or (pod.phase == "Failed" and pod.exit_code == 0)):
         return Summary(
             phase=_working(stage),
@@ -42,17 +40,47 @@ def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now
             message=f"pod {pod.name} has ended; its Job follows",
             node=pod.node,
         )
+    if pod is not None and pod.is_overdue(now):
+        return unreachable(pod, Phase.PENDING)
     if pod is None or pod.terminal or pod.deleting:
         if _makes_no_pod(job, pods, now):
             message = (
                 f"Job {job.name} has made no pod for minutes, as when a quota or Pod Security forbids it, or the "
                 f"service account, RuntimeClass or PriorityClass is missing: kubectl describe job/{job.name}"
             )
-            return Summary(phase=Phase.PENDING, reason=Reason.POD_NOT_CREATED, message=message, stalled=True)
+            uid = pod.uid if pod is not None else ""
+            reason = Reason.POD_NOT_CREATED
+            return Summary(phase=Phase.PENDING, reason=reason, message=message, stalled=True, pod_uid=uid)
         message = f"{stage} waits for its Job to create a pod"
         return Summary(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
     several = job.shards > 1 and _works(pod)
     return _of_shards(run, stage, job, newest, now) if several else _of_pod(run, stage, pod, now)
+
+
+def unreachable(pod: PodView, phase: Phase) -> Summary:
+    """Of a run that can't go on before a pod has ended, whose node does not say that it has.
+
+    Nobody but a person can know that the node is really off: two pods of one run would write the same checkpoints.
+    """
+    message = (
+        f"pod {pod.name} can't be ended, its node {pod.node} is out of reach. Once the node is off for good: kubectl "
+        f"taint node {pod.node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute, or kubectl delete pod "
+        f"{pod.name} --force"
+    )
+    reason = Reason.NODE_UNREACHABLE
+    return Summary(phase=phase, reason=reason, message=message, node=pod.node, stalled=True, pod_uid=pod.uid)
+
+
+def _held(run: Run, stage: Stage, job: JobView) -> Summary:
+    """Of a Job that is suspended: by the run's own wish, or by somebody else, whose it is to resume."""
+    if run.spec.suspend and not job.queue:
+        return SUSPENDED
+    if job.queue:
+        message = f"{stage} waits for the Kueue queue {job.queue} to admit it{_of_kueue(run)}"
+        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_QUOTA, message=message)
+    who = job.suspended_by or "somebody else"
+    message = f"Job {job.name} was suspended by {who}, not by this run; it goes on when its spec.suspend is false again"
+    return Summary(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED_BY_OTHERS, message=message)
 
 
 def _newest_of_each_shard(pods: Sequence[PodView]) -> list[PodView]:
@@ -60,8 +88,10 @@ def _newest_of_each_shard(pods: Sequence[PodView]) -> list[PodView]:
     return list({pod.index: pod for pod in pods if not pod.gone}.values())
 
 
-def _rank(pod: PodView) -> int:
+def _rank(pod: PodView, now: datetime) -> int:
     """Which of several pods stands for their Job: one that works, or else one that needs help."""
+    if pod.is_overdue(now):
+        return _STUCK
     if pod.terminal or pod.deleting:
         return _ENDED if pod.exit_code == 0 or pod.phase == "Succeeded" else _REPLACED
     if _works(pod):
@@ -77,17 +107,25 @@ def _works(pod: PodView) -> bool:
 
 def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], now: datetime) -> Summary:
     """Of a Job of which at least one pod works: how many do, on which nodes, and what keeps the others."""
-    at_work = [pod for pod in newest if _rank(pod) == _WORKING]
-    ended = sum(_rank(pod) == _ENDED for pod in newest)
+    ranks = [(_rank(pod, now), pod) for pod in newest]
+    at_work = [pod for rank, pod in ranks if rank == _WORKING]
+    ended = sum(rank == _ENDED for rank, _ in ranks)
     message = f"{stage} runs in {len(at_work)} of {job.shards} pods{_of_kueue(run)}"
     if ended:
         message += f"; {ended} {'has' if ended == 1 else 'have'} ended"
-    kept = min((pod for pod in newest if _rank(pod) in (_STUCK, _UNPLACED)), key=_rank, default=None)
-    if kept is not None:
-        message += f"; {_of_pod(run, stage, kept, now).message}"
+    kept = sorted((each for each in ranks if each[0] in (_STUCK, _UNPLACED)), key=lambda each: each[0])
+    if kept:
+        message += f"; {_of_pod(run, stage, kept[0][1], now).message}"
     nodes = sorted({pod.node for pod in at_work if pod.node})
     node = f"{len(nodes)} nodes" if len(nodes) > 1 else "".join(nodes) or None
-    return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=node, running=True)
+    return Summary(
+        phase=_working(stage),
+        reason=_doing(stage),
+        message=message,
+        node=node,
+        running=True,
+        pod_uid=max(at_work, key=lambda pod: pod.created_at).uid,
+    )
 
 
 def _of_kueue(run: Run) -> str:
@@ -96,11 +134,17 @@ def _of_kueue(run: Run) -> str:
 
 def _makes_no_pod(job: JobView, pods: Sequence[PodView], now: datetime) -> bool:
     """Whether the Job should have made its next pod long ago. Unknown where it is not known when the last one ended."""
-    since = [job.started_at, *(pod.finished_at for pod in pods)]
-    return not job.suspended and all(time and now - time > _POD_NOT_CREATED_AFTER for time in since)
+    # Until the Job controller has seen that a Job was resumed, its start is that of the time before.
+    since = [job.started_at, *([job.resumed_at] if job.resumed_at else []), *(pod.finished_at for pod in pods)]
+    return not job.held and all(time and now - time > _POD_NOT_CREATED_AFTER for time in since)
 
 
 def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Summary:
+    summary = _of_live_pod(run, stage, pod, now) if not pod.is_overdue(now) else unreachable(pod, Phase.PENDING)
+    return replace(summary, pod_uid=pod.uid)
+
+
+def _of_live_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Summary:
     if _works(pod):
         message = f"{stage} runs in pod {pod.name}{_of_kueue(run)}"
         return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)

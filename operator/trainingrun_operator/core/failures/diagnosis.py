@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
+from trainingrun_operator.core.progress.words import printable
 from trainingrun_operator.core.resource.status import Stage
 
 PERMANENT_EXIT_CODES = (64, 65, 66, 77)
@@ -20,6 +21,8 @@ PERMANENT_EXIT_CODES = (64, 65, 66, 77)
 _ABORTED, _ABORTED_AS_FIRST_PROCESS = 134, 139
 # Reasons of a container whose command never ran.
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
+# Reasons that the container runtime and the kubelet give where nobody saw a container end, since the node went down.
+_END_UNSEEN = ("Unknown", "ContainerStatusUnknown")
 
 
 class FailureClass(enum.StrEnum):
@@ -107,10 +110,11 @@ def _worker_message(otherwise: str) -> Callable[[FinishedAttempt], str]:
     def message(attempt: FinishedAttempt) -> str:
         if attempt.termination and attempt.termination.message:
             return attempt.termination.message
-        tail = attempt.pod.terminated_message.strip().splitlines() if attempt.pod else []
+        lines = attempt.pod.terminated_message.strip().splitlines() if attempt.pod else []
+        tail = [printable(line).strip() for line in lines[-1:]]
         text = otherwise.format(code=attempt.exit_code)
         # Without a message of the worker's own, Kubernetes puts the log's tail there; its last line is the exception.
-        return f"{text}: {tail[-1].strip()}" if tail and not tail[-1].lstrip().startswith("{") else text
+        return f"{text}: {tail[0]}" if tail and not tail[0].startswith("{") else text
 
     return message
 
@@ -131,27 +135,26 @@ def _out_of_memory(attempt: FinishedAttempt) -> str:
     return f"the worker was killed because its node ran out of memory; no limit was asked for ({field})"
 
 
+def _refused(attempt: FinishedAttempt) -> bool:
+    """A pod that its node refuses fails with a reason, and never has a container.
+
+    The reasons are many (OutOfcpu, UnexpectedAdmissionError, TopologyAffinityError, NodeShutdown; a node under pressure
+    says Evicted, as for a pod that ran), and side-cars and device plugins may add others.
+    """
+    pod = attempt.pod
+    return pod is not None and pod.phase == "Failed" and bool(pod.reason) and not pod.admitted and not pod.disruption
+
+
 def _storage_exceeded(attempt: FinishedAttempt) -> bool:
-    """For the pod's own limits the kubelet evicts without DisruptionTarget, and its message is not "The node …"."""
-    return (
-        attempt.pod_reason == "Evicted" and not attempt.disruption and not attempt.pod_message.startswith("The node ")
-    )
-
-
-def _admission_refused(attempt: FinishedAttempt) -> bool:
-    reason = attempt.pod_reason
-    under_pressure = reason == "Evicted" and attempt.pod_message.startswith("The node had condition")
-    known = reason in ("UnexpectedAdmissionError", "NodeAffinity") or reason.startswith("OutOf") or under_pressure
-    return known and attempt.exit_code is None
+    """For the pod's own limits the kubelet evicts without DisruptionTarget, which the node's pressure brings."""
+    return attempt.pod_reason == "Evicted" and not attempt.disruption and not _refused(attempt)
 
 
 def _node_lost(attempt: FinishedAttempt) -> bool:
-    return attempt.disruption in ("DeletionByPodGC", "DeletionByTaintManager") or attempt.pod_reason == "NodeLost"
-
-
-def _evicted(attempt: FinishedAttempt) -> bool:
-    by_its_node = attempt.pod_reason in ("Evicted", "Terminated", "NodeShutdown", "Shutdown")
-    return bool(attempt.disruption) or (by_its_node and not _admission_refused(attempt))
+    if attempt.disruption:
+        return attempt.disruption in ("DeletionByPodGC", "DeletionByTaintManager")
+    of_its_container = attempt.pod.terminated_reason if attempt.pod else ""
+    return attempt.pod_reason == "NodeLost" or of_its_container in _END_UNSEEN
 
 
 def _complete(attempt: FinishedAttempt) -> bool:
@@ -173,19 +176,20 @@ RULES: tuple[Rule, ...] = (
         counted=False,
     ),
     Rule(
-        failure_class=FailureClass.NODE_LOST,
-        matches=_node_lost,
-        message=_cluster_message("the node was lost"),
-        counted=False,
-    ),
-    Rule(
         failure_class=FailureClass.STORAGE_EXCEEDED,
         matches=_storage_exceeded,
         message=_cluster_message("the pod was evicted for using more storage than its limits allow"),
     ),
     Rule(
+        failure_class=FailureClass.NODE_LOST,
+        matches=_node_lost,
+        message=_cluster_message("the node was lost, or restarted while the worker ran"),
+        counted=False,
+        at_most=10,
+    ),
+    Rule(
         failure_class=FailureClass.EVICTED,
-        matches=_evicted,
+        matches=lambda attempt: bool(attempt.disruption),
         message=_cluster_message("the pod was evicted"),
         counted=False,
     ),
@@ -207,7 +211,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         failure_class=FailureClass.ADMISSION_ERROR,
-        matches=_admission_refused,
+        matches=_refused,
         message=_cluster_message("the node refused the pod"),
         counted=False,
         at_most=3,

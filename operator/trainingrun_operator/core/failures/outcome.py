@@ -40,15 +40,17 @@ def failed_attempt(stage: Stage, job: JobView, pods: Sequence[PodView]) -> Finis
     Args:
         pods: the Job's, oldest first.
     """
-    ended = [pod for pod in pods if pod.exit_code is not None or pod.terminal]
+    ended = [pod for pod in pods if _has_ended(pod)]
     if job.shards == 1:
         pod = ended[-1] if ended else None
     elif job.complete:
         pod = _without_result(job, ended)
+    elif named := _NAMED.search(job.failed_message):
+        pod = next((pod for pod in ended if pod.name == named[1]), None)
     elif stage is Stage.TRAIN:
-        pod = _first_failed_node(job, ended)
+        pod = _first_failed_node(job, _last_of_each_index(pods))
     else:
-        pod = _failed_shard(job, ended)
+        pod = _failed_shard(job, _last_of_each_index(pods))
     return FinishedAttempt.of(stage, job, pod)
 
 
@@ -65,6 +67,19 @@ def failed_pod(job: JobView, pods: Sequence[PodView]) -> PodView | None:
     return None if pod.disruption or pod.deleting else pod
 
 
+def _has_ended(pod: PodView) -> bool:
+    return pod.exit_code is not None or pod.terminal
+
+
+def _last_of_each_index(pods: Sequence[PodView]) -> list[PodView]:
+    """The pods that were at work when the Job ended, as far as they have ended; they took the place of those before.
+
+    A pod that never ran has taken nobody's place yet: what the one before it did is what the others met.
+    """
+    last = {pod.index: pod for pod in pods if pod.running or _has_ended(pod)}
+    return [pod for pod in last.values() if _has_ended(pod)]
+
+
 def _found_it_made(finished: FinishedAttempt) -> bool:
     dataset = finished.termination.dataset if finished.termination else None
     return dataset is not None and dataset.cache_hit
@@ -78,9 +93,6 @@ def _without_result(job: JobView, ended: Sequence[PodView]) -> PodView | None:
 
 def _first_failed_node(job: JobView, ended: Sequence[PodView]) -> PodView | None:
     """Of a training over several nodes: the one that took the others along, which then had lost contact."""
-    named = _NAMED.search(job.failed_message)
-    if named:
-        return next((pod for pod in ended if pod.name == named[1]), None)
 
     def order(pod: PodView) -> tuple[bool, bool, bool, datetime]:
         followed = lost_contact(FinishedAttempt.of(Stage.TRAIN, job, pod))
@@ -91,9 +103,6 @@ def _first_failed_node(job: JobView, ended: Sequence[PodView]) -> PodView | None
 
 def _failed_shard(job: JobView, ended: Sequence[PodView]) -> PodView | None:
     """Of a sharded Job that failed: the last pod of a shard that was given up, none that was stopped for its sake."""
-    named = _NAMED.search(job.failed_message)
-    if named:
-        return next((pod for pod in ended if pod.name == named[1]), None)
 
     def blame(pod: PodView) -> tuple[bool, bool, datetime, datetime]:
         stopped = pod.deleting or bool(pod.disruption)

@@ -25,12 +25,20 @@ class RetryDecision:
 
 
 def decide_retry(
-    diagnosis: Diagnosis, last: LastFailure | None, stage: Stage, *, counted: int, limit: int, progressed: bool = False
+    diagnosis: Diagnosis,
+    last: LastFailure | None,
+    stage: Stage,
+    *,
+    counted: int,
+    limit: int,
+    progressed: bool = False,
+    hopeless: str = "",
 ) -> RetryDecision:
     """Applies the limits to a failure.
 
     Args:
         counted: the number of counted failures before this one.
+        hopeless: why another attempt would fail in the same way, if it would.
         progressed: whether training has stored a newer checkpoint since the last failure, which ends a row of failures.
     """
     same_class = last is not None and (last.stage, last.failure_class) == (stage, diagnosis.failure_class)
@@ -41,6 +49,8 @@ def decide_retry(
     if diagnosis.stops_when_repeated and same_class and last and last.message == diagnosis.message:
         explanation = "it failed twice in the same way"
         return RetryDecision(retry=False, counted=counted, consecutive=consecutive, explanation=explanation)
+    if hopeless:
+        return RetryDecision(retry=False, counted=counted, consecutive=consecutive, explanation=hopeless)
     if diagnosis.counted and counted > limit:
         explanation = f"spec.retry.limit of {limit} is used up"
         return RetryDecision(

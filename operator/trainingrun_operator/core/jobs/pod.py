@@ -18,10 +18,11 @@ from trainingrun_operator.core.jobs.commands import (
     train_command,
 )
 from trainingrun_operator.core.jobs.defaults import JobDefaults, worker_image
+from trainingrun_operator.core.jobs.memory import with_memory
 from trainingrun_operator.core.jobs.quantity import parse_quantity
 from trainingrun_operator.core.names import WORKER_CONTAINER, audience, job_name, service_name
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.spec import PodTemplate
+from trainingrun_operator.core.resource.spec import PodTemplate, Resources
 from trainingrun_operator.core.resource.status import Stage
 
 # The image's own user; the chart's and the image's tests hold it equal.
@@ -44,6 +45,8 @@ def build_pod_spec(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, 
         ValueError: the spec holds what can't be put into a pod.
     """
     spec, template = run.spec, run.pod_template(stage)
+    if run.status.memory and stage is run.status.current_stage:
+        template = template.model_copy(update={"resources": with_memory(template.resources, run.status.memory)})
     command = train_command(run, resume_from) if stage is Stage.TRAIN else preprocess_command(run)
     tolerations = list(template.tolerations)
     if stage is Stage.TRAIN:
@@ -61,7 +64,7 @@ def build_pod_spec(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, 
             "fsGroup": WORKER_UID,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(run, stage, attempt, defaults, command)],
+        "containers": [_container(run, stage, attempt, defaults, command, wanted=template.resources)],
         "volumes": [
             {"name": "work", "emptyDir": {}},
             {"name": "tmp", "emptyDir": {}},
@@ -110,12 +113,11 @@ def _away_from(nodes: Sequence[str]) -> dict[str, Any]:
     return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": {"matchFields": fields}}]}
 
 
-def _container(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, command: list[str]) -> dict[str, Any]:
-    template = run.pod_template(stage)
+def _container(
+    run: Run, stage: Stage, attempt: int, defaults: JobDefaults, command: list[str], *, wanted: Resources
+) -> dict[str, Any]:
     resources: dict[str, Any] = {
-        kind: dict(values)
-        for kind, values in (("requests", template.resources.requests), ("limits", template.resources.limits))
-        if values
+        kind: dict(values) for kind, values in (("requests", wanted.requests), ("limits", wanted.limits)) if values
     }
     if stage is Stage.TRAIN:
         resources.setdefault("limits", {})[run.spec.gpu.resource_name] = str(run.spec.training.gpus_per_node)

@@ -9,7 +9,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
 
+from trainingrun_operator.core.progress.words import read_words
 from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import BaseWeights, Device, Metric, ResumePoint, Stage
@@ -61,6 +63,25 @@ class Report(Model):
     # Of a pod that does a share of the stage: the other figures are of that share alone.
     shard: Shard | None = None
     final: bool = False
+
+
+def read_report(raw: bytes | str) -> Report:
+    """A report as a worker sends it.
+
+    Raises:
+        ValueError: it is no report (pydantic's ValidationError is one).
+    """
+    return report_of(read_words(raw))
+
+
+def report_of(data: object) -> Report:
+    """A report from JSON data whose texts are printable.
+
+    Raises:
+        ValueError: it is no report.
+    """
+    # By way of JSON, whose lists and words a strict model takes for tuples and stages.
+    return Report.model_validate_json(to_json(data))
 
 
 def final_report(run: Run, stage: Stage, attempt: int, last: Report | None) -> Report:

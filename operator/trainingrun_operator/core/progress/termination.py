@@ -5,12 +5,12 @@ The format is the contract "The termination message" of docs/architecture.md.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import Field, ValidationError, field_validator
 
-from trainingrun_operator.core.progress.report import Report
+from trainingrun_operator.core.progress.report import Report, report_of
+from trainingrun_operator.core.progress.words import read_words
 from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.status import PublishedDataset, PublishedModel, Stage
 
@@ -72,8 +72,8 @@ class TerminationMessage(Model):
     def _drop_unreadable_progress(cls, value: Any) -> Report | None:
         # A model that was published is not unpublished by a figure that can't be read.
         try:
-            return None if value is None else Report.model_validate_json(json.dumps(value))
-        except (ValidationError, ValueError):
+            return None if value is None else report_of(value)
+        except ValueError:
             return None
 
     def published(self, stage: Stage) -> bool:
@@ -88,7 +88,7 @@ def read_termination_message(text: str) -> TerminationMessage | None:
     if not text.lstrip().startswith("{"):
         return None
     try:
-        message = TerminationMessage.model_validate_json(text)
-    except ValidationError:
+        message = TerminationMessage.model_validate(read_words(text))
+    except ValueError:
         return None
     return message if message.version == 1 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
 
 
@@ -13,12 +13,29 @@ def _read_time(value: object) -> object:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
+def _in_utc(value: datetime) -> datetime:
+    """The same moment in UTC, where it is one that `metav1.Time` and every time zone can say.
+
+    Raises:
+        ValueError: it is before 1970 or after 9999 (pydantic turns it into its own error).
+    """
+    try:
+        moment = value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is not within the years 1970 to 9999") from None
+    if moment.year < 1970:
+        raise ValueError("the time is not within the years 1970 to 9999")
+    return moment
+
+
 def format_time(value: datetime) -> str:
     """`metav1.Time`: UTC, whole seconds, with a Z."""
     return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Time = Annotated[datetime, BeforeValidator(_read_time), PlainSerializer(format_time, return_type=str)]
+Time = Annotated[
+    datetime, BeforeValidator(_read_time), AfterValidator(_in_utc), PlainSerializer(format_time, return_type=str)
+]
 
 
 class Model(BaseModel):

@@ -131,9 +131,15 @@ def _read_duration(value: object) -> object:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
+class OnOOM(Model):
+    memory_factor: float = 1.5
+    max_memory: str
+
+
 class Retry(Model):
     limit: int = 3
     backoff: Annotated[timedelta, BeforeValidator(_read_duration)] = timedelta(seconds=10)
+    on_oom: OnOOM | None = Field(None, alias="onOOM")
 
 
 class Spec(Model):

@@ -11,6 +11,8 @@ from trainingrun_operator.core.resource.base import Model, Time
 
 # The newest ones are kept.
 MAX_EXCLUDED_NODES = 4
+# As many as a training has pods at a time.
+MAX_DISRUPTED_PODS = 16
 # The progress field manager's; the operator's own never sends these, since an apply takes over what it sends.
 PROGRESS_FIELDS = ("progress", "resumePoints", "bestCheckpoint")
 
@@ -73,16 +75,19 @@ class Reason(enum.StrEnum):
     WAITING_FOR_GPU = "WaitingForGPU"
     WAITING_FOR_NODE = "WaitingForNode"
     WAITING_FOR_POD = "WaitingForPod"
+    WAITING_FOR_QUOTA = "WaitingForQuota"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
     RETRYING = "Retrying"
     RETRY_LIMIT_REACHED = "RetryLimitReached"
     SUSPENDED = "Suspended"
+    SUSPENDED_BY_OTHERS = "SuspendedByOthers"
     NOT_SUSPENDED = "NotSuspended"
     JOB_REJECTED = "JobRejected"
     JOB_CONFLICT = "JobConflict"
     NO_IMAGE = "NoImage"
     POD_NOT_CREATED = "PodNotCreated"
+    NODE_UNREACHABLE = "NodeUnreachable"
     DATASET_PUBLISHED = "DatasetPublished"
     MODEL_PUBLISHED = "ModelPublished"
     WEIGHTS_LOADED = "Loaded"
@@ -120,14 +125,13 @@ class Attempts(Model):
         """After the start of an attempt."""
         return self.model_copy(update={str(stage): attempt, "total": self.total + 1})
 
-    def with_failure(self, *, counted: int, disrupted: bool) -> Attempts:
-        """After a failed attempt.
+    def with_disruptions(self, number: int) -> Attempts:
+        """After so many more failures that do not count against spec.retry.limit."""
+        return self.model_copy(update={"disrupted": self.disrupted + number})
 
-        Args:
-            counted: the failures that count against spec.retry.limit, this one included.
-            disrupted: whether it is one that does not count.
-        """
-        return self.model_copy(update={"counted": counted, "disrupted": self.disrupted + disrupted})
+    def with_counted(self, counted: int) -> Attempts:
+        """With so many failures in all that count against spec.retry.limit."""
+        return self.model_copy(update={"counted": counted})
 
 
 class LastFailure(Model):
@@ -265,6 +269,10 @@ class Status(Model):
     next_retry_time: Time | None = None
     # Nodes that failed the run, newest last: its next pods avoid them.
     excluded_nodes: tuple[str, ...] = Field((), max_length=MAX_EXCLUDED_NODES)
+    # Hashes of the UIDs of the current Job's pods whose disruption is counted, newest last.
+    disrupted_pods: tuple[str, ...] = Field((), max_length=MAX_DISRUPTED_PODS)
+    # What the stage's next pods ask for, where one was killed for want of memory.
+    memory: str | None = None
     dataset: PublishedDataset | None = None
     progress: Progress | None = None
     resume_points: tuple[ResumePoint, ...] = ()

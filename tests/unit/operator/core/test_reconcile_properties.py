@@ -26,6 +26,7 @@ class Life(RuleBasedStateMachine):
         self.world = World()
         self.terminal: str | None = None
         self.last_attempts = (0, 0, 0)
+        self.preempted = 0
 
     # -- the operator
 
@@ -96,6 +97,17 @@ class Life(RuleBasedStateMachine):
     @rule()
     def the_pod_is_preempted(self) -> None:
         self.world.pod_ends(137, DisruptionTarget="PreemptionByScheduler")
+        self.preempted += 1
+
+    @precondition(_pod_is_open)
+    @rule()
+    def the_pod_is_deleted_and_its_node_is_out_of_reach(self) -> None:
+        self.world.pod["metadata"]["deletionTimestamp"] = self.world.now.isoformat()
+
+    @precondition(_job_is_open)
+    @rule(suspended=st.booleans())
+    def somebody_else_suspends_or_resumes_the_job(self, suspended: bool) -> None:
+        self.world.job["spec"]["suspend"] = suspended
 
     @precondition(_pod_is_open)
     @rule()
@@ -173,7 +185,7 @@ class Life(RuleBasedStateMachine):
         now = (attempts.total, attempts.counted, attempts.disrupted)
         assert all(new >= old for new, old in zip(now, self.last_attempts, strict=True))
         assert attempts.total == attempts.preprocess + attempts.train
-        assert attempts.counted + attempts.disrupted <= attempts.total
+        assert attempts.counted + attempts.disrupted <= attempts.total + self.preempted, "each is counted once"
         self.last_attempts = now
 
     @invariant()

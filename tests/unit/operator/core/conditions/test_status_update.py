@@ -14,6 +14,7 @@ from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.state import ProgressState, advance
 from trainingrun_operator.core.progress.termination import SHOWN_METRICS, TrainedModel
 from trainingrun_operator.core.resource.status import (
+    MAX_DISRUPTED_PODS,
     MAX_EXCLUDED_NODES,
     Attempts,
     LastFailure,
@@ -62,6 +63,8 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         attempts=Attempts(total=9, counted=9),
         failure=failure,
         excluded_nodes=tuple(f"{n:02}" + "n" * 251 for n in range(MAX_EXCLUDED_NODES)),
+        disrupted_pods=tuple(f"{n:08}" for n in range(MAX_DISRUPTED_PODS)),
+        memory="8796093022207Mi",
         model=TrainedModel.model_validate(model).shown(),
         report=uri,
     )

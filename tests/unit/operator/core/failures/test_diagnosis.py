@@ -56,11 +56,24 @@ ROWS = [
     ),
     Row("Evicted", pod(exit_code=137, disruption="TerminationByKubelet"), counted=False),
     Row(
-        "Evicted", pod(reason="Evicted", message="The node was low on resource: memory."), False, says="low on resource"
+        "Evicted",
+        pod(
+            reason="Evicted",
+            message="The node was low on resource: memory.",
+            disruption="TerminationByKubelet",
+            disruption_message="The node was low on resource: memory.",
+        ),
+        False,
+        says="low on resource",
     ),
     Row(
         "StorageExceeded",
-        pod(exit_code=137, reason="Evicted", message='Usage of EmptyDir volume "work" exceeds the limit "1Gi". '),
+        pod(
+            exit_code=137,
+            admitted=True,
+            reason="Evicted",
+            message='Usage of EmptyDir volume "work" exceeds the limit "1Gi". ',
+        ),
         says='EmptyDir volume "work"',
     ),
     Row("NodeLost", pod(exit_code=137, disruption="DeletionByTaintManager"), counted=False),

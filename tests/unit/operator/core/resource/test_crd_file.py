@@ -100,6 +100,7 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (spec.ConfigMapKey, ("spec", "training", "configMap")),
         (spec.Checkpoints, ("spec", "checkpoints")),
         (spec.Retry, ("spec", "retry")),
+        (spec.OnOOM, ("spec", "retry", "onOOM")),
         (spec.Gpu, ("spec", "gpu")),
         (status.Status, ("status",)),
         (status.Condition, ("status", "conditions")),
