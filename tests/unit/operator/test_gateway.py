@@ -67,9 +67,7 @@ class Door:
             FakeCluster(self.world), self.store, interval=timedelta(0), clock=lambda: 0.0, now=lambda: START
         )
         verifier = Verifier(f"trainingrun.badgerdoc.dev/demo/tables/{UID}/preprocess/1")
-        self.gateway = Gateway(
-            self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0, is_healthy=lambda: True
-        )
+        self.gateway = Gateway(self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0)
 
     async def posts(self, pod: str, *, while_the_body_comes: Callable[[], None] = lambda: None, **fields: Any) -> int:
         self.sequence += 1
