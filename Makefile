@@ -60,8 +60,8 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 	hack/images/build.sh
 
 ##@ Benchmarks
-.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn
-bench: bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn ## All benchmarks (docs/benchmarks.md)
+.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway
+bench: bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway ## All benchmarks (docs/benchmarks.md)
 
 bench-preprocess: venv ## Preprocess against the bare renderer and a naive script (BENCH=--quick is short, BENCH=--help lists the options)
 	PYTHONPATH=. .venv/bin/python -m hack.bench.preprocess $(BENCH)
@@ -80,6 +80,9 @@ bench-dense-pages: venv ## What the labels of a dense page take when they are as
 
 bench-learn: venv ## What the small config learns from few documents, three seeds of each variant: an hour and more
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.learn $(BENCH)
+
+bench-gateway: venv ## What 2,000 connections without a token do to the gateway: half a minute
+	ulimit -n 8192; PYTHONPATH=.:operator .venv/bin/python -m hack.bench.gateway $(BENCH)
 
 ##@ Base weights
 .PHONY: base-weights

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import urllib3
 from kubernetes import client, config
 
+from trainingrun_operator import metrics
 from trainingrun_operator.core.errors import (
     ClusterError,
     ConflictError,
@@ -225,7 +226,9 @@ class Cluster:
             response = self._api.call_api(*request, _request_timeout=_TIMEOUT_S)
             raw = response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            metrics.API_REQUESTS.labels(method, "none").inc()
             raise TransientError(f"{method} {path}: {error}") from error
+        metrics.API_REQUESTS.labels(method, response.status).inc()
         if response.status >= 300:
             raise error_of(response.status, raw, f"{method} {path}")
         answer: Object = json.loads(raw)

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
+from trainingrun_operator import accounting
 from trainingrun_operator.cluster import ClusterPort
 from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
@@ -64,6 +65,7 @@ class Controller:
         if run is None:
             return None
         observed = self._observe(run)
+        accounting.saw(observed)
         plan = reconcile(observed, self._now())
         try:
             if not await self._create(run, plan):
@@ -73,6 +75,8 @@ class Controller:
             refusal = CreateError(job_name=name, message=str(error), permanent=isinstance(error, InvalidError))
             plan = reconcile(replace(observed, create_error=refusal), self._now())
         await self._carry_out(run, plan)
+        if plan.status is not None:
+            accounting.wrote(observed, plan.status, self._now())
         return None if plan.requeue_after is None else plan.requeue_after.total_seconds()
 
     def _read(self, key: Key) -> Run | None:
@@ -120,6 +124,7 @@ class Controller:
     def _forget(self, key: Key) -> None:
         self._refreshed.pop(key, None)
         self._writer.forget(key)
+        accounting.is_over(key)
 
     async def _list_pods(self, run: Run) -> None:
         known_before = self._store.pods_of(run.uid)

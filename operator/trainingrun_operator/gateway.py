@@ -1,13 +1,12 @@
-"""The TLS server that workers report their progress to (docs/architecture.md, "A progress report").
+"""What workers report their progress to (docs/architecture.md, "A progress report").
 
 It takes nothing on trust: the token must be signed by the cluster and issued for exactly this run, stage and attempt,
-and its pod must be one that was observed as the run's own.
+and its pod must be one that was observed as the run's own and that still works.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from collections.abc import Callable
@@ -17,19 +16,24 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
+from trainingrun_operator.connections import Limits
 from trainingrun_operator.core.errors import SetupError
 from trainingrun_operator.core.names import audience, job_name
 from trainingrun_operator.core.progress.rate_limit import RateLimit
 from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard, read_report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
+from trainingrun_operator.listener import Listener
 from trainingrun_operator.progress_writer import ProgressWriter
+from trainingrun_operator.refusals import Refusal, Refusals
 from trainingrun_operator.store import Key, Store
 from trainingrun_operator.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 8 * 1024
+# A TLS connection costs about 280 KiB and 1 to 2 ms; a report takes some 20 ms, and 1,000 workers send 100 a second.
+LIMITS = Limits(in_all=128, per_source=64, fruitless_in_all=200, fruitless_per_source=100)
 CERTIFICATE_CHECK_S = 10.0
 _RETRY_AFTER = {"Retry-After": "2"}
 _MAX_LIMITS = 1000
@@ -37,9 +41,10 @@ _LIMIT_REFILL_S = 60.0
 
 
 class _Refused(Exception):  # noqa: N818  (an answer, not an error of ours)
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, reason: Refusal, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,34 +66,33 @@ class Gateway:
         verifier: TokenVerifier,
         *,
         clock: Callable[[], float],
-        is_healthy: Callable[[], bool],
     ) -> None:
         self._store = store
         self._writer = writer
         self._verifier = verifier
         self._clock = clock
-        self._is_healthy = is_healthy
         self._limits: dict[str, RateLimit] = {}
+        self._refusals = Refusals("gateway")
 
-    def application(self) -> web.Application:
-        """The routes."""
+    def listener(self, tls: ssl.SSLContext) -> Listener:
+        """What accepts the workers' connections."""
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_post("/v1/namespaces/{namespace}/trainingruns/{name}/progress", self._progress)
-        application.router.add_get("/healthz", self._healthz)
-        return application
-
-    async def _healthz(self, _: web.Request) -> web.Response:
-        healthy = self._is_healthy()
-        return web.Response(status=200 if healthy else 503, text="ok\n" if healthy else "the workers have stopped\n")
+        return Listener("gateway", application, limits=LIMITS, refusals=self._refusals, tls=tls)
 
     async def _progress(self, request: web.Request) -> web.Response:
         key = Key(request.match_info["namespace"], request.match_info["name"])
         try:
             await self._take(request, key)
         except _Refused as refused:
-            logger.info("a report was refused", extra={"run": str(key), "status": refused.status, "why": str(refused)})
+            self._refusals.add(refused.reason)
             headers = _RETRY_AFTER if refused.status in (429, 503) else None
             return web.Response(status=refused.status, text=f"{refused}\n", headers=headers)
+        except Exception as error:
+            # An error of ours, which anybody may know how to cause: it must not fill the log.
+            self._refusals.add(Refusal.ERROR)
+            logger.debug("a report could not be handled", exc_info=error)
+            return web.Response(status=500)
         return web.Response(status=204)
 
     async def _take(self, request: web.Request, key: Key) -> None:
@@ -104,39 +108,41 @@ class Gateway:
         if not self._writer.take(
             run, report, bearer.pod_uid, from_newest_pod=sender.is_newest, completed=sender.completed
         ):
-            raise _Refused(409, "a newer report was taken already")
+            raise _Refused(409, Refusal.OUTDATED, "a newer report was taken already")
 
     async def _bearer(self, request: web.Request) -> Bearer:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise _Refused(401, "a bearer token is missing")
+            raise _Refused(401, Refusal.NO_TOKEN, "a bearer token is missing")
         try:
             return await self._verifier.verify(token.strip())
         except TokenError as error:
-            raise _Refused(401, f"the token is not accepted: {error}") from error
+            raise _Refused(401, Refusal.BAD_TOKEN, f"the token is not accepted: {error}") from error
         except KeysUnavailableError as error:
-            raise _Refused(503, str(error)) from error
+            raise _Refused(503, Refusal.KEYS_UNAVAILABLE, str(error)) from error
 
     async def _report(self, request: web.Request) -> Report:
         try:
             return read_report(await request.read())
         except web.HTTPRequestEntityTooLarge as error:
-            raise _Refused(413, f"a report has at most {MAX_BODY_BYTES} bytes") from error
+            raise _Refused(413, Refusal.BAD_REPORT, f"a report has at most {MAX_BODY_BYTES} bytes") from error
+        except (web.RequestPayloadError, ConnectionError) as error:
+            raise _Refused(400, Refusal.BROKEN, "the body did not come as announced") from error
         except ValidationError as error:
             details = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-            raise _Refused(422, details) from error
+            raise _Refused(422, Refusal.BAD_REPORT, details) from error
         except ValueError as error:
-            raise _Refused(422, str(error)) from error
+            raise _Refused(422, Refusal.BAD_REPORT, str(error)) from error
 
     def _run(self, key: Key) -> Run:
         body = self._store.run(key)
         if body is None:
             # Right after a start the watch may not have shown it yet.
-            raise _Refused(503, "the run is not known (yet)")
+            raise _Refused(503, Refusal.UNKNOWN_RUN, "the run is not known (yet)")
         try:
             return Run.parse(body)
         except ValidationError as error:
-            raise _Refused(503, "the run can't be read") from error
+            raise _Refused(503, Refusal.UNKNOWN_RUN, "the run can't be read") from error
 
     def _spend(self, run: Run) -> None:
         now_s = self._clock()
@@ -146,40 +152,45 @@ class Gateway:
             # A bucket that nobody took from for a while is full, which is what a new one is.
             self._limits = {uid: each for uid, each in self._limits.items() if now_s - each.at_s < _LIMIT_REFILL_S}
         if not allowed:
-            raise _Refused(429, "too many reports of this run")
+            raise _Refused(429, Refusal.TOO_MANY_REPORTS, "too many reports of this run")
 
     def _check_pod(self, run: Run, report: Report, bearer: Bearer) -> _Sender:
         """What is known of the pod, once it is clear that it is the run's."""
         expected = audience(run.namespace, run.name, run.uid, report.stage, report.attempt)
         if expected not in bearer.audiences or bearer.namespace != run.namespace:
-            raise _Refused(403, "the token was issued for another run, stage or attempt")
+            raise _Refused(403, Refusal.NOT_ITS_POD, "the token was issued for another run, stage or attempt")
         pod = self._store.pod(bearer.pod_uid)
         job = self._store.job_named(run.namespace, job_name(run, report.stage, report.attempt))
         if pod is None or job is None:
-            raise _Refused(503, "the pod has not been observed yet")
+            raise _Refused(503, Refusal.UNKNOWN_POD, "the pod has not been observed yet")
         if job.owner_uid != run.uid or pod.owner_uid != job.uid or pod.name != bearer.pod_name:
-            raise _Refused(403, "the pod is not this run's")
+            raise _Refused(403, Refusal.NOT_ITS_POD, "the pod is not this run's")
+        if pod.gone:
+            # Its token's signature stays good for up to an hour.
+            raise _Refused(403, Refusal.POD_GONE, "the pod is gone")
+        if pod.terminal and not report.final:
+            raise _Refused(409, Refusal.POD_ENDED, "the pod has ended")
         shard = None
         if report.stage is Stage.PREPROCESS and job.shards > 1 and pod.index is not None:
             shard = Shard(index=pod.index, of=job.shards)
         if report.stage is Stage.TRAIN and pod.index not in (None, 0):
-            raise _Refused(403, "the first node of a training speaks for all")
+            raise _Refused(403, Refusal.NOT_ITS_POD, "the first node of a training speaks for all")
         if report.shard is not None and report.shard != shard:
-            raise _Refused(422, "shard: it is not the pod's")
+            raise _Refused(422, Refusal.BAD_REPORT, "shard: it is not the pod's")
         alike = (job.uid, pod.index)
         newest = [each for each in self._store.pods_of(run.uid) if (each.owner_uid, each.index) == alike][-1]
         return _Sender(is_newest=newest.uid == pod.uid, shard=shard, completed=job.completed_indexes)
 
     def _check_attempt(self, run: Run, report: Report) -> None:
         if run.status.is_terminal:
-            raise _Refused(409, "the run is over")
+            raise _Refused(409, Refusal.OUTDATED, "the run is over")
         stage = run.status.current_stage
         current = (STAGE_ORDER.index(stage), run.status.attempts.of(stage))
         reported = (STAGE_ORDER.index(report.stage), report.attempt)
         if reported > current:
-            raise _Refused(503, "the attempt has not been observed yet")
+            raise _Refused(503, Refusal.TOO_EARLY, "the attempt has not been observed yet")
         if reported < current:
-            raise _Refused(409, "a later attempt is under way")
+            raise _Refused(409, Refusal.OUTDATED, "a later attempt is under way")
 
 
 async def serve(gateway: Gateway, *, port: int, tls_dir: Path, started: asyncio.Event) -> None:
@@ -189,7 +200,7 @@ async def serve(gateway: Gateway, *, port: int, tls_dir: Path, started: asyncio.
         tls_dir: holds `tls.crt` and `tls.key`, as a Secret of type kubernetes.io/tls is mounted.
 
     Raises:
-        SetupError: there is no usable certificate.
+        SetupError: there is no usable certificate, or the port can't be had.
     """
     certificate, key = tls_dir / "tls.crt", tls_dir / "tls.key"
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -198,16 +209,11 @@ async def serve(gateway: Gateway, *, port: int, tls_dir: Path, started: asyncio.
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise SetupError(f"the gateway's certificate {certificate} and key {key} can't be loaded: {error}") from error
-    runner = web.AppRunner(gateway.application(), access_log=None, handle_signals=False, shutdown_timeout=2.0)
-    await runner.setup()
+    renewal = asyncio.create_task(_renew(context, certificate, key))
     try:
-        await web.TCPSite(runner, None, port, ssl_context=context).start()
-        started.set()
-        logger.info("the gateway listens", extra={"port": port})
-        await _renew(context, certificate, key)
+        await gateway.listener(context).serve(port, started=started)
     finally:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(runner.cleanup())
+        renewal.cancel()
 
 
 async def _renew(context: ssl.SSLContext, certificate: Path, key: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import kopf
 
-from trainingrun_operator import handlers, logs
+from trainingrun_operator import accounting, handlers, logs, metrics, monitoring
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import GoneError, RefusedError, SetupError, TransientError
@@ -27,6 +27,8 @@ from trainingrun_operator.tokens import TokenVerifier
 
 logger = logging.getLogger(__name__)
 _API_RETRY_S = 3.0
+# Longer than any call of the API server takes that does not answer.
+STANDSTILL_S = 300.0
 
 
 def _utc_now() -> datetime:
@@ -75,28 +77,39 @@ class Operator:
             now=_utc_now,
         )
         verifier = TokenVerifier(cluster.token_keys, clock=time.monotonic)
-        self._gateway = Gateway(
-            self.store, self._writer, verifier, clock=time.monotonic, is_healthy=lambda: not self.stop.is_set()
+        self._gateway = Gateway(self.store, self._writer, verifier, clock=time.monotonic)
+        sources = metrics.Sources(
+            runs_by_phase=lambda: accounting.runs_by_phase(self.store),
+            backlog=self.queue.backlog,
+            gpu_seconds=accounting.gpu_seconds,
         )
+        self._monitoring = monitoring.listener(metrics.registry(sources), trouble=self.trouble)
         self.stop = asyncio.Event()
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Starts the tasks; returns once the gateway listens.
+        """Starts the tasks; returns once the gateway listens, and after it the port that says so.
 
         Raises:
             SetupError: the gateway can't start.
         """
-        listening = asyncio.Event()
         settings = self._settings
-        gateway = serve(self._gateway, port=settings.gateway_port, tls_dir=settings.gateway_tls_dir, started=listening)
-        self._spawn(gateway, "gateway")
         self._spawn(self._writer.work(), "progress")
-        self._spawn(self.queue.work(self._controller.visit, workers=settings.workers), "controller")
-        waits = asyncio.ensure_future(listening.wait())
-        await asyncio.wait((waits, self._tasks[0]), return_when=asyncio.FIRST_COMPLETED)
-        waits.cancel()
+        self._spawn(self.queue.work(metrics.timed(self._controller.visit), workers=settings.workers), "controller")
+        listening = asyncio.Event()
+        gateway = serve(self._gateway, port=settings.gateway_port, tls_dir=settings.gateway_tls_dir, started=listening)
+        await self._serve(gateway, "gateway", listening)
+        listening = asyncio.Event()
+        await self._serve(self._monitoring.serve(settings.metrics_port, started=listening), "monitoring", listening)
+
+    def trouble(self) -> str | None:
+        """Why the process had better be started anew, in a sentence; None if it works."""
+        if self.stop.is_set():
+            return "one of the operator's tasks has ended"
+        if self.queue.stands_still(STANDSTILL_S):
+            return f"visits have been due for more than {STANDSTILL_S:.0f} s, and none began or ended in that time"
+        return None
 
     def _job_defaults(self) -> JobDefaults:
         # The gateway's CA may be renewed. Should that go wrong, the runs go on with the one that is known.
@@ -114,10 +127,17 @@ class Operator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> None:
+    async def _serve(self, server: Coroutine[Any, Any, None], name: str, listening: asyncio.Event) -> None:
+        task = self._spawn(server, name)
+        waits = asyncio.ensure_future(listening.wait())
+        await asyncio.wait((waits, task), return_when=asyncio.FIRST_COMPLETED)
+        waits.cancel()
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine, name=name)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from trainingrun_operator import accounting
 from trainingrun_operator.cluster import Object
 from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.plan import ProgressUpdate
@@ -78,6 +79,7 @@ class ProgressWriter:
             completed: shards whose pod has succeeded.
         """
         entry = self._entry(run)
+        before = entry.state
         shard = report.shard
         if shard is not None:
             shards = entry.shards
@@ -93,6 +95,7 @@ class ProgressWriter:
             entry.state = advance(entry.state, report, pod_uid, self._now())
         else:
             return False
+        accounting.heard(run, before, entry.state, self._now())
         since = timedelta(seconds=min(self._clock() - entry.written_at_s, 1e6))
         delay = write_delay(entry.written, entry.state, since_write=since, interval=self._interval, final=report.final)
         self._queue.add(_key(run), delay.total_seconds())

@@ -80,6 +80,11 @@ class Schedule(Generic[K]):
         """Keys that wait, due or not."""
         return len(self._due)
 
+    def backlog(self, now_s: float) -> tuple[int, float]:
+        """How many keys are due, and for how many seconds the oldest of them has been."""
+        waited = [now_s - at_s for at_s in self._due.values() if at_s <= now_s]
+        return len(waited), max(waited, default=0.0)
+
     def _push(self, key: K, at_s: float) -> None:
         self._order += 1
         heapq.heappush(self._heap, (at_s, self._order, key))
@@ -92,6 +97,15 @@ class WorkQueue(Generic[K]):
         self._clock = clock
         self._schedule: Schedule[K] = Schedule()
         self._changed = asyncio.Event()
+        self._moved_at_s = clock()
+
+    def backlog(self) -> tuple[int, float]:
+        """How many keys are due, and for how many seconds the oldest of them has been."""
+        return self._schedule.backlog(self._clock())
+
+    def stands_still(self, bound_s: float) -> bool:
+        """Whether a key has been due for longer than that, and no visit began or ended in all that time."""
+        return self.backlog()[1] > bound_s and self._clock() - self._moved_at_s > bound_s
 
     def add(self, key: K, delay_s: float = 0.0) -> None:
         """Makes a key due after a delay; an earlier time that is set already holds."""
@@ -126,12 +140,14 @@ class WorkQueue(Generic[K]):
                     self._schedule.add(key, self._clock() + max(0.0, again_s))
             finally:
                 self._schedule.done(key)
+                self._moved_at_s = self._clock()
                 self._changed.set()
 
     async def _take(self) -> K:
         while True:
             key = self._schedule.take(self._clock())
             if key is not None:
+                self._moved_at_s = self._clock()
                 # Another key may be due, too: let the next worker look.
                 self._changed.set()
                 return key

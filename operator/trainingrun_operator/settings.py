@@ -28,6 +28,7 @@ class Settings:
     gateway_port: int
     gateway_tls_dir: Path
     gateway_ca_file: Path | None
+    metrics_port: int
     pod_id: str
     progress_interval: timedelta
     workers: int
@@ -60,6 +61,7 @@ class Settings:
             gateway_port=_number(environ, "GATEWAY_PORT", 8443, 1, 65535),
             gateway_tls_dir=Path(environ.get("GATEWAY_TLS_DIR") or "/etc/trainingrun/gateway"),
             gateway_ca_file=Path(ca_file) if ca_file else None,
+            metrics_port=_number(environ, "METRICS_PORT", 8080, 1, 65535),
             pod_id=environ.get("POD_ID") or socket.gethostname(),
             progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
             workers=_number(environ, "WORKERS", 4, 1, 64),

@@ -6,7 +6,7 @@ known of Jobs and pods is kept as long as their run.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -135,6 +135,10 @@ class Store:
     def run(self, key: Key) -> Mapping[str, Any] | None:
         """The TrainingRun as last seen."""
         return self._runs.get(key)
+
+    def phases(self) -> Counter[str]:
+        """How many runs there are in each phase; one that was never visited has none."""
+        return Counter(body["status"].get("phase", "") for body in self._runs.values())
 
     def job_named(self, namespace: str, name: str) -> JobView | None:
         """The Job of that name, whoever owns it."""

@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.operator.chart import CHART, IMAGES, Rendered, helm, render, template
 from tests.support.paths import CRD, REPOSITORY
+from trainingrun_operator.core.names import LABEL_RUN_UID
 
 pytestmark = pytest.mark.integration
 
@@ -245,6 +246,9 @@ def test_a_certificate_of_ones_own_is_used_instead_of_a_made_one() -> None:
     [
         "worker.imagePullPolicy=Sometimes",
         "gateway.port=0",
+        "metrics.port=80",
+        "metrics.port=8443",
+        "networkPolicy.metricsFrom=anybody",
         "replicas=2",
         "progress.intervalSeconds=1.5",
         "progress.intervalSeconds=3601",
@@ -257,3 +261,46 @@ def test_a_value_that_the_schema_does_not_know_is_refused(wrong: str) -> None:
     result = template(*IMAGES, "--set", wrong)
     assert result.returncode != 0
     assert wrong.split("=", maxsplit=1)[0].rsplit(".", maxsplit=1)[-1] in result.stderr
+
+
+def test_nobody_reaches_the_gateway_but_the_pods_that_the_operator_makes() -> None:
+    spec = render()[("NetworkPolicy", "trainingrun-operator")]["spec"]
+    pod = operator_pod()
+    assert spec["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert spec["policyTypes"] == ["Ingress"]
+    gateway, metrics = spec["ingress"]
+    labelled = {"matchExpressions": [{"key": LABEL_RUN_UID, "operator": "Exists"}]}
+    assert gateway == {"from": [{"namespaceSelector": {}, "podSelector": labelled}], "ports": [{"port": "progress"}]}
+    assert metrics == {"ports": [{"port": "metrics"}]}, "everybody, unless a value says who"
+
+
+def test_who_may_read_the_metrics_is_a_value() -> None:
+    peers = [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]
+    rendered = render("--set-json", f"networkPolicy.metricsFrom={json.dumps(peers)}")
+    assert rendered[("NetworkPolicy", "trainingrun-operator")]["spec"]["ingress"][1]["from"] == peers
+
+
+def test_the_network_policy_can_be_left_out() -> None:
+    assert ("NetworkPolicy", "trainingrun-operator") not in render("--set", "networkPolicy.enabled=false")
+
+
+@pytest.mark.parametrize(("arguments", "port"), [((), 8080), (("--set", "metrics.port=9090"), 9090)])
+def test_metrics_and_probes_have_a_port_of_their_own(arguments: tuple[str, ...], port: int) -> None:
+    container = operator_pod(*arguments)["spec"]["containers"][0]
+    assert {"name": "METRICS_PORT", "value": str(port)} in container["env"]
+    assert {"name": "metrics", "containerPort": port} in container["ports"]
+    for probe in (container["readinessProbe"], container["livenessProbe"]):
+        assert probe["httpGet"] == {"path": "/healthz", "port": "metrics"}
+    service = render(*arguments)[("Service", "trainingrun-operator")]
+    assert {"name": "metrics", "port": port, "targetPort": "metrics"} in service["spec"]["ports"]
+    assert "annotations" not in service["metadata"]
+
+
+def test_prometheus_finds_the_service_by_annotations_where_a_value_says_so() -> None:
+    rendered = render("--set", "metrics.scrapeAnnotations=true", "--set", "metrics.port=9090")
+    annotations = rendered[("Service", "trainingrun-operator")]["metadata"]["annotations"]
+    assert annotations == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": "9090",
+        "prometheus.io/path": "/metrics",
+    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -24,7 +23,8 @@ def make_gateway_certificate(folder: Path) -> None:
     (folder / "tls.key").write_bytes(key)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this host that nobody listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -35,9 +35,8 @@ class OperatorProcess:
     """`python3 -m trainingrun_operator.main` with the settings of a test."""
 
     def __init__(self, kubeconfig: Path, namespace: str, tls_dir: Path, *, log: Path, **environ: str) -> None:
-        self.port = _free_port()
+        self.port, self.metrics_port = free_port(), free_port()
         self.url = f"https://127.0.0.1:{self.port}"
-        self._tls_dir = tls_dir
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self.environ = {
@@ -50,6 +49,7 @@ class OperatorProcess:
             "GATEWAY_PORT": str(self.port),
             "GATEWAY_TLS_DIR": str(tls_dir),
             "GATEWAY_CA_FILE": str(tls_dir / "ca.crt"),
+            "METRICS_PORT": str(self.metrics_port),
             "PROGRESS_INTERVAL_S": "1",
             "POD_ID": "operator-under-test",
             **environ,
@@ -102,13 +102,13 @@ class OperatorProcess:
         return code
 
     def _wait_until_healthy(self) -> None:
-        context = ssl.create_default_context(cafile=str(self._tls_dir / "ca.crt"))
+        url = f"http://127.0.0.1:{self.metrics_port}/healthz"
         deadline = time.monotonic() + 30
         while True:
             assert self._process is not None
             assert self._process.poll() is None, f"the operator ended:\n{self.log}"
             try:
-                with urllib.request.urlopen(f"{self.url}/healthz", context=context, timeout=2) as answer:  # noqa: S310
+                with urllib.request.urlopen(url, timeout=2) as answer:
                     assert answer.status == 200
                     return
             except OSError:

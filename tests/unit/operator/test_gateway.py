@@ -67,9 +67,7 @@ class Door:
             FakeCluster(self.world), self.store, interval=timedelta(0), clock=lambda: 0.0, now=lambda: START
         )
         verifier = Verifier(f"trainingrun.badgerdoc.dev/demo/tables/{UID}/preprocess/1")
-        self.gateway = Gateway(
-            self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0, is_healthy=lambda: True
-        )
+        self.gateway = Gateway(self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0)
 
     async def posts(self, pod: str, *, while_the_body_comes: Callable[[], None] = lambda: None, **fields: Any) -> int:
         self.sequence += 1
@@ -135,3 +133,17 @@ async def test_of_each_shard_the_newest_pod_is_heard_and_others_shards_stay() ->
     assert await door.posts(again) == 204
     assert await door.posts(first) == 409, "what a replaced pod says"
     assert await door.posts(second) == 204, "an older pod, and the newest of its shard"
+
+
+async def test_the_token_of_a_pod_that_is_gone_is_refused(door: Door) -> None:
+    assert await door.posts(door.pod) == 204
+    door.store.observe_pod(door.world.pod, deleted=True)
+    assert await door.posts(door.pod) == 403
+    assert await door.posts(door.pod, final=True) == 403
+
+
+async def test_a_pod_that_has_ended_may_send_its_final_report_alone(door: Door) -> None:
+    door.world.pod_ends(137)
+    door.store.observe_pod(door.world.pod)
+    assert await door.posts(door.pod) == 409
+    assert await door.posts(door.pod, final=True) == 204

@@ -141,3 +141,36 @@ async def test_a_visit_may_ask_for_the_next_one() -> None:
     queue.add("a")
     await _until(lambda: visits == 3)
     task.cancel()
+
+
+def test_the_backlog_is_what_is_due_and_not_what_waits() -> None:
+    schedule: Schedule[str] = Schedule()
+    for key, at_s in (("old", 1.0), ("new", 4.0), ("later", 9.0)):
+        schedule.add(key, at_s)
+    assert schedule.backlog(5.0) == (2, 4.0)
+    assert schedule.backlog(0.0) == (0, 0.0)
+
+
+async def test_a_queue_stands_still_when_a_key_is_overdue_and_no_visit_begins_or_ends() -> None:
+    now_s = 0.0
+    queue: WorkQueue[str] = WorkQueue(lambda: now_s)
+    visited, may_end = asyncio.Event(), asyncio.Event()
+
+    async def visit(_: str) -> None:
+        visited.set()
+        await may_end.wait()
+
+    task = asyncio.create_task(queue.work(visit, workers=1))
+    now_s = 100.0
+    assert not queue.stands_still(10.0), "nothing is due"
+    queue.add("hangs")
+    await visited.wait()
+    queue.add("waits")
+    now_s = 109.0
+    assert not queue.stands_still(10.0)
+    now_s = 111.0
+    assert queue.stands_still(10.0)
+    may_end.set()
+    await asyncio.sleep(0.01)
+    assert not queue.stands_still(10.0)
+    task.cancel()
