@@ -194,6 +194,17 @@ def test_check_writable_leaves_nothing_behind(bucket: str) -> None:
     assert list(storage.list_objects()) == []
 
 
+def test_a_storage_that_is_opened_beside_another_has_its_own_bucket_and_prefix(
+    s3_environment: S3Server, bucket: str, tmp_path: Path
+) -> None:
+    source = open_storage(f"s3://{bucket}/sources")
+    target = open_storage(f"s3://{s3_environment.new_bucket()}/datasets", beside=source)
+    target.write_bytes("key", b"content")
+    assert [found.key for found in target.list_objects()] == ["key"]
+    assert list(source.list_objects()) == []
+    assert open_storage(tmp_path, beside=source).uri() == str(tmp_path)
+
+
 def test_the_parent_of_an_object_is_opened_with_its_key(bucket: str) -> None:
     storage, key = open_parent(f"s3://{bucket}/models/best model.pth")
     storage.write_bytes(key, b"weights")

@@ -219,7 +219,8 @@ def run(options: Options) -> None:
     """Runs preprocess, reports progress, prints the summary and writes the termination message."""
     started = time.monotonic()
     warm_up(chunk.__name__)
-    source, target = open_storage(options.source), open_storage(options.target)
+    source = open_storage(options.source)
+    target = open_storage(options.target, beside=source)
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     with ProgressReporter.from_env(stage=STAGE_PREPROCESS) as reporter:
         if options.shard.of > 1:

@@ -32,6 +32,7 @@ from training.storage.s3_parts import compares_checksums, upload_in_parts
 MEBIBYTE = 1024 * 1024
 MULTIPART_THRESHOLD_BYTES = 16 * MEBIBYTE
 MAX_CONNECTIONS = 32  # more gain nothing: boto3 tops out at some 300 small uploads a second in a process
+USER_AGENT = "trainingrun-worker"  # in the server's log
 BODY_ATTEMPTS = 3  # botocore retries requests, but not a body that breaks off while it is read
 _Result = TypeVar("_Result")
 _FAILURES = (
@@ -89,6 +90,8 @@ def make_client(settings: S3Settings, *, signature: str | None = None) -> Any:
         "read_timeout": 60,
         "max_pool_connections": MAX_CONNECTIONS,
         "signature_version": signature,
+        # boto3 puts its own together for each request, which is an eighth of what a small upload costs.
+        "user_agent": USER_AGENT,
     }
     if settings.endpoint:
         # Servers other than AWS seldom have a DNS name per bucket, and several break on the checksum headers and
@@ -137,6 +140,10 @@ class S3Storage:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickles without the client: a copy in another process makes its own."""
         return partial(S3Storage, settings=self._settings), (self.bucket, self.prefix)
+
+    def elsewhere(self, bucket: str, prefix: str) -> "S3Storage":
+        """Another place of the same server, over the same connections."""
+        return S3Storage(bucket, prefix, settings=self._settings, client=self._client)
 
     def uri(self, key: str = "") -> str:
         path = "/".join(part for part in (self.prefix, key) if part)

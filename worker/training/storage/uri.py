@@ -13,9 +13,10 @@ from training.storage.local import LocalStorage
 S3_SCHEME = "s3://"
 
 
-def open_storage(uri: str | Path) -> Storage:
+def open_storage(uri: str | Path, *, beside: Storage | None = None) -> Storage:
     """Opens a storage on `s3://bucket/prefix` or on a local folder, which need not exist yet.
 
+    If both are in S3, it shares the connections of the storage `beside`: to set up a client takes a tenth of a second.
     Raises ConfigError for another scheme or an address without a bucket.
     """
     text = str(uri)
@@ -23,6 +24,8 @@ def open_storage(uri: str | Path) -> Storage:
         from training.storage.s3 import S3Storage  # noqa: PLC0415 - boto3 takes long to import
 
         bucket, _, prefix = text.removeprefix(S3_SCHEME).partition("/")
+        if isinstance(beside, S3Storage):
+            return beside.elsewhere(bucket, prefix.strip("/"))
         return S3Storage(bucket, prefix.strip("/"))
     if "://" in text:
         raise ConfigError(f"{text} is no supported address; write s3://bucket/path or a local path.")
