@@ -6,6 +6,7 @@ And where there is none though there should be: words of the text layer on nothi
 import math
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from PIL import Image
@@ -104,7 +105,13 @@ def _find_ink(page: Image.Image, cell: Box, look: Look) -> _Found | None:
 
 
 def _inked(crop: Image.Image, background: int, contrast: float) -> Image.Image:
-    return crop.point([255 if abs(level - background) > contrast else 0 for level in range(256)])
+    return crop.point(_ink_levels(background, contrast))
+
+
+@lru_cache(maxsize=256)
+def _ink_levels(background: int, contrast: float) -> list[int]:
+    """255 for each grey level that is ink on this background, 0 for the others."""
+    return [255 if abs(level - background) > contrast else 0 for level in range(256)]
 
 
 def is_blank(page: Image.Image) -> bool:

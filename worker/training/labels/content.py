@@ -96,15 +96,19 @@ def _are_beside_the_ink(
 ) -> bool:
     """Whether much ink is beside the words in most of the cells that have both, judged by some of them."""
     with_words = [(cell, found) for cell, found in zip(cells, own, strict=True) if found]
-    beside: list[bool] = []
-    for cell, found in with_words[:: 1 + len(with_words) // MAX_GLANCES]:
+    glances = with_words[:: 1 + len(with_words) // MAX_GLANCES]
+    beside = within = 0
+    for seen, (cell, found) in enumerate(glances):
+        if abs(beside - within) > len(glances) - seen:
+            break  # those that are left cannot change the answer
         rest = _without(cell, owned - set(found), words)
         # What belongs to nobody may be drawn there as well.
         strangers = (word.box.intersection(cell) for word in words.touching(cell) if word.box not in owned)
         part = None if rest.is_empty else share(rest, union([*found, *strangers]))
         if part is not None:
-            beside.append(part < MIN_INK_IN_WORDS)
-    return 2 * sum(beside) > len(beside)
+            beside += part < MIN_INK_IN_WORDS
+            within += part >= MIN_INK_IN_WORDS
+    return beside > within
 
 
 def _without(cell: Box, others: AbstractSet[Box], words: Words) -> Box:

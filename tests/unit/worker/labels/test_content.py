@@ -114,6 +114,24 @@ def test_the_ink_decides_for_a_table_whose_words_lie_beside_it() -> None:
     assert (found.boxes, found.are_by_words) == (WORDS, True)
 
 
+@given(st.lists(st.sampled_from([None, 0.0, 0.5, MIN_INK_IN_WORDS, 1.0]), min_size=9, max_size=9))
+def test_most_cells_decide_whether_the_words_are_what_is_drawn_though_few_are_looked_at(
+    shares: list[float | None],
+) -> None:
+    looked_at: list[Box] = []
+
+    def share(cell: Box, _: Box) -> float | None:
+        looked_at.append(cell)
+        return shares[GRID.index(cell)]
+
+    cells = [("", cell) for cell in GRID]
+    found = cell_contents(cells, Words(words_at(WORDS)), Ink(no_ink, no_ink, share))
+    seen = [part < MIN_INK_IN_WORDS for part in shares if part is not None]
+    assert found.are_by_words == (2 * sum(seen) <= len(seen))
+    if None not in shares and len(set(shares)) == 1:
+        assert len(looked_at) == 5
+
+
 def test_a_cell_without_an_area_is_empty() -> None:
     assert contents([CELL._replace(right=100)], [], drawn(CELL)) == ([None], [[]], True)
 
