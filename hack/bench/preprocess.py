@@ -2,6 +2,7 @@
 
     make bench-preprocess                                       all of it: about half an hour
     make bench-preprocess BENCH=--quick                         does it work, and roughly how fast: minutes
+    make bench-preprocess BENCH='--real --repetitions 3'        the real documents alone: minutes
     make bench-preprocess BENCH='--update docs/benchmarks.md'   renews the figures of the documentation
     make bench-preprocess BENCH='--before ../old/worker'        beside what another checkout's worker takes
 
@@ -16,7 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -39,16 +40,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def corpora(folder: Path, *, pages: int) -> Iterator[Corpus]:
-    """The corpora whose time is measured, of about so many pages; the real one also as it is."""
-    yield many_small(folder / "small", pages=pages)
-    yield one_long(folder / "long", pages=pages)
+def corpora(folder: Path, *, pages: int, only_real: bool = False) -> Iterator[Corpus]:
+    """The corpora whose time is measured, of about so many pages; the real one also as it is, or only that."""
+    if not only_real:
+        yield many_small(folder / "small", pages=pages)
+        yield one_long(folder / "long", pages=pages)
     if not REAL.is_dir():
         say(f"NO REAL DOCUMENTS: {REAL} is missing")
         return
     real = repeated(REAL, folder / "real", times=1)
     yield real
-    yield repeated(REAL, folder / "real-often", times=max(2, pages // real.pages))
+    if not only_real:
+        yield repeated(REAL, folder / "real-often", times=max(2, pages // real.pages))
 
 
 def measure_time(
@@ -136,6 +139,7 @@ def machine(place: Place, repetitions: int) -> str:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a fifth of the pages, each way once")
+    parser.add_argument("--real", action="store_true", help="time with the real documents alone, as they are")
     parser.add_argument("--repetitions", type=int, help="runs of each way (5; with --quick 1)")
     parser.add_argument("--pages", type=int, help="pages of the large corpora (1000; with --quick 200)")
     parser.add_argument("--only", choices=("time", "memory"), help="measure this alone")
@@ -164,8 +168,9 @@ def main() -> None:
             ways.warm_up(place)
             if options.only != "memory":
                 before = options.before and options.before.resolve()
-                sections += time_sections(place, scratch, pages=pages, repetitions=repetitions, before=before)
-            if options.only != "time":
+                made = corpora(scratch / "corpora", pages=pages, only_real=options.real)
+                sections += time_sections(place, scratch, made, repetitions=repetitions, before=before)
+            if options.only != "time" and not options.real:
                 counts = (max(10, pages // 10), pages)
                 series = measure_memory(place, scratch / "memory", pages=counts, repetitions=min(3, repetitions))
                 sections.append(f"### Peak memory of preprocess\n\n{figures.memory_table(series)}")
@@ -177,11 +182,11 @@ def main() -> None:
 
 
 def time_sections(
-    place: Place, scratch: Path, *, pages: int, repetitions: int, before: Path | None = None
+    place: Place, scratch: Path, measured_corpora: Iterable[Corpus], *, repetitions: int, before: Path | None = None
 ) -> list[str]:
     found: list[Measured] = []
     sections: list[str] = []
-    for index, corpus in enumerate(corpora(scratch / "corpora", pages=pages)):
+    for index, corpus in enumerate(measured_corpora):
         part = scratch / f"part-{index}"
         measured, sentence = measure_time(place, corpus, part, repetitions=repetitions, before=before)
         found.append(measured)
