@@ -186,8 +186,8 @@ RULES = [
         "retry.onOOM", {"memoryFactor": 1.1, "maxMemory": "1e10"}, {"maxMemory": "lots"}, "must be an amount of memory"
     ),
     Rule("retry.onOOM", {"memoryFactor": 10, "maxMemory": "512Mi"}, {"maxMemory": "0"}, "must be an amount of memory"),
-    Rule("retry.onOOM", {"maxMemory": "1Ti"}, {"memoryFactor": 1, "maxMemory": "64Gi"}, "greater than or equal to 1.1"),
-    Rule("retry.onOOM", {"maxMemory": "1Ti"}, {"memoryFactor": 11, "maxMemory": "64Gi"}, "less than or equal to 10"),
+    Rule("retry.onOOM", {"maxMemory": "1Ti"}, {"memoryFactor": 1, "maxMemory": "64Gi"}, "must be from 1.1 to 10"),
+    Rule("retry.onOOM", {"maxMemory": "1Ti"}, {"memoryFactor": 11, "maxMemory": "64Gi"}, "must be from 1.1 to 10"),
     Rule("suspend", True, "true", "must be of type boolean"),
     Rule(QUANTITY.format("limits", "memory"), "4Gi", "lots", "should match"),
     Rule(QUANTITY.format("requests", "cpu"), 2, "-1", "should match"),
