@@ -30,6 +30,7 @@ class Settings:
     gateway_ca_file: Path | None
     pod_id: str
     progress_interval: timedelta
+    relist_interval: timedelta
     workers: int
     log_level: str
 
@@ -62,7 +63,8 @@ class Settings:
             gateway_ca_file=Path(ca_file) if ca_file else None,
             pod_id=environ.get("POD_ID") or socket.gethostname(),
             progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
-            workers=_number(environ, "WORKERS", 4, 1, 64),
+            relist_interval=timedelta(seconds=_number(environ, "RELIST_INTERVAL_S", 300, 10, 3600)),
+            workers=_number(environ, "WORKERS", 8, 1, 64),
             log_level=level,
         )
 
