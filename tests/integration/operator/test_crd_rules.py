@@ -141,10 +141,11 @@ ONCE_ONLY: list[tuple[str, Object, Object, Object]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "first", "allowed", "refused"), ONCE_ONLY)
+@pytest.mark.parametrize("case", ONCE_ONLY)
 def test_some_of_the_status_is_written_once(
-    kube: Kube, rules_namespace: str, field: str, first: Object, allowed: Object, refused: Object
+    kube: Kube, rules_namespace: str, case: tuple[str, Object, Object, Object]
 ) -> None:
+    field, first, allowed, refused = case
     path = f"{stored(kube, rules_namespace, started=False)}/status"
     kube.patch(path, {"status": {"phase": "Pending"}})
     kube.patch(path, {"status": first})
