@@ -174,7 +174,7 @@ def _follow_attempt(observed: Observed, stage: Stage, attempt: int, now: datetim
         return _job_finished(observed, stage, job, attempt, now)
     if job.deleting:
         message = f"Job {job.name} is being deleted; another attempt follows once it is gone"
-        summary = Summary(phase=Phase.RETRYING, reason=Reason.RETRYING, message=message)
+        summary = Summary(phase=Phase.RETRYING, reason=Reason.JOB_DELETED, message=message)
         return _plan(run, calculate_status(run, summary, now, stage=stage), requeue_after=RESYNC)
     return _job_active(observed, stage, job, attempt, now)
 
