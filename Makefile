@@ -61,7 +61,12 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 
 ##@ Benchmarks
 .PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway
+.PHONY: bench-operator
 bench: bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway ## All benchmarks (docs/benchmarks.md)
+bench: bench-operator
+
+bench-operator: venv ## What the operator costs in requests and CPU time, on an API server of its own: minutes (BENCH=--help lists the options)
+	PYTHONPATH=.:operator .venv/bin/python -m hack.bench.operator $(BENCH)
 
 bench-preprocess: venv ## Preprocess against the bare renderer and a naive script (BENCH=--quick is short, BENCH=--help lists the options)
 	PYTHONPATH=. .venv/bin/python -m hack.bench.preprocess $(BENCH)

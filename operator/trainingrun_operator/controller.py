@@ -11,23 +11,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import ValidationError
-
 from trainingrun_operator import accounting
-from trainingrun_operator.cluster import ClusterPort
-from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
+from trainingrun_operator.cluster import ClusterPort, Object
+from trainingrun_operator.core.attempt import awaited_job, relevant_jobs
+from trainingrun_operator.core.damping import patience
+from trainingrun_operator.core.errors import GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
-from trainingrun_operator.core.observed import view_job
-from trainingrun_operator.core.plan import CreateError, Observed, Plan
-from trainingrun_operator.core.reconcile import reconcile, relevant_jobs
+from trainingrun_operator.core.observed import JobView, PodView, tells_the_end, view_job
+from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
+from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Status
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
 
-# A watch that broke can miss a deletion for good; so each active run is read live from time to time.
-REFRESH_S = 240.0
+# More of one Job's pods are cheaper listed than read one by one.
+_MOST_PODS_READ_BY_NAME = 4
+PostEvent = Callable[[Run, Event, datetime], None]
 
 
 class Controller:
@@ -39,6 +41,7 @@ class Controller:
         cluster: ClusterPort,
         writer: ProgressWriter,
         *,
+        post_event: PostEvent,
         defaults: Callable[[], JobDefaults],
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -46,10 +49,14 @@ class Controller:
         self._store = store
         self._cluster = cluster
         self._writer = writer
+        self._post_event = post_event
         self._defaults = defaults
         self._clock = clock
         self._now = now
-        self._refreshed: dict[Key, tuple[str, float]] = {}
+        # Since when a run's status is to be another one than it is.
+        self._differs_since_s: dict[Key, float] = {}
+        # How often in a row a run's Job was refused.
+        self._refusals: dict[Key, int] = {}
 
     async def visit(self, key: Key) -> float | None:
         """Brings one run forward; answers in how many seconds it wants to be visited again.
@@ -57,121 +64,150 @@ class Controller:
         Raises:
             ClusterError: nothing is lost; the visit is to be repeated.
         """
-        run = self._read(key)
-        if run is None or run.status.is_terminal or run.deleting:
+        run = self._store.run(key)
+        if run is None or run.deleting:
             self._forget(key)
             return None
-        run = await self._look_live(key, run)
-        if run is None:
-            return None
-        observed = self._observe(run)
+        observed = await self._observe(run)
         accounting.saw(observed)
         plan = reconcile(observed, self._now())
         try:
-            if not await self._create(run, plan):
-                return 0.0
+            foreign = await self._create(run, plan)
         except (InvalidError, RefusedError) as error:
-            name = plan.create[0]["metadata"]["name"]
-            refusal = CreateError(job_name=name, message=str(error), permanent=isinstance(error, InvalidError))
-            plan = reconcile(replace(observed, create_error=refusal), self._now())
-        await self._carry_out(run, plan)
-        if plan.status is not None:
-            accounting.wrote(observed, plan.status, self._now())
-        return None if plan.requeue_after is None else plan.requeue_after.total_seconds()
-
-    def _read(self, key: Key) -> Run | None:
-        body = self._store.run(key)
-        if body is None:
-            return None
-        try:
-            return Run.parse(body)
-        except ValidationError as error:
-            # Neither failed nor healthy: an older or newer operator may well read it.
-            raise ClusterError(f"TrainingRun {key.namespace}/{key.name} can't be read: {error}") from error
-
-    async def _look_live(self, key: Key, run: Run) -> Run | None:
-        """Fills in what the next decision needs and the watch has not shown."""
-        uid, refreshed_at_s = self._refreshed.get(key, ("", 0.0))
-        refresh = uid != run.uid or self._clock() - refreshed_at_s > REFRESH_S
-        if refresh:
-            try:
-                self._store.observe_run(await self._cluster.get_run(run.namespace, run.name))
-            except GoneError:
-                self._store.forget_run(key, run.uid)
-                self._forget(key)
-                return None
-            fresh = self._read(key)
-            if fresh is None or fresh.uid != run.uid:
-                return None
-            run = fresh
-        for name in relevant_jobs(run):
-            known = self._store.job_named(run.namespace, name)
-            if known is None or refresh:
-                try:
-                    self._store.observe_job(await self._cluster.get_job(run.namespace, name))
-                except GoneError:
-                    if known is not None:
-                        self._store.forget_job(known.uid)
-        if refresh and not self._pods_decide(run):
-            await self._list_pods(run)
-        # Asked anew: a Job may have ended after its pods were listed.
-        if self._pods_decide(run):
-            await self._list_pods(run)
-        if refresh:
-            self._refreshed[key] = (run.uid, self._clock())
-        return run
+            plan = self._refused(observed, key, plan, error)
+        else:
+            if plan.create:
+                self._refusals.pop(key, None)
+            if foreign is not None:
+                plan = reconcile(replace(observed, jobs=(*observed.jobs, foreign)), self._now())
+        return await self._carry_out(key, observed, plan)
 
     def _forget(self, key: Key) -> None:
-        self._refreshed.pop(key, None)
+        self._differs_since_s.pop(key, None)
+        self._refusals.pop(key, None)
         self._writer.forget(key)
         accounting.is_over(key)
 
-    async def _list_pods(self, run: Run) -> None:
-        known_before = self._store.pods_of(run.uid)
-        self._store.replace_pods(known_before, await self._cluster.list_pods(run))
-
-    def _pods_decide(self, run: Run) -> bool:
-        """Whether a pod that the watch shows too late would mislead: a Job has ended, or the next one is due."""
-        jobs = [self._store.job_named(run.namespace, name) for name in relevant_jobs(run)]
-        return len(jobs) > 1 or any(job is not None and job.finished for job in jobs)
-
-    def _observe(self, run: Run) -> Observed:
+    async def _observe(self, run: Run) -> Observed:
+        """What is known of a run. Live is read only what a decision would rest on without having been seen."""
         jobs = {job.uid: job for job in self._store.jobs_of(run.uid)}
-        for name in relevant_jobs(run):
-            job = self._store.job_named(run.namespace, name)
+        named = [self._store.job_named(run.namespace, name) for name in relevant_jobs(run)]
+        jobs |= {job.uid: job for job in named if job is not None}
+        awaited = awaited_job(run)
+        if awaited is not None:
+            job = self._store.job_named(run.namespace, awaited) or await self._read_job(run, awaited)
             if job is not None:
                 jobs[job.uid] = job
+                if job.finished and job.owner_uid == run.uid:
+                    await self._read_pods(run, job)
         pods = self._store.pods_of(run.uid)
         return Observed(run=run, jobs=tuple(jobs.values()), pods=pods, defaults=self._defaults())
 
-    async def _create(self, run: Run, plan: Plan) -> bool:
-        """Creates the plan's Jobs and what they need; False when a Job of that name is there that is not the run's."""
+    async def _read_job(self, run: Run, name: str) -> JobView | None:
+        """Looks for a Job that has been made and is not in sight: nothing is lost because a watch or a label is."""
+        try:
+            body = await self._cluster.get_job(run.namespace, name)
+        except GoneError:
+            await self._list_pods(run)
+            return None
+        self._store.observe_job(body)
+        return view_job(body)
+
+    async def _read_pods(self, run: Run, job: JobView) -> None:
+        """Looks at the pods of a Job that has ended, where what is known of them does not tell how."""
+        pods = self._pods_of(run, job)
+        if tells_the_end(job, pods):
+            return
+        unended = [pod for pod in pods if not (pod.terminal or pod.gone)]
+        if 0 < len(unended) <= _MOST_PODS_READ_BY_NAME:
+            for pod in unended:
+                self._store.pods_are((pod,), await self._read_pod(pod))
+        if not tells_the_end(job, self._pods_of(run, job)):
+            await self._list_pods(run)
+
+    async def _read_pod(self, pod: PodView) -> list[Object]:
+        try:
+            body = await self._cluster.get_pod(pod.namespace, pod.name)
+        except GoneError:
+            return []
+        return [body] if body["metadata"]["uid"] == pod.uid else []
+
+    async def _list_pods(self, run: Run) -> None:
+        known_before = self._store.pods_of(run.uid)
+        self._store.pods_are(known_before, await self._cluster.list_pods(run))
+
+    def _pods_of(self, run: Run, job: JobView) -> list[PodView]:
+        return [pod for pod in self._store.pods_of(run.uid) if pod.owner_uid == job.uid]
+
+    async def _create(self, run: Run, plan: Plan) -> JobView | None:
+        """Creates the plan's Jobs and what they need; answers a Job of that name that is there and not the run's."""
         for manifest in plan.services:
             await self._cluster.create_service(manifest)
         for manifest in plan.create:
             body = await self._cluster.create_job(manifest)
+            job = view_job(body)
+            if job.owner_uid != run.uid:
+                return job
             self._store.observe_job(body)
-            if view_job(body).owner_uid != run.uid:
-                return False
-        return True
+        return None
 
-    async def _carry_out(self, run: Run, plan: Plan) -> None:
+    def _refused(self, observed: Observed, key: Key, plan: Plan, error: InvalidError | RefusedError) -> Plan:
+        refusal = CreateError(
+            job_name=plan.create[0]["metadata"]["name"],
+            message=str(error),
+            permanent=isinstance(error, InvalidError),
+            times_before=self._refusals.get(key, 0),
+        )
+        self._refusals[key] = refusal.times_before + 1
+        return reconcile(replace(observed, create_error=refusal), self._now())
+
+    async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> float | None:
+        run = observed.run
         for name, suspend in plan.suspend:
             self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
         if plan.progress is not None:
             await self._writer.write_final(run, plan.progress)
-        if plan.status is None:
-            return
-        body = await self._cluster.apply_status(run, plan.status.without_progress())
-        self._store.observe_run(body)
+            # Its own write has made the run another version, and nothing of what was decided on.
+            run = self._with_version_of_progress(key, run)
+        again_s = None if plan.requeue_after is None else plan.requeue_after.total_seconds()
+        wait_s = self._wait_s(key, run, plan.status)
+        if wait_s > 0:
+            return wait_s if again_s is None else min(wait_s, again_s)
+        if plan.status is not None:
+            if not await self._write_status(key, run, plan.status):
+                return None
+            accounting.wrote(observed, plan.status, self._now())
+        for event in plan.events:
+            self._post_event(run, event, self._now())
+        return again_s
+
+    def _with_version_of_progress(self, key: Key, run: Run) -> Run:
+        latest = self._store.run(key)
+        unchanged = latest is not None and latest.uid == run.uid and latest.generation == run.generation
+        if latest is None or not unchanged or latest.status.without_progress() != run.status.without_progress():
+            return run
+        return latest
+
+    def _wait_s(self, key: Key, run: Run, status: Status | None) -> float:
+        """How long the status is still to differ before it is written."""
+        if status is None:
+            self._differs_since_s.pop(key, None)
+            return 0.0
+        since_s = self._differs_since_s.setdefault(key, self._clock())
+        return patience(run.status, status).total_seconds() - (self._clock() - since_s)
+
+    async def _write_status(self, key: Key, run: Run, status: Status) -> bool:
+        """Whether the run was there to be written to."""
+        try:
+            body = await self._cluster.apply_status(run, status.without_progress())
+        except GoneError:
+            self._store.forget_run(key, run.uid)
+            self._forget(key)
+            return False
+        self._differs_since_s.pop(key, None)
+        self._store.observe_answer(body)
         logger.info(
             "status written",
-            extra={"run": f"{run.namespace}/{run.name}", "phase": plan.status.phase, "stage": plan.status.stage},
+            extra={"run": f"{run.namespace}/{run.name}", "phase": status.phase, "stage": status.stage},
         )
-        for event in plan.events:
-            try:
-                await self._cluster.post_event(run, event, self._now())
-            except ClusterError as error:
-                logger.warning(
-                    "an Event was not posted", extra={"run": run.name, "reason": event.reason, "error": error}
-                )
+        return True

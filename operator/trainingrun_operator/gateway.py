@@ -17,7 +17,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from trainingrun_operator.connections import Limits
-from trainingrun_operator.core.errors import SetupError
+from trainingrun_operator.core.errors import SetupError, UnreadableError
 from trainingrun_operator.core.names import audience, job_name
 from trainingrun_operator.core.progress.rate_limit import RateLimit
 from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard, read_report
@@ -135,14 +135,16 @@ class Gateway:
             raise _Refused(422, Refusal.BAD_REPORT, str(error)) from error
 
     def _run(self, key: Key) -> Run:
-        body = self._store.run(key)
-        if body is None:
-            # Right after a start the watch may not have shown it yet.
-            raise _Refused(503, Refusal.UNKNOWN_RUN, "the run is not known (yet)")
+        if self._store.is_over(key):
+            raise _Refused(409, Refusal.OUTDATED, "the run is over")
         try:
-            return Run.parse(body)
-        except ValidationError as error:
+            run = self._store.run(key)
+        except UnreadableError as error:
             raise _Refused(503, Refusal.UNKNOWN_RUN, "the run can't be read") from error
+        if run is None:
+            # Right after a start the lists may not have shown it yet.
+            raise _Refused(503, Refusal.UNKNOWN_RUN, "the run is not known (yet)")
+        return run
 
     def _spend(self, run: Run) -> None:
         now_s = self._clock()
@@ -182,8 +184,6 @@ class Gateway:
         return _Sender(is_newest=newest.uid == pod.uid, shard=shard, completed=job.completed_indexes)
 
     def _check_attempt(self, run: Run, report: Report) -> None:
-        if run.status.is_terminal:
-            raise _Refused(409, Refusal.OUTDATED, "the run is over")
         stage = run.status.current_stage
         current = (STAGE_ORDER.index(stage), run.status.attempts.of(stage))
         reported = (STAGE_ORDER.index(report.stage), report.attempt)

@@ -1,4 +1,4 @@
-"""What kopf calls: remember the object, enqueue its run. Nothing is decided here.
+"""What kopf calls: remember the object, enqueue its run where that is news. Nothing is decided here.
 
 Only `on.event`: kopf's other handlers put annotations and finalizers on objects and block their deletion while the
 operator is down.
@@ -7,34 +7,42 @@ operator is down.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
 from trainingrun_operator.core.names import GROUP, LABEL_RUN_UID, PLURAL, VERSION
 from trainingrun_operator.store import Key, Store
 
-Enqueue = Callable[[Key], None]
+Observe = Callable[..., Key | None]
+
+
+class Enqueue(Protocol):
+    """The work queue's `add`."""
+
+    def __call__(self, key: Key, *, urgent: bool) -> None: ...
 
 
 def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue) -> None:
     """Watches TrainingRuns and their Jobs and pods."""
 
+    def take(observe: Observe, event: kopf.RawEvent) -> None:
+        key = observe(event["object"], deleted=event["type"] == "DELETED")
+        if key is not None:
+            # What was there before the watch began has no type, and can wait.
+            enqueue(key, urgent=event["type"] is not None)
+
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def run_event(event: kopf.RawEvent, **_: Any) -> None:
-        enqueue(store.observe_run(event["object"], deleted=event["type"] == "DELETED"))
+        take(store.observe_run, event)
 
     @kopf.on.event("batch", "v1", "jobs", registry=registry)
     async def job_event(event: kopf.RawEvent, **_: Any) -> None:
-        key = store.observe_job(event["object"], deleted=event["type"] == "DELETED")
-        if key is not None:
-            enqueue(key)
+        take(store.observe_job, event)
 
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod_event(event: kopf.RawEvent, **_: Any) -> None:
-        key = store.observe_pod(event["object"], deleted=event["type"] == "DELETED")
-        if key is not None:
-            enqueue(key)
+        take(store.observe_pod, event)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -16,11 +16,13 @@ import kopf
 from trainingrun_operator import accounting, handlers, logs, metrics, monitoring
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
-from trainingrun_operator.core.errors import GoneError, RefusedError, SetupError, TransientError
+from trainingrun_operator.core.errors import RefusedError, SetupError, TransientError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.event_queue import EventQueue
 from trainingrun_operator.gateway import Gateway, serve
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue
+from trainingrun_operator.relist import Relister
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.store import Key, Store
 from trainingrun_operator.tokens import TokenVerifier
@@ -29,6 +31,8 @@ logger = logging.getLogger(__name__)
 _API_RETRY_S = 3.0
 # Longer than any call of the API server takes that does not answer.
 STANDSTILL_S = 300.0
+# At the same time as the workers': of the progress writer, the Events, the lists and the gateway.
+_OTHER_CALLS = 5
 
 
 def _utc_now() -> datetime:
@@ -49,7 +53,7 @@ async def _check_installation(cluster: Cluster) -> None:
             logger.warning("the API server does not answer yet", extra={"error": error})
             await asyncio.sleep(_API_RETRY_S)
             continue
-        except (GoneError, RefusedError) as error:
+        except RefusedError as error:
             raise SetupError(f"the API server refuses discovery: {error}") from error
         raise SetupError(
             "the TrainingRun CRD is not installed: run `kubectl apply -f crds/trainingruns.yaml` and leave the chart's "
@@ -65,13 +69,27 @@ class Operator:
         self._defaults = settings.job_defaults()
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self._relister = Relister(
+            cluster,
+            self.store,
+            namespaces=settings.watch_namespaces,
+            interval_s=settings.relist_interval.total_seconds(),
+            enqueue=self.queue.add,
+        )
+        self._events = EventQueue(cluster, clock=time.monotonic)
         self._writer = ProgressWriter(
-            cluster, self.store, interval=settings.progress_interval, clock=time.monotonic, now=_utc_now
+            cluster,
+            self.store,
+            interval=settings.progress_interval,
+            clock=time.monotonic,
+            now=_utc_now,
+            written=self.queue.add,
         )
         self._controller = Controller(
             self.store,
             cluster,
             self._writer,
+            post_event=self._events.add,
             defaults=self._job_defaults,
             clock=time.monotonic,
             now=_utc_now,
@@ -96,7 +114,8 @@ class Operator:
         """
         settings = self._settings
         self._spawn(self._writer.work(), "progress")
-        self._spawn(self.queue.work(metrics.timed(self._controller.visit), workers=settings.workers), "controller")
+        self._spawn(self._events.work(), "events")
+        self._spawn(self._control(), "controller")
         listening = asyncio.Event()
         gateway = serve(self._gateway, port=settings.gateway_port, tls_dir=settings.gateway_tls_dir, started=listening)
         await self._serve(gateway, "gateway", listening)
@@ -110,6 +129,14 @@ class Operator:
         if self.queue.stands_still(STANDSTILL_S):
             return f"visits have been due for more than {STANDSTILL_S:.0f} s, and none began or ended in that time"
         return None
+
+    async def _control(self) -> None:
+        """Decides nothing before everything is known."""
+        await self._relister.first()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._relister.work())
+            visit = metrics.timed(self._controller.visit)
+            group.create_task(self.queue.work(visit, workers=self._settings.workers))
 
     def _job_defaults(self) -> JobDefaults:
         # The gateway's CA may be renewed. Should that go wrong, the runs go on with the one that is known.
@@ -151,7 +178,7 @@ async def run(settings: Settings) -> None:
     Raises:
         SetupError: the operator can't start as it was installed.
     """
-    cluster = Cluster(reporter=settings.pod_id)
+    cluster = Cluster(reporter=settings.pod_id, workers=settings.workers + _OTHER_CALLS)
     try:
         await _check_installation(cluster)
         operator = Operator(settings, cluster)

@@ -54,12 +54,18 @@ class ProgressWriter:
         interval: timedelta,
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        written: Callable[[Key], None] = lambda _: None,
     ) -> None:
+        """
+        Args:
+            written: called with each run whose progress was written, since its conditions tell of reports.
+        """
         self._cluster = cluster
         self._store = store
         self._interval = interval
         self._clock = clock
         self._now = now
+        self._written = written
         self._entries: dict[Key, _Entry] = {}
         self._queue: WorkQueue[Key] = WorkQueue(clock)
 
@@ -149,7 +155,8 @@ class ProgressWriter:
             body = await self._cluster.apply_progress(entry.run, state.to_json())
             entry.written = state
             entry.written_at_s = self._clock()
-            self._store.observe_run(body)
+            self._store.observe_answer(body)
+            self._written(_key(entry.run))
 
     def _entry(self, run: Run) -> _Entry:
         entry = self._entries.get(_key(run))

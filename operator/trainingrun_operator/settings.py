@@ -31,6 +31,7 @@ class Settings:
     metrics_port: int
     pod_id: str
     progress_interval: timedelta
+    relist_interval: timedelta
     workers: int
     log_level: str
 
@@ -64,7 +65,8 @@ class Settings:
             metrics_port=_number(environ, "METRICS_PORT", 8080, 1, 65535),
             pod_id=environ.get("POD_ID") or socket.gethostname(),
             progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
-            workers=_number(environ, "WORKERS", 4, 1, 64),
+            relist_interval=timedelta(seconds=_number(environ, "RELIST_INTERVAL_S", 300, 10, 3600)),
+            workers=_number(environ, "WORKERS", 8, 1, 64),
             log_level=level,
         )
 

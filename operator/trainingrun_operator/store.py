@@ -1,21 +1,32 @@
-"""The objects as last seen, from the watch and from live reads. All methods belong to one event loop.
+"""The objects as last seen, from watches, lists and answers to writes. All methods belong to one event loop.
 
-Labels lead to a run quickly; only the controller reference's UID proves that a Job or a pod belongs to it. What is
-known of Jobs and pods is kept as long as their run.
+Labels lead to a run quickly; only the controller reference's UID proves that a Job or a pod belongs to it. Of a run
+that is over nothing is kept but that it is, and of Jobs and pods only those of other runs.
+
+Watches make it fast and lists make it right: what a list has is there, and what it lacks is gone, unless it is newer
+than the list. Versions are compared as numbers, which etcd's revisions are.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from trainingrun_operator.core.observed import JobView, PodView, view_job, view_pod
+from pydantic import ValidationError
 
-_REMEMBERED_DELETIONS = 10_000
+from trainingrun_operator.core.errors import UnreadableError
+from trainingrun_operator.core.names import Kind
+from trainingrun_operator.core.observed import JobView, PodView, view_job, view_pod
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import Phase
+
+Object = Mapping[str, Any]
 # Of a Job, or of each shard of it: how a shard ended may be known from no other pod.
 _GONE_PODS = 5
+_USED_METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "deletionTimestamp")
 
 
 class Key(NamedTuple):
@@ -25,100 +36,95 @@ class Key(NamedTuple):
     name: str
 
 
-def _is_older(version: str, than: str) -> bool:
-    """Whether an object's resource version precedes another; versions that are no numbers can't be compared."""
-    return version.isdecimal() and than.isdecimal() and int(version) < int(than)
+class _StoredRun(NamedTuple):
+    """A run as JSON, a tenth of what it takes as objects; no JSON once it is over."""
+
+    uid: str
+    version: int
+    phase: str
+    body: bytes | None
+
+
+@dataclass
+class Listing:
+    """A list that is being read. `seen_before` is the highest version of its kind that was known when it began."""
+
+    kind: Kind
+    namespace: str | None
+    seen_before: int
+    # The versions have gone back, as after a restore of etcd: the list holds, whatever was seen before.
+    versions_are_new: bool = False
+    listed: set[str] = field(default_factory=set)
+    deleted_meanwhile: set[str] = field(default_factory=set)
+    changed: set[Key] = field(default_factory=set)
+
+
+def version_of(text: str | None) -> int:
+    """An object's or a list's resource version; 0, which is older than all, where it is no number."""
+    return int(text) if text and text.isdecimal() else 0
 
 
 class Store:
-    """Runs as plain data, Jobs and pods as the few facts that decisions need."""
+    """Runs as JSON, Jobs and pods as the few facts that decisions need."""
 
     def __init__(self) -> None:
-        self._runs: dict[Key, dict[str, Any]] = {}
+        self._runs: dict[Key, _StoredRun] = {}
+        self._active: dict[str, Key] = {}
         self._jobs: dict[str, JobView] = {}
         self._pods: dict[str, PodView] = {}
-        self._jobs_by_owner: dict[str, set[str]] = {}
+        self._jobs_by_run: dict[str, set[str]] = {}
         self._job_by_name: dict[tuple[str, str], str] = {}
         self._pods_by_run: dict[str, set[str]] = {}
-        # A live read that was under way when its object was deleted must not bring it back.
-        self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._highest = dict.fromkeys(Kind, 0)
+        self._listings: list[Listing] = []
 
     # -- remembering
 
-    def observe_run(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key:
-        """Remembers a TrainingRun; answers whose visit is due."""
+    def observe_run(self, body: Object, *, deleted: bool = False) -> Key | None:
+        """Remembers a TrainingRun; answers its key where that is news."""
         meta = body["metadata"]
-        key = Key(meta["namespace"], meta["name"])
-        known = self._runs.get(key)
-        same = known is not None and known["metadata"]["uid"] == meta["uid"]
+        key, uid, version = Key(meta["namespace"], meta["name"]), meta["uid"], version_of(meta.get("resourceVersion"))
+        self._note(Kind.RUN, uid, version, deleted=deleted)
         if deleted:
-            self.forget_run(key, meta["uid"])
-        elif meta["uid"] not in self._deleted and not (
-            known is not None
-            and same
-            and _is_older(meta.get("resourceVersion", ""), known["metadata"].get("resourceVersion", ""))
-        ):
-            slim = {name: value for name, value in meta.items() if name not in ("managedFields", "annotations")}
-            self._runs[key] = {"metadata": slim, "spec": body.get("spec") or {}, "status": body.get("status") or {}}
-        return key
+            return key if self.forget_run(key, uid) else None
+        return key if self._put_run(key, body, version, force=False) else None
 
-    def observe_job(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key | None:
-        """Remembers a Job; answers whose visit is due."""
+    def observe_answer(self, body: Object) -> None:
+        """Remembers the run that a write to it was answered with, unless it was deleted meanwhile."""
+        if body["metadata"]["uid"] in self._active:
+            self.observe_run(body)
+
+    def observe_job(self, body: Object, *, deleted: bool = False) -> Key | None:
+        """Remembers a Job; answers whose visit is due, where that is news."""
         job = view_job(body)
-        known = self._jobs.get(job.uid)
+        self._note(Kind.JOB, job.uid, version_of(job.resource_version), deleted=deleted)
         if deleted:
-            self._remember_deletion(job.uid)
-            self.forget_job(job.uid)
-        elif not {job.uid, job.owner_uid} & self._deleted.keys() and not (
-            known and _is_older(job.resource_version, known.resource_version)
-        ):
-            self._jobs[job.uid] = job
-            self._job_by_name[job.namespace, job.name] = job.uid
-            if job.owner_uid:
-                self._jobs_by_owner.setdefault(job.owner_uid, set()).add(job.uid)
-        return Key(job.namespace, job.run_name) if job.run_name else None
+            key = self._run_of(job)
+            return key if self._forget_job(job.uid) else None
+        return self._put_job(job, force=False)
 
-    def observe_pod(self, body: Mapping[str, Any], *, deleted: bool = False) -> Key | None:
-        """Remembers a pod, and the last sight of a deleted one: how it ended may be known from nowhere else."""
+    def observe_pod(self, body: Object, *, deleted: bool = False) -> Key | None:
+        """Remembers a pod, and the last sight of a deleted one: how it ended may be known from nowhere else.
+
+        Answers whose visit is due, where that is news.
+        """
         pod = view_pod(body, gone=deleted)
-        known = self._pods.get(pod.uid)
-        late = pod.uid in self._deleted or (known and _is_older(pod.resource_version, known.resource_version))
-        if deleted:
-            self._remember_deletion(pod.uid)
-        if (deleted or not late) and pod.run_uid not in self._deleted:
-            self._pods[pod.uid] = pod
-            self._pods_by_run.setdefault(pod.run_uid, set()).add(pod.uid)
-            if deleted:
-                self._drop_old_pods(pod)
-        return Key(pod.namespace, pod.run_name) if pod.run_name else None
+        self._note(Kind.POD, pod.uid, version_of(pod.resource_version), deleted=deleted)
+        return self._put_pod(pod, force=deleted)
 
-    def forget_run(self, key: Key, uid: str) -> None:
-        """That run is no more, and its Jobs and pods are of no use without it."""
-        self._remember_deletion(uid)
+    def forget_run(self, key: Key, uid: str) -> bool:
+        """That run is no more, and its Jobs and pods are of no use without it; answers whether it was known."""
         known = self._runs.get(key)
-        if known is not None and known["metadata"]["uid"] == uid:
-            del self._runs[key]
-        for job_uid in tuple(self._jobs_by_owner.get(uid, ())):
-            self.forget_job(job_uid)
-        for pod_uid in self._pods_by_run.pop(uid, ()):
-            del self._pods[pod_uid]
+        if known is None or known.uid != uid:
+            return False
+        del self._runs[key]
+        self._drop_children(uid)
+        return True
 
-    def forget_job(self, uid: str) -> None:
-        """The API server does not know it any more."""
-        job = self._jobs.pop(uid, None)
-        if job is None:
-            return
-        if self._job_by_name.get((job.namespace, job.name)) == uid:
-            del self._job_by_name[job.namespace, job.name]
-        if job.owner_uid in self._jobs_by_owner:
-            self._jobs_by_owner[job.owner_uid].discard(uid)
-            if not self._jobs_by_owner[job.owner_uid]:
-                del self._jobs_by_owner[job.owner_uid]
+    def pods_are(self, known_before: Iterable[PodView], bodies: Iterable[Object]) -> None:
+        """Takes a live read as the truth about the pods that were known before it.
 
-    def replace_pods(self, known_before: Iterable[PodView], bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Takes a live list of a run's pods as the truth about those that were known before it was asked for.
-
-        One that the watch has shown since may be younger than the list; any other that it lacks is gone.
+        One that the watch has shown since may be younger than the answer; any other that it lacks is gone.
         """
         listed = set()
         for body in bodies:
@@ -126,19 +132,94 @@ class Store:
             self.observe_pod(body)
         for pod in known_before:
             latest = self._pods.get(pod.uid)
-            if latest is not None and not latest.gone and pod.uid not in listed:
-                self._remember_deletion(pod.uid)
-                self._pods[pod.uid] = replace(latest, gone=True)
+            if latest is not None and pod.uid not in listed:
+                self._put_pod(replace(latest, gone=True), force=True)
+
+    # -- lists
+
+    def begin_listing(self, kind: Kind, namespace: str | None) -> Listing:
+        """To be called before the API server is asked for the list.
+
+        Args:
+            namespace: the one that is listed; None: all.
+        """
+        listing = Listing(kind, namespace, self._highest[kind])
+        self._listings.append(listing)
+        return listing
+
+    def take_listed(self, listing: Listing, body: Object) -> None:
+        """What is in the list, is there."""
+        meta = body["metadata"]
+        uid, version = meta["uid"], version_of(meta.get("resourceVersion"))
+        listing.listed.add(uid)
+        if uid in listing.deleted_meanwhile:
+            return
+        force = listing.versions_are_new
+        key: Key | None
+        if listing.kind is Kind.RUN:
+            key = Key(meta["namespace"], meta["name"])
+            key = key if self._put_run(key, body, version, force=force) else None
+        elif listing.kind is Kind.JOB:
+            key = self._put_job(view_job(body), force=force)
+        else:
+            key = self._put_pod(view_pod(body), force=force)
+        if key is not None:
+            listing.changed.add(key)
+
+    def end_listing(self, listing: Listing, version: int) -> set[Key]:
+        """What is not in the list, and not newer than it, is gone; answers whose visits are due.
+
+        Args:
+            version: the list's own.
+        """
+        limit = float("inf") if listing.versions_are_new else version
+        self._highest[listing.kind] = version if listing.versions_are_new else max(self._highest[listing.kind], version)
+        if listing.kind is Kind.RUN:
+            self._drop_unlisted_runs(listing, limit)
+        elif listing.kind is Kind.JOB:
+            for job in [each for each in self._jobs.values() if _is_missing(listing, each, limit)]:
+                key = self._run_of(job)
+                self._forget_job(job.uid)
+                listing.changed |= {key} if key else set()
+        else:
+            for pod in [each for each in self._pods.values() if not each.gone and _is_missing(listing, each, limit)]:
+                key = self._put_pod(replace(pod, gone=True), force=True)
+                listing.changed |= {key} if key else set()
+        return listing.changed
+
+    def drop_listing(self, listing: Listing) -> None:
+        """It is over; one that was not read to its end tells nothing by what it lacks."""
+        self._listings = [each for each in self._listings if each is not listing]
 
     # -- reading
 
-    def run(self, key: Key) -> Mapping[str, Any] | None:
-        """The TrainingRun as last seen."""
-        return self._runs.get(key)
+    def run(self, key: Key) -> Run | None:
+        """The TrainingRun as last seen; None where it is not known or is over.
+
+        Raises:
+            UnreadableError: it is not what the CRD promises.
+        """
+        known = self._runs.get(key)
+        if known is None or known.body is None:
+            return None
+        try:
+            return Run.parse(json.loads(known.body))
+        except ValidationError as error:
+            # Neither failed nor healthy: an older or newer operator may well read it.
+            raise UnreadableError(f"TrainingRun {key.namespace}/{key.name} can't be read: {error}") from error
+
+    def is_over(self, key: Key) -> bool:
+        """Whether it is known to have succeeded or failed for good."""
+        known = self._runs.get(key)
+        return known is not None and known.body is None
+
+    def active_runs(self) -> tuple[Key, ...]:
+        """The runs that are not over."""
+        return tuple(self._active.values())
 
     def phases(self) -> Counter[str]:
         """How many runs there are in each phase; one that was never visited has none."""
-        return Counter(body["status"].get("phase", "") for body in self._runs.values())
+        return Counter(run.phase for run in self._runs.values())
 
     def job_named(self, namespace: str, name: str) -> JobView | None:
         """The Job of that name, whoever owns it."""
@@ -147,7 +228,8 @@ class Store:
 
     def jobs_of(self, run_uid: str) -> tuple[JobView, ...]:
         """The Jobs that a run owns."""
-        return tuple(self._jobs[uid] for uid in sorted(self._jobs_by_owner.get(run_uid, ())))
+        jobs = (self._jobs[uid] for uid in sorted(self._jobs_by_run.get(run_uid, ())))
+        return tuple(job for job in jobs if job.owner_uid == run_uid)
 
     def pods_of(self, run_uid: str) -> tuple[PodView, ...]:
         """The pods with that run's label, whoever owns them, oldest first."""
@@ -158,10 +240,84 @@ class Store:
         """The pod of that UID."""
         return self._pods.get(uid)
 
-    def _remember_deletion(self, uid: str) -> None:
-        self._deleted[uid] = None
-        if len(self._deleted) > _REMEMBERED_DELETIONS:
-            self._deleted.popitem(last=False)
+    # -- within
+
+    def _note(self, kind: Kind, uid: str, version: int, *, deleted: bool) -> None:
+        self._highest[kind] = max(self._highest[kind], version)
+        if deleted:
+            for listing in self._listings:
+                listing.deleted_meanwhile.add(uid)
+
+    def _put_run(self, key: Key, body: Object, version: int, *, force: bool) -> bool:
+        """Whether that is news."""
+        meta, status = body["metadata"], body.get("status") or {}
+        uid, known = meta["uid"], self._runs.get(key)
+        if known is not None and known.uid != uid:
+            self.forget_run(key, known.uid)
+            known = None
+        if known is not None and not force and version < known.version:
+            return False
+        phase = status.get("phase", "")
+        if phase in (Phase.SUCCEEDED, Phase.FAILED):
+            new = _StoredRun(uid, version, phase, None)
+            self._drop_children(uid)
+        else:
+            used = {name: meta[name] for name in _USED_METADATA if name in meta}
+            kept = {"metadata": used, "spec": body.get("spec") or {}, "status": status}
+            new = _StoredRun(uid, version, phase, json.dumps(kept, separators=(",", ":")).encode())
+            self._active[uid] = key
+        self._runs[key] = new
+        return known != new
+
+    def _put_job(self, job: JobView, *, force: bool) -> Key | None:
+        key, known = self._run_of(job), self._jobs.get(job.uid)
+        if key is None or (known is not None and not force and _is_older(job, known)):
+            return None
+        self._jobs[job.uid] = job
+        self._job_by_name[job.namespace, job.name] = job.uid
+        self._jobs_by_run.setdefault(self._runs[key].uid, set()).add(job.uid)
+        return None if known == job else key
+
+    def _put_pod(self, pod: PodView, *, force: bool) -> Key | None:
+        key, known = self._active.get(pod.run_uid), self._pods.get(pod.uid)
+        if key is None or (known is not None and not force and _is_older(pod, known)):
+            return None
+        self._pods[pod.uid] = pod
+        self._pods_by_run.setdefault(pod.run_uid, set()).add(pod.uid)
+        if pod.gone:
+            self._drop_old_pods(pod)
+        return None if known == pod else key
+
+    def _run_of(self, job: JobView) -> Key | None:
+        """The run that owns a Job, or whose label it bears."""
+        return self._active.get(job.owner_uid or "") or self._active.get(job.run_uid)
+
+    def _forget_job(self, uid: str) -> bool:
+        job = self._jobs.pop(uid, None)
+        if job is None:
+            return False
+        if self._job_by_name.get((job.namespace, job.name)) == uid:
+            del self._job_by_name[job.namespace, job.name]
+        for run_uid in (job.owner_uid or "", job.run_uid):
+            jobs = self._jobs_by_run.get(run_uid, set())
+            jobs.discard(uid)
+            if not jobs:
+                self._jobs_by_run.pop(run_uid, None)
+        return True
+
+    def _drop_children(self, run_uid: str) -> None:
+        for job_uid in tuple(self._jobs_by_run.get(run_uid, ())):
+            self._forget_job(job_uid)
+        for pod_uid in self._pods_by_run.pop(run_uid, ()):
+            del self._pods[pod_uid]
+        self._active.pop(run_uid, None)
+
+    def _drop_unlisted_runs(self, listing: Listing, limit: float) -> None:
+        for key, run in list(self._runs.items()):
+            in_scope = listing.namespace in (None, key.namespace)
+            if in_scope and run.uid not in listing.listed and run.version <= limit:
+                self.forget_run(key, run.uid)
+                listing.changed.add(key)
 
     def _drop_old_pods(self, latest: PodView) -> None:
         alike = (latest.owner_uid, latest.index)
@@ -169,3 +325,12 @@ class Store:
         for pod in gone[:-_GONE_PODS]:
             del self._pods[pod.uid]
             self._pods_by_run[latest.run_uid].discard(pod.uid)
+
+
+def _is_older(new: JobView | PodView, known: JobView | PodView) -> bool:
+    return version_of(new.resource_version) < version_of(known.resource_version)
+
+
+def _is_missing(listing: Listing, child: JobView | PodView, limit: float) -> bool:
+    in_scope = listing.namespace in (None, child.namespace)
+    return in_scope and child.uid not in listing.listed and version_of(child.resource_version) <= limit

@@ -27,5 +27,9 @@ class InvalidError(ClusterError):
     """A field of the object is wrong: the same request will never be taken."""
 
 
+class UnreadableError(ClusterError):
+    """The object is not what its CRD promises, as after a change of the operator's version."""
+
+
 class SetupError(Exception):
     """The operator can't start as it was installed; `str()` says what to do."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import hashlib
 
 from trainingrun_operator.core.resource.run import Run
@@ -25,6 +26,15 @@ FIELD_MANAGER = "trainingrun-operator"
 PROGRESS_FIELD_MANAGER = "trainingrun-progress"
 
 WORKER_CONTAINER = "worker"
+
+
+class Kind(enum.Enum):
+    """What is watched and listed, runs first: a Job or a pod is only kept where its run is known."""
+
+    RUN = PLURAL
+    JOB = "jobs"
+    POD = "pods"
+
 
 _MAX_NAME = 63
 # What the pods' host names append to the Job's name, for up to 64 of them.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trainingrun_operator.core.names import (
     ANNOTATION_SUSPEND,
     FIELD_MANAGER,
-    LABEL_RUN,
+    LABEL_ATTEMPT,
     LABEL_RUN_UID,
+    LABEL_STAGE,
     WORKER_CONTAINER,
 )
 
@@ -22,7 +23,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_OVERDUE_AFTER = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class JobView:
     """A Job; `owner_uid` is its controller's UID, the only proof of whose it is."""
 
@@ -30,7 +31,8 @@ class JobView:
     namespace: str
     uid: str
     owner_uid: str | None
-    run_name: str | None = None
+    # By its label.
+    run_uid: str = ""
     # Since when it may have pods: none while it is suspended.
     started_at: datetime | None = None
     # As its spec has it; the Job controller follows.
@@ -48,19 +50,23 @@ class JobView:
     shards: int = 1
     completed_indexes: frozenset[int] = frozenset()
     failed_indexes: frozenset[int] = frozenset()
+    # How many of its pods have failed, by its own count.
+    failed_pods: int = 0
     complete: bool = False
     failed: bool = False
     failed_reason: str = ""
     failed_message: str = ""
     finished_at: datetime | None = None
-    resource_version: str = ""
+    deleting: bool = False
+    # Alone it tells of no change that matters.
+    resource_version: str = field(default="", compare=False)
 
     @property
     def finished(self) -> bool:
         return self.complete or self.failed
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PodView:
     """A pod and its worker container. `gone` marks the last sight of a pod that has been deleted."""
 
@@ -68,8 +74,10 @@ class PodView:
     namespace: str
     uid: str
     owner_uid: str | None
-    run_name: str | None = None
+    # By its labels.
     run_uid: str = ""
+    stage: str = ""
+    attempt: str = ""
     # Which shard it works on, where there are several.
     index: int | None = None
     created_at: datetime = _EPOCH
@@ -96,7 +104,7 @@ class PodView:
     # When it is to be gone, its grace period included; None where nobody deletes it.
     deleted_at: datetime | None = None
     gone: bool = False
-    resource_version: str = ""
+    resource_version: str = field(default="", compare=False)
 
     @property
     def terminal(self) -> bool:
@@ -116,6 +124,20 @@ class PodView:
     def is_overdue(self, now: datetime) -> bool:
         """Whether it can't be ended, as where its node is off or cut off: no kubelet is there to say that it ended."""
         return self.overdue_at is not None and now >= self.overdue_at
+
+
+def tells_the_end(job: JobView, pods: Sequence[PodView]) -> bool:
+    """Whether what is known of a finished Job's pods is enough to judge it: they have ended, as many as the Job counts.
+
+    Watches of different kinds are not in step, so a Job's end may be seen before that of its pods.
+    """
+    if any(not (pod.terminal or pod.gone) for pod in pods):
+        return False
+    if job.complete:
+        succeeded = {pod.index for pod in pods if pod.phase == "Succeeded" or pod.exit_code == 0}
+        return len(succeeded) >= job.shards
+    failed = [pod for pod in pods if pod.terminal and pod.exit_code != 0]
+    return len(failed) >= max(job.failed_pods, 1)
 
 
 def _controller_uid(meta: Mapping[str, Any]) -> str | None:
@@ -169,7 +191,7 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         namespace=meta["namespace"],
         uid=meta["uid"],
         owner_uid=_controller_uid(meta),
-        run_name=labels.get(LABEL_RUN),
+        run_uid=labels.get(LABEL_RUN_UID, ""),
         started_at=_time(status.get("startTime")),
         suspended=bool(spec.get("suspend")),
         suspend_wanted=(meta.get("annotations") or {}).get(ANNOTATION_SUSPEND) == "true",
@@ -180,11 +202,13 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         shards=spec.get("completions", 1) if spec.get("completionMode") == "Indexed" else 1,
         completed_indexes=_indexes(status.get("completedIndexes")),
         failed_indexes=_indexes(status.get("failedIndexes")),
+        failed_pods=status.get("failed") or 0,
         complete=complete is not None,
         failed=failed is not None,
         failed_reason=(failed or {}).get("reason") or "",
         failed_message=(failed or {}).get("message") or "",
         finished_at=_time((complete or failed or {}).get("lastTransitionTime")),
+        deleting=bool(meta.get("deletionTimestamp")),
         resource_version=meta.get("resourceVersion", ""),
     )
 
@@ -208,8 +232,9 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         namespace=meta["namespace"],
         uid=meta["uid"],
         owner_uid=_controller_uid(meta),
-        run_name=labels.get(LABEL_RUN),
         run_uid=labels.get(LABEL_RUN_UID, ""),
+        stage=labels.get(LABEL_STAGE, ""),
+        attempt=labels.get(LABEL_ATTEMPT, ""),
         index=int(index) if index.isdecimal() else None,
         created_at=_time(meta.get("creationTimestamp")) or _EPOCH,
         phase=status.get("phase") or "Pending",

@@ -15,18 +15,22 @@ from trainingrun_operator.core.resource.status import Status
 
 @dataclass(frozen=True, kw_only=True)
 class CreateError:
-    """Why a Job was not made, mostly the API server's answer. `permanent`: the same Job never will be."""
+    """Why a Job was not made, mostly the API server's answer. `permanent`: the same Job never will be.
+
+    `times_before`: how often in a row it was refused before.
+    """
 
     job_name: str
     message: str
     permanent: bool
+    times_before: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
     """A run, every Job with one of its names or its UID, and every pod with its label, whoever owns it.
 
-    The controller looks live for what decisions need and the watch has not shown, so what is absent here is gone.
+    The controller looks live for a Job that should be there and is not in sight, so what is absent here is gone.
     """
 
     run: Run

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from trainingrun_operator.core.attempt import attempt_is_over
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize, unreachable
@@ -28,14 +29,14 @@ from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
-from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import Phase, Reason, Stage, Status
+from trainingrun_operator.core.resource.status import Phase, Reason, Stage
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
 _RESYNC_WHILE_RUNNING = timedelta(minutes=1)
 _POLL_PREDECESSOR = timedelta(seconds=5)  # and ever less often, the longer it takes
-_RETRY_REJECTED_JOB = timedelta(seconds=30)
+_FIRST_RETRY_OF_REJECTED_JOB = timedelta(seconds=30)
+_LAST_RETRY_OF_REJECTED_JOB = timedelta(minutes=10)
 
 
 def reconcile(observed: Observed, now: datetime) -> Plan:
@@ -50,26 +51,9 @@ def reconcile(observed: Observed, now: datetime) -> Plan:
         return _accept(observed, now)
     stage = run.status.current_stage
     attempt = run.status.attempts.of(stage)
-    if _attempt_is_over(run.status, stage, attempt):
+    if attempt_is_over(run.status, stage, attempt):
         return _begin_attempt(observed, stage, attempt + 1, now)
     return _follow_attempt(observed, stage, attempt, now)
-
-
-def relevant_jobs(run: Run) -> tuple[str, ...]:
-    """Names of the Jobs that the next decision rests on: the controller looks live for those it has not seen."""
-    status = run.status
-    if status.is_terminal or status.start_time is None:
-        return ()
-    stage = status.current_stage
-    attempt = status.attempts.of(stage)
-    numbers = (attempt, attempt + 1) if _attempt_is_over(status, stage, attempt) else (attempt,)
-    return tuple(job_name(run, stage, number) for number in numbers if number > 0)
-
-
-def _attempt_is_over(status: Status, stage: Stage, attempt: int) -> bool:
-    """Whether another attempt is due: there was none yet, or the failure of this one is in the status already."""
-    failure = status.last_failure
-    return attempt == 0 or (failure is not None and (failure.stage, failure.attempt) == (stage, attempt))
 
 
 def _accept(observed: Observed, now: datetime) -> Plan:
@@ -107,23 +91,29 @@ def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     delayed = None if existing else _delay_attempt(observed, stage, attempt, now)
     if delayed is not None:
         return delayed
-    create: tuple[dict[str, Any], ...] = ()
-    services: tuple[dict[str, Any], ...] = ()
-    if existing is None:
-        try:
-            create = (_job_manifest(observed, stage, attempt),)
-        except ValueError as error:
-            return _job_rejected(observed, stage, CreateError(job_name=name, message=str(error), permanent=True), now)
-        if stage is Stage.TRAIN and run.parallelism(stage) > 1:
-            services = (build_service(run),)
-    summary = Summary(phase=Phase.PENDING, reason=Reason.STARTING, message=f"{stage} attempt {attempt} starts")
-    attempts = run.status.attempts.with_new(stage, attempt)
-    status = calculate_status(run, summary, now, stage=stage, attempts=attempts, new_job=name)
+    if existing is not None:
+        return _adopt(observed, stage, attempt, name, now)
+    try:
+        job = _job_manifest(observed, stage, attempt)
+    except ValueError as error:
+        return _job_rejected(observed, stage, CreateError(job_name=name, message=str(error), permanent=True), now)
+    services = (build_service(run),) if stage is Stage.TRAIN and run.parallelism(stage) > 1 else ()
     event = Event(reason="JobCreated", message=f"created Job {name}", key=f"created-{name}")
-    # A Job that is adopted may have ended already.
-    after = timedelta(0) if existing else RESYNC
-    plan = plan_status(run, status, events=(event,), requeue_after=after)
-    return replace(plan, services=services, create=create)
+    return Plan(services=services, create=(job,), events=(event,), requeue_after=timedelta(0))
+
+
+def _adopt(observed: Observed, stage: Stage, attempt: int, name: str, now: datetime) -> Plan:
+    """Follows the Job of an attempt that the status does not tell of yet: the attempt and where it stands are one
+    write.
+    """
+    run, old = observed.run, observed.run.status
+    summary = Summary(phase=Phase.PENDING, reason=Reason.STARTING, message=f"{stage} attempt {attempt} starts")
+    attempts = old.attempts.with_new(stage, attempt)
+    begun = calculate_status(run, summary, now, stage=stage, attempts=attempts, new_job=name)
+    # The conditions are still those of before, so that what the Job shows is news.
+    status = begun.model_copy(update={"conditions": old.conditions})
+    plan = _follow_attempt(replace(observed, run=run.model_copy(update={"status": status})), stage, attempt, now)
+    return plan if plan.status is not None else replace(plan, status=begun)
 
 
 def _job_manifest(observed: Observed, stage: Stage, attempt: int) -> dict[str, Any]:
@@ -190,11 +180,15 @@ def _follow_attempt(observed: Observed, stage: Stage, attempt: int, now: datetim
     run = observed.run
     job = observed.job(job_name(run, stage, attempt))
     if job is None:
-        return attempt_failed(observed, FinishedAttempt.of(stage, None, None), attempt, now)
+        return _job_lost(observed, stage, attempt, now)
     if job.owner_uid != run.uid:
         return _job_conflict(observed, stage, job, now)
     if job.finished:
         return _job_finished(observed, stage, job, attempt, now)
+    if job.deleting:
+        message = f"Job {job.name} is being deleted; another attempt follows once it is gone"
+        summary = Summary(phase=Phase.RETRYING, reason=Reason.JOB_DELETED, message=message)
+        return plan_status(run, calculate_status(run, summary, now, stage=stage), requeue_after=RESYNC)
     return _job_active(observed, stage, job, attempt, now)
 
 
@@ -202,11 +196,24 @@ def _job_finished(observed: Observed, stage: Stage, job: JobView, attempt: int, 
     """The Job says that it has ended; only its pods say what came of it."""
     pods = observed.pods_of(job)
     succeeded = outcome.succeeded_attempt(stage, job, pods)
-    if succeeded is not None and stage is Stage.PREPROCESS:
-        return _dataset_published(observed, succeeded, now)
     if succeeded is not None:
-        return _model_published(observed, succeeded, attempt, now)
+        return _published(observed, succeeded, attempt, now)
     return attempt_failed(observed, outcome.failed_attempt(stage, job, pods), attempt, now)
+
+
+def _job_lost(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
+    """The Job is gone, which takes nothing from what one of its pods has published."""
+    pods = [pod for pod in observed.pods if (pod.stage, pod.attempt) == (stage, str(attempt))]
+    succeeded = outcome.succeeded_attempt(stage, None, pods)
+    if succeeded is not None:
+        return _published(observed, succeeded, attempt, now)
+    return attempt_failed(observed, FinishedAttempt.of(stage, None, None), attempt, now)
+
+
+def _published(observed: Observed, succeeded: FinishedAttempt, attempt: int, now: datetime) -> Plan:
+    if succeeded.stage is Stage.PREPROCESS:
+        return _dataset_published(observed, succeeded, now)
+    return _model_published(observed, succeeded, attempt, now)
 
 
 def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, now: datetime) -> Plan:
@@ -285,5 +292,7 @@ def _job_rejected(observed: Observed, stage: Stage, error: CreateError, now: dat
     summary = Summary(phase=phase, reason=Reason.JOB_REJECTED, message=message, stalled=not error.permanent)
     event = Event(reason=Reason.JOB_REJECTED, message=message, key=f"rejected-{error.job_name}", warning=True)
     status = calculate_status(observed.run, summary, now, stage=stage)
-    after = None if error.permanent else _RETRY_REJECTED_JOB
+    after = None
+    if not error.permanent:
+        after = min(_FIRST_RETRY_OF_REJECTED_JOB * 2 ** min(error.times_before, 10), _LAST_RETRY_OF_REJECTED_JOB)
     return plan_status(observed.run, status, events=(event,), requeue_after=after)

@@ -137,6 +137,66 @@ def test_a_worker_that_runs_out_of_memory_gets_half_as_much_again(kube: Kube, ru
     assert retry["onOOM"] == {"memoryFactor": 1.5, "maxMemory": "64Gi"}
 
 
+START = "2026-01-01T00:00:00Z"
+A_MODEL = {"uri": "s3://tables/m.pth", "sha256": "ab", "sizeBytes": 1, "manifest": "s3://tables/m.json", "metrics": []}
+# What is written first, what may follow, and what may not.
+ONCE_ONLY: list[tuple[str, Object, Object, Object]] = [
+    ("startTime", {"startTime": START}, {"phase": "Training"}, {"startTime": "2026-01-02T00:00:00Z"}),
+    ("startTime", {"startTime": START}, {"startTime": START}, {"startTime": None}),
+    ("model", {"model": A_MODEL}, {"report": "s3://tables/report.html"}, {"model": {"sha256": "cd"}}),
+    ("model", {"model": A_MODEL}, {"model": A_MODEL}, {"model": None}),
+    ("phase", {"phase": "Succeeded"}, {"gpu": "1 x NVIDIA L4"}, {"phase": "Training"}),
+    ("phase", {"phase": "Failed"}, {"phase": "Failed"}, {"phase": None}),
+    ("phase", {"phase": "Failed"}, {"node": "node-1"}, {"phase": "Succeeded"}),
+]
+
+
+@pytest.mark.parametrize("case", ONCE_ONLY)
+def test_some_of_the_status_is_written_once(
+    kube: Kube, rules_namespace: str, case: tuple[str, Object, Object, Object]
+) -> None:
+    field, first, allowed, refused = case
+    path = f"{stored(kube, rules_namespace, started=False)}/status"
+    kube.patch(path, {"status": {"phase": "Pending"}})
+    kube.patch(path, {"status": first})
+    kube.patch(path, {"status": allowed})
+    with pytest.raises(KubeError, match=f"status.{field}") as rejected:
+        kube.patch(path, {"status": refused})
+    assert rejected.value.status == 422
+
+
+def test_a_run_that_is_over_takes_a_last_report_of_its_progress(kube: Kube, rules_namespace: str) -> None:
+    path = f"{stored(kube, rules_namespace, started=True)}/status"
+    kube.patch(path, {"status": {"phase": "Succeeded", "model": A_MODEL}})
+    name = path.removesuffix("/status").rsplit("/", 1)[1]
+    meta = {"name": name, "namespace": rules_namespace}
+    progress = {"stage": "train", "attempt": 1, "sequence": 9, "percent": 100}
+    body = {"apiVersion": "training.badgerdoc.dev/v1alpha1", "kind": "TrainingRun", "metadata": meta}
+    query = "fieldManager=trainingrun-progress&force=true"
+    apply = "application/apply-patch+yaml"
+    written = kube.call("PATCH", f"{path}?{query}", {**body, "status": {"progress": progress}}, content_type=apply)
+    assert written["status"]["progress"]["percent"] == 100
+    assert (written["status"]["phase"], written["status"]["startTime"]) == ("Succeeded", START)
+    # An apply that leaves the fields of others out takes nothing of them away.
+    written = kube.call("PATCH", f"{path}?{query}", {**body, "status": {}}, content_type=apply)
+    assert "progress" not in written["status"]
+    assert written["status"]["model"] == A_MODEL
+
+
+def test_a_status_that_was_decided_on_an_older_run_is_refused(kube: Kube, rules_namespace: str) -> None:
+    path = stored(kube, rules_namespace, started=True)
+    observed = kube.get(path)["metadata"]
+    kube.patch(f"{path}/status", {"status": {"phase": "Training"}})
+    meta = {name: observed[name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    body = {"apiVersion": "training.badgerdoc.dev/v1alpha1", "kind": "TrainingRun", "metadata": meta}
+    body["status"] = {"phase": "Queued", "startTime": START}
+    query = "fieldManager=trainingrun-operator&force=true"
+    with pytest.raises(KubeError) as rejected:
+        kube.call("PATCH", f"{path}/status?{query}", body, content_type="application/apply-patch+yaml")
+    assert rejected.value.status == 409
+    assert kube.status(meta["namespace"], meta["name"])["phase"] == "Training"
+
+
 def test_a_variable_without_a_value_is_an_empty_one(kube: Kube, rules_namespace: str) -> None:
     body = changed("training.podTemplate.env", [{"name": "EMPTY"}])
     template = create(kube, rules_namespace, body)["spec"]["training"]["podTemplate"]

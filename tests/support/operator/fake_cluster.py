@@ -8,7 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from tests.support.operator.world import World, merged
-from trainingrun_operator.core.errors import ClusterError, GoneError
+from trainingrun_operator.cluster import Page
+from trainingrun_operator.core.errors import ClusterError, ConflictError, GoneError
+from trainingrun_operator.core.names import Kind
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import PROGRESS_FIELDS
@@ -17,41 +19,70 @@ Object = dict[str, Any]
 
 
 class FakeCluster:
-    """Serves a World's objects. `calls` tells what was asked, `faults` maps a call's name to what it raises once."""
+    """Serves a World's objects. `calls` tells what was asked, `faults` maps a call's name to what it raises once.
+
+    As in etcd, each object's version is that of its last change, and grows over all objects together.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.calls: list[str] = []
         self.faults: dict[str, list[ClusterError]] = {}
         self.events: list[str] = []
-        self._version = 10
+        self.version = 10
+        self._stored: dict[str, tuple[Object, int]] = {}
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
         if self.faults.get(name):
             raise self.faults[name].pop(0)
 
+    def as_stored(self, thing: Object) -> Object:
+        """The object with its version, a new one where it has changed since it was last asked for."""
+        body = copy.deepcopy(thing)
+        body["metadata"].pop("resourceVersion", None)
+        known, version = self._stored.get(body["metadata"]["uid"], ({}, 0))
+        if known != body:
+            self.version += 1
+            version = self.version
+            self._stored[body["metadata"]["uid"]] = (copy.deepcopy(body), version)
+        body["metadata"]["resourceVersion"] = str(version)
+        return body
+
     def stored_run(self) -> Object:
-        self._version += 1
-        self.world.run["metadata"]["resourceVersion"] = str(self._version)
-        return copy.deepcopy(self.world.run)
+        return self.as_stored(self.world.run)
+
+    def stored(self, kind: Kind) -> list[Object]:
+        things = {
+            Kind.RUN: [self.world.run] if self.world.run else [],
+            Kind.JOB: self.world.jobs.values(),
+            Kind.POD: self.world.pods.values(),
+        }
+        return [self.as_stored(thing) for thing in things[kind]]
 
     async def token_keys(self) -> tuple[str, Object]:
         raise GoneError("no tokens are verified here")
 
-    async def get_run(self, namespace: str, name: str) -> Object:
-        self._called("get_run")
-        return self.stored_run()
+    async def list_page(self, kind: Kind, namespace: str | None, *, cached: bool, next_page: str = "") -> Page:
+        self._called(f"list_{kind.value}")
+        items = self.stored(kind)
+        return Page(items=items, version=str(self.version), next_page="")
 
     async def get_job(self, namespace: str, name: str) -> Object:
         self._called("get_job")
         if name not in self.world.jobs:
             raise GoneError(f"jobs {name} not found")
-        return copy.deepcopy(self.world.jobs[name])
+        return self.as_stored(self.world.jobs[name])
+
+    async def get_pod(self, namespace: str, name: str) -> Object:
+        self._called("get_pod")
+        if name not in self.world.pods:
+            raise GoneError(f"pods {name} not found")
+        return self.as_stored(self.world.pods[name])
 
     async def list_pods(self, run: Run) -> list[Object]:
         self._called("list_pods")
-        return copy.deepcopy(list(self.world.pods.values()))
+        return self.stored(Kind.POD)
 
     async def create_job(self, manifest: Object) -> Object:
         self._called("create_job")
@@ -59,7 +90,7 @@ class FakeCluster:
         if name not in self.world.jobs:
             self.world.jobs[name] = merged(copy.deepcopy(manifest), {"metadata": {"uid": f"uid-of-{name}"}})
             self.world.created.append(name)
-        return copy.deepcopy(self.world.jobs[name])
+        return self.as_stored(self.world.jobs[name])
 
     async def create_service(self, manifest: Object) -> None:
         self._called("create_service")
@@ -67,11 +98,14 @@ class FakeCluster:
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
         self.world.suspends(name, suspended=suspend)
-        return copy.deepcopy(self.world.jobs[name])
+        return self.as_stored(self.world.jobs[name])
 
     async def apply_status(self, run: Run, status: Object) -> Object:
         self._called("apply_status")
         assert not set(status) & set(PROGRESS_FIELDS), "those belong to the other manager"
+        stored = self.stored_run()["metadata"]
+        if (stored["uid"], stored["resourceVersion"]) != (run.uid, run.resource_version):
+            raise ConflictError("the object has been modified")
         old = self.world.run.get("status", {})
         kept = {name: old[name] for name in PROGRESS_FIELDS if name in old}
         self.world.run["status"] = {**status, **kept}

@@ -35,8 +35,8 @@ A_POLICY = {"details": {"name": "j", "causes": [{"message": "denied request: no 
         (429, {}, TransientError),
         (500, {}, TransientError),
         (503, A_FIELD, TransientError),
-        (404, {}, GoneError),
-        (410, {}, GoneError),
+        (404, {}, TransientError),
+        (410, {}, TransientError),
         (409, {}, ConflictError),
     ],
 )
@@ -51,3 +51,23 @@ def test_an_answer_is_told_by_its_status_and_by_whether_it_names_a_field(
 @pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"null"])
 def test_an_answer_that_is_no_status_is_told_by_its_number(raw: bytes) -> None:
     assert str(error_of(502, raw, "POST /jobs")) == "POST /jobs: HTTP status 502"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"reason": "NotFound", "details": {"name": "tables", "kind": "jobs"}}, GoneError),
+        ({"reason": "NotFound", "details": {"name": "another", "kind": "namespaces"}}, TransientError),
+        ({"reason": "NotFound", "details": {}}, TransientError),
+        ({"details": {"name": "tables"}}, TransientError),
+    ],
+)
+def test_only_a_404_that_names_the_object_says_that_it_is_gone(body: dict[str, Any], kind: type[ClusterError]) -> None:
+    error = error_of(404, json.dumps(body).encode(), "GET /jobs/tables", named="tables")
+    assert type(error) is kind
+
+
+def test_the_404_of_a_version_that_is_not_served_says_nothing_of_an_object() -> None:
+    # Captured from kube-apiserver 1.34: no Status, whatever object is asked for.
+    error = error_of(404, b"404 page not found\n", "GET /trainingruns/tables", named="tables")
+    assert type(error) is TransientError

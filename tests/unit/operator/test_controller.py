@@ -2,76 +2,73 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
-from tests.support.operator.fake_cluster import FakeCluster, Object
-from tests.support.operator.world import DEFAULTS, UID, World
-from trainingrun_operator.controller import REFRESH_S, Controller
-from trainingrun_operator.core.errors import ConflictError, GoneError, InvalidError, RefusedError, TransientError
+from tests.support.operator.fake_cluster import Object
+from tests.support.operator.fake_operator import KEY, Operator
+from tests.support.operator.world import UID
+from trainingrun_operator.core.errors import (
+    ClusterError,
+    ConflictError,
+    GoneError,
+    InvalidError,
+    RefusedError,
+    TransientError,
+)
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Phase
-from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.store import Key, Store
 
-KEY = Key("demo", "tables")
-
-
-class Operator:
-    """A controller over a fake cluster; `restarts` forgets all that it knew."""
-
-    def __init__(self, world: World | None = None) -> None:
-        self.world = world or World()
-        self.cluster = FakeCluster(self.world)
-        self.clock_s = 0.0
-        self.restarts()
-
-    def restarts(self) -> None:
-        self.store = Store()
-        self.writer = ProgressWriter(
-            self.cluster,
-            self.store,
-            interval=timedelta(seconds=10),
-            clock=lambda: self.clock_s,
-            now=lambda: self.world.now,
-        )
-        self.controller = Controller(
-            self.store,
-            self.cluster,
-            self.writer,
-            defaults=lambda: DEFAULTS,
-            clock=lambda: self.clock_s,
-            now=lambda: self.world.now,
-        )
-        self.store.observe_run(self.cluster.stored_run())
-
-    def sees_everything(self) -> None:
-        """The watch delivers."""
-        self.store.observe_run(self.cluster.stored_run())
-        for job in self.world.jobs.values():
-            self.store.observe_job(job)
-        for pod in self.world.pods.values():
-            self.store.observe_pod(pod)
-
-    async def visits(self, times: int = 1) -> float | None:
-        again = None
-        for _ in range(times):
-            again = await self.controller.visit(KEY)
-        return again
-
-    async def comes_to_rest(self) -> None:
-        for _ in range(10):
-            if await self.controller.visit(KEY) != 0.0:
-                return
-        raise AssertionError("the operator does not come to rest")
+JOB = "tables-preprocess-1-666ff6cc"
 
 
 async def test_the_start_is_stored_before_the_first_job_is_made() -> None:
     operator = Operator()
+    await operator.comes_to_rest()
+    assert operator.cluster.calls == ["apply_status", "create_job", "apply_status"]
+
+
+async def test_from_accepted_to_running_there_are_two_writes_of_the_status() -> None:
+    operator = Operator()
+    await operator.visits(3)
+    assert operator.cluster.calls == ["apply_status", "create_job"]
+    operator.world.pod_appears()
+    operator.sees_everything()
+    await operator.visits()
+    operator.world.pods.clear()
+    operator.world.worker_runs()
+    operator.sees_everything()
+    await operator.visits()
+    assert operator.world.status.phase is Phase.PREPROCESSING
+    assert operator.world.status.attempts.total == 1
+    assert operator.cluster.calls == ["apply_status", "create_job", "apply_status"]
+
+
+async def test_a_start_that_takes_seconds_is_told_of() -> None:
+    operator = Operator()
     await operator.visits(2)
-    writes = [call for call in operator.cluster.calls if call in ("create_job", "apply_status")]
-    assert writes == ["apply_status", "create_job", "apply_status"]
+    assert await operator.visits() == 5.0
+    operator.clock_s += 5.0
+    await operator.visits()
+    assert operator.world.reason == "WaitingForPod"
+
+
+async def test_a_message_that_alone_changes_is_written_once_a_minute() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.pod_is_unschedulable("0/50 nodes are available: 50 Insufficient memory")
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    assert operator.world.reason == "WaitingForNode"
+    written = operator.cluster.calls.count("apply_status")
+    for free in range(12):
+        operator.world.pod["status"]["conditions"][0]["message"] = f"0/50 nodes are available: {free} are full"
+        operator.sees_everything()
+        await operator.visits()
+        operator.clock_s += 10.0
+    assert operator.cluster.calls.count("apply_status") == written + 1
+    operator.clock_s += 10.0
+    await operator.visits()
+    assert "11 are full" in operator.world.message
 
 
 async def test_a_run_passes_both_stages() -> None:
@@ -88,10 +85,24 @@ async def test_a_run_passes_both_stages() -> None:
     progress = operator.world.status.progress
     assert progress is not None
     assert progress.percent == 100
-    assert operator.cluster.events[-1] == "Succeeded"
-    calls = operator.cluster.calls
+    assert operator.events[-1] == "Succeeded"
+    calls = list(operator.cluster.calls)
+    assert not [call for call in calls if call.startswith(("get", "list"))], "a watch that works needs no other reads"
     assert await operator.visits() is None
     assert operator.cluster.calls == calls, "a finished run costs nothing"
+
+
+async def test_at_rest_nothing_is_read_and_nothing_written() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.worker_runs()
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    calls = list(operator.cluster.calls)
+    for _ in range(100):
+        operator.clock_s += 60.0
+        await operator.visits()
+    assert operator.cluster.calls == calls
 
 
 async def test_the_final_progress_is_written_before_the_success() -> None:
@@ -108,7 +119,7 @@ async def test_the_final_progress_is_written_before_the_success() -> None:
     assert operator.world.status.phase is Phase.SUCCEEDED
 
 
-@pytest.mark.parametrize("call", ["get_run", "get_job", "create_job", "apply_status", "list_pods"])
+@pytest.mark.parametrize("call", ["get_job", "get_pod", "create_job", "apply_status", "list_pods"])
 async def test_a_fault_at_any_call_is_healed_by_the_next_visit(call: str) -> None:
     operator = Operator()
     operator.world.visits()
@@ -118,6 +129,7 @@ async def test_a_fault_at_any_call_is_healed_by_the_next_visit(call: str) -> Non
     operator.cluster.faults[call] = [TransientError("the API server is down")]
     for _ in range(6):
         operator.world.waits(30)
+        operator.clock_s += 30
         try:
             await operator.visits()
         except TransientError:
@@ -131,22 +143,16 @@ async def test_no_event_is_posted_when_the_status_was_not_written() -> None:
     operator.cluster.faults["apply_status"] = [TransientError("down")]
     with pytest.raises(TransientError):
         await operator.visits()
-    assert operator.cluster.events == []
+    assert operator.events == []
 
 
-async def test_a_lost_event_stops_nothing() -> None:
+async def test_a_restarted_operator_finds_the_job_that_was_made_and_not_told_of() -> None:
     operator = Operator()
-    operator.cluster.faults["post_event"] = [RefusedError("no rights")]
-    await operator.comes_to_rest()
-    assert len(operator.world.created) == 1
-
-
-async def test_a_restarted_operator_finds_the_job_that_the_watch_has_not_shown_yet() -> None:
-    operator = Operator()
-    await operator.comes_to_rest()
+    await operator.visits(2)
     operator.restarts()
     await operator.comes_to_rest()
     assert len(operator.world.created) == 1
+    assert operator.world.status.attempts.total == 1
     assert operator.world.status.last_failure is None
 
 
@@ -155,9 +161,22 @@ async def test_a_result_that_the_watch_has_not_shown_yet_is_read_live() -> None:
     await operator.comes_to_rest()
     operator.world.worker_runs()
     operator.world.worker_publishes()
-    operator.store.observe_job(operator.world.job)
+    operator.store.observe_job(operator.cluster.as_stored(operator.world.job))
     await operator.visits()
     assert operator.world.status.dataset is not None
+    assert "list_pods" in operator.cluster.calls
+
+
+async def test_the_end_of_a_pod_that_the_watch_has_not_shown_yet_is_read_by_name() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.worker_runs()
+    operator.sees_everything()
+    operator.world.worker_publishes()
+    operator.store.observe_job(operator.cluster.as_stored(operator.world.job))
+    await operator.visits()
+    assert operator.world.status.dataset is not None
+    assert [call for call in operator.cluster.calls if call.startswith(("get", "list"))] == ["get_pod"]
 
 
 async def test_a_finished_job_is_judged_on_its_pods_as_they_are_now() -> None:
@@ -165,10 +184,10 @@ async def test_a_finished_job_is_judged_on_its_pods_as_they_are_now() -> None:
     await operator.comes_to_rest()
     operator.world.worker_runs()
     operator.world.pod_ends(1)
-    operator.store.observe_pod(operator.world.pod)
+    operator.store.observe_pod(operator.cluster.as_stored(operator.world.pod))
     operator.world.worker_runs()
     operator.world.worker_publishes()
-    operator.store.observe_job(operator.world.job)
+    operator.store.observe_job(operator.cluster.as_stored(operator.world.job))
     await operator.visits()
     assert operator.world.status.dataset is not None
 
@@ -178,42 +197,17 @@ async def test_a_pod_that_appears_while_the_pods_are_listed_is_not_taken_for_gon
 ) -> None:
     operator = Operator()
     await operator.comes_to_rest()
+    operator.world.worker_runs()
 
     async def slow_list(_: Run) -> list[Object]:
-        operator.world.worker_runs()
+        operator.world.worker_publishes()
         operator.sees_everything()
         return []
 
     monkeypatch.setattr(operator.cluster, "list_pods", slow_list)
-    operator.clock_s += REFRESH_S + 1
-    await operator.visits()
-    monkeypatch.undo()
-    operator.world.worker_publishes()
-    operator.sees_everything()
+    operator.world.job_ends("Complete", "CompletionsReached")
+    operator.store.observe_job(operator.cluster.as_stored(operator.world.job))
     await operator.comes_to_rest()
-    assert operator.world.status.dataset is not None
-    assert operator.world.status.last_failure is None
-
-
-async def test_a_job_that_ends_after_its_pods_were_listed_is_not_judged_on_that_list(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    operator = Operator()
-    await operator.comes_to_rest()
-    operator.world.worker_runs()
-    operator.sees_everything()
-    list_pods = operator.cluster.list_pods
-
-    async def slow_list(run: Run) -> list[Object]:
-        listed = await list_pods(run)
-        if "status" not in operator.world.job:
-            operator.world.worker_publishes()
-            operator.store.observe_job(operator.world.job)
-        return listed
-
-    monkeypatch.setattr(operator.cluster, "list_pods", slow_list)
-    operator.clock_s += REFRESH_S + 1
-    await operator.visits()
     assert operator.world.status.dataset is not None
     assert operator.world.status.last_failure is None
 
@@ -230,30 +224,78 @@ async def test_an_orphan_that_the_watch_has_not_shown_keeps_the_next_attempt_wai
     operator.world.waits_for_the_retry()
     assert await operator.visits() == 5.0
     assert len(operator.world.created) == 1
+    calls = list(operator.cluster.calls)
+    for _ in range(100):
+        await operator.visits()
+    assert operator.cluster.calls == calls, "waiting costs nothing"
+    operator.store.observe_pod(orphan, deleted=True)
     operator.world.pods.clear()
     await operator.comes_to_rest()
     assert len(operator.world.created) == 2
 
 
-async def test_a_job_whose_deletion_the_watch_missed_is_noticed_in_time() -> None:
+async def test_a_job_whose_deletion_the_watch_missed_is_noticed_with_the_next_list() -> None:
     operator = Operator()
     await operator.comes_to_rest()
     operator.world.jobs.clear()
     await operator.visits()
     assert operator.world.status.last_failure is None
-    operator.clock_s += REFRESH_S + 1
+    operator.lists_everything()
     await operator.visits()
     assert operator.world.status.last_failure is not None
     assert operator.world.status.last_failure.failure_class == "JobLost"
 
 
-async def test_a_run_whose_deletion_the_watch_missed_is_forgotten() -> None:
+async def test_a_job_that_has_lost_its_label_is_not_called_lost() -> None:
     operator = Operator()
     await operator.comes_to_rest()
-    operator.clock_s += REFRESH_S + 1
-    operator.cluster.faults["get_run"] = [GoneError("not found")]
+    job = operator.world.job
+    job["metadata"]["labels"].pop("training.badgerdoc.dev/run-uid")
+    # So a watch with a label selector tells of it.
+    operator.store.observe_job(operator.cluster.as_stored(job), deleted=True)
+    for _ in range(3):
+        await operator.visits()
+    operator.world.worker_runs()
+    operator.world.worker_publishes()
+    operator.store.observe_job(operator.cluster.as_stored(job), deleted=True)
+    await operator.visits()
+    assert operator.world.status.last_failure is None
+    assert operator.world.status.dataset is not None
+
+
+async def test_a_result_that_was_seen_outlives_its_job() -> None:
+    operator = Operator()
+    operator.world.reaches_training()
+    operator.world.worker_runs()
+    operator.sees_everything()
+    operator.world.worker_publishes()
+    operator.store.observe_pod(operator.cluster.as_stored(operator.world.pod))
+    operator.store.observe_pod(operator.cluster.as_stored(operator.world.pod), deleted=True)
+    operator.store.observe_job(operator.cluster.as_stored(operator.world.job), deleted=True)
+    operator.world.jobs.clear()
+    operator.world.pods.clear()
+    await operator.visits()
+    assert operator.world.status.phase is Phase.SUCCEEDED
+
+
+async def test_a_job_that_is_being_deleted_is_not_said_to_wait() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.job["metadata"]["deletionTimestamp"] = "2026-01-01T12:00:00Z"
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    assert operator.world.status.phase is Phase.RETRYING
+    assert "is being deleted" in operator.world.message
+    assert operator.world.status.last_failure is None
+
+
+async def test_a_run_that_is_gone_when_it_is_written_to_is_forgotten() -> None:
+    operator = Operator()
+    operator.cluster.faults["apply_status"] = [GoneError("not found")]
     assert await operator.visits() is None
     assert operator.store.run(KEY) is None
+    operator.sees_everything()
+    assert operator.store.run(KEY) is not None, "nothing keeps it from being seen again"
 
 
 async def test_a_job_that_is_invalid_fails_the_run_and_one_that_is_refused_does_not() -> None:
@@ -269,35 +311,32 @@ async def test_a_job_that_is_invalid_fails_the_run_and_one_that_is_refused_does_
     assert len(refused.world.created) == 1
 
 
+async def test_refusals_are_tried_again_less_and_less_often() -> None:
+    operator = Operator()
+    refusals: list[ClusterError] = [RefusedError("exceeded quota") for _ in range(8)]
+    operator.cluster.faults["create_job"] = refusals
+    await operator.visits()
+    waits = [await operator.visits() for _ in range(7)]
+    assert waits == [30, 60, 120, 240, 480, 600, 600]
+    assert operator.cluster.calls.count("apply_status") == 2, "the same refusal is written once"
+    await operator.visits(2)
+    operator.cluster.faults["create_job"] = [RefusedError("exceeded quota")]
+    operator.store.observe_job(operator.world.job, deleted=True)
+    operator.world.jobs.clear()
+    operator.world.run["status"]["attempts"] = {}
+    operator.world.run["status"].pop("job", None)
+    operator.sees_everything()
+    assert await operator.visits() == 30, "a Job that was made ends the row"
+
+
 async def test_a_job_of_someone_else_under_the_name_fails_the_run() -> None:
     operator = Operator()
     await operator.visits()
-    name = "tables-preprocess-1-666ff6cc"
-    foreign = {"metadata": {"name": name, "namespace": "demo", "uid": "foreign"}, "spec": {}}
-    operator.world.jobs[name] = foreign
+    operator.world.jobs[JOB] = {"metadata": {"name": JOB, "namespace": "demo", "uid": "foreign"}, "spec": {}}
     await operator.comes_to_rest()
     assert operator.world.reason == "JobConflict"
     assert operator.world.created == []
-
-
-async def test_a_job_of_someone_else_that_appears_in_between_is_not_taken_for_the_runs() -> None:
-    operator = Operator()
-    await operator.visits()
-    name = "tables-preprocess-1-666ff6cc"
-    operator.world.jobs[name] = {"metadata": {"name": name, "namespace": "demo", "uid": "foreign"}, "spec": {}}
-    operator.cluster.faults["get_job"] = [GoneError("not there yet")]
-    assert await operator.visits() == 0.0
     assert operator.world.status.attempts.total == 0
-    await operator.comes_to_rest()
-    assert operator.world.reason == "JobConflict"
-
-
-async def test_a_job_that_was_forgotten_is_looked_for_before_it_is_called_lost() -> None:
-    operator = Operator()
-    await operator.comes_to_rest()
-    operator.store.forget_job(operator.world.job["metadata"]["uid"])
-    await operator.comes_to_rest()
-    assert operator.world.status.last_failure is None
 
 
 async def test_an_unreadable_run_is_tried_again_and_never_failed() -> None:
@@ -311,11 +350,32 @@ async def test_an_unreadable_run_is_tried_again_and_never_failed() -> None:
 
 async def test_a_run_replaced_by_another_of_the_same_name_is_not_written_to() -> None:
     operator = Operator()
-    await operator.comes_to_rest()
     operator.world.run["metadata"]["uid"] = f"{UID}-new"
-    operator.clock_s += REFRESH_S + 1
-    await operator.visits()
-    assert operator.world.status.attempts.total == 1
+    with pytest.raises(ConflictError):
+        await operator.visits()
+    assert "status" not in operator.world.run
+
+
+async def test_two_operators_do_not_undo_each_other() -> None:
+    operator = Operator()
+    other = Operator(operator.world)
+    other.cluster = operator.cluster
+    other.restarts()
+    operator.world.reaches_training()
+    for each in (operator, other):
+        each.sees_everything()
+    operator.world.worker_runs()
+    operator.world.worker_publishes()
+    other.store.observe_pod(operator.cluster.as_stored(operator.world.pod))
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    before = dict(operator.world.run["status"])
+    other.clock_s += 100
+    with pytest.raises(ConflictError):
+        await other.visits()
+    assert operator.world.run["status"] == before
+    other.sees_everything()
+    assert await other.visits() is None
 
 
 async def test_suspending_writes_nothing_but_the_jobs_suspend_field() -> None:

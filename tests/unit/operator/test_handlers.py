@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import copy
+from typing import Any
+from unittest.mock import Mock
+
 import kopf
 import pytest
 from kopf._cogs.structs.references import Resource
 
+from tests.support.operator.world import UID, a_run
 from trainingrun_operator import handlers
 from trainingrun_operator.store import Key, Store
+
+CHILD: dict[str, Any] = {
+    "metadata": {
+        "name": "child",
+        "namespace": "demo",
+        "uid": "child",
+        "labels": {"training.badgerdoc.dev/run-uid": UID},
+        "ownerReferences": [{"uid": UID, "controller": True}],
+    },
+    "spec": {},
+}
 
 
 @pytest.fixture
@@ -38,21 +54,31 @@ def test_kopf_neither_scans_nor_peers_nor_limits_its_workers(settings: kopf.Oper
 
 def test_only_event_handlers_are_registered() -> None:
     registry = kopf.OperatorRegistry()
-    handlers.register(registry, Store(), lambda _: None)
+    handlers.register(registry, Store(), Mock())
     assert len(registry._watching.get_all_handlers()) == 3
     for kind in ("_indexing", "_spawning", "_changing"):
         assert getattr(registry, kind).get_all_handlers() == [], f"{kind} patches objects"
 
 
 async def test_an_event_is_remembered_and_its_run_becomes_due() -> None:
-    registry, store, due = kopf.OperatorRegistry(), Store(), list[Key]()
-    handlers.register(registry, store, due.append)
-    meta = {"name": "j", "namespace": "demo", "uid": "j", "labels": {"training.badgerdoc.dev/run": "tables"}}
-    for handler in registry._watching.get_all_handlers():
-        await handler.fn(event={"type": "ADDED", "object": {"metadata": meta, "spec": {}}})
-    assert due == [Key("demo", "j"), Key("demo", "tables"), Key("demo", "tables")]
-    assert store.job_named("demo", "j") is not None
-    for handler in registry._watching.get_all_handlers():
-        await handler.fn(event={"type": "DELETED", "object": {"metadata": meta, "spec": {}}})
-    assert store.job_named("demo", "j") is None
-    assert store.run(Key("demo", "j")) is None
+    registry, store, due = kopf.OperatorRegistry(), Store(), list[tuple[Key, bool]]()
+
+    def enqueue(key: Key, *, urgent: bool) -> None:
+        due.append((key, urgent))
+
+    handlers.register(registry, store, enqueue)
+    on_run, on_job, on_pod = (handler.fn for handler in registry._watching.get_all_handlers())
+    job, pod = copy.deepcopy(CHILD), copy.deepcopy(CHILD)
+    await on_run(event={"type": None, "object": a_run()})
+    await on_job(event={"type": "ADDED", "object": job})
+    await on_pod(event={"type": "ADDED", "object": pod})
+    key = Key("demo", "tables")
+    assert due == [(key, False), (key, True), (key, True)], "what was there before can wait"
+    await on_job(event={"type": "MODIFIED", "object": job})
+    assert len(due) == 3, "nothing has changed"
+    assert store.job_named("demo", "child") is not None
+    for handler, thing in ((on_pod, pod), (on_job, job), (on_run, a_run())):
+        await handler(event={"type": "DELETED", "object": thing})
+    assert due[3:] == [(key, True)] * 3
+    assert store.job_named("demo", "child") is None
+    assert store.run(key) is None

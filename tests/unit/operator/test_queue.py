@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainingrun_operator.queue import MAX_BACKOFF_S, Schedule, WorkQueue
+from trainingrun_operator.queue import JITTER, MAX_BACKOFF_S, RetryBudget, Schedule, WorkQueue
 
 KEYS = st.sampled_from(["a", "b", "c"])
 STEPS = st.lists(
@@ -72,6 +72,54 @@ def test_many_adds_of_one_key_are_one_visit() -> None:
         schedule.add("a", 0.0)
     assert schedule.take(0.0) == "a"
     assert schedule.take(0.0) is None
+
+
+def test_urgent_keys_overtake_others_that_have_been_due_longer() -> None:
+    schedule: Schedule[str] = Schedule()
+    for number in range(5000):
+        schedule.add(f"resync-{number}", 0.0)
+    schedule.add("changed", 1.0, urgent=True)
+    schedule.add("resync-4999", 1.0, urgent=True)
+    assert [schedule.take(2.0) for _ in range(3)] == ["resync-4999", "changed", "resync-0"]
+    assert len(schedule) == 4998
+
+
+def test_a_key_that_became_urgent_stays_so_until_it_is_taken() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("a", 5.0, urgent=True)
+    schedule.add("a", 1.0)
+    schedule.add("b", 0.0)
+    assert schedule.take(1.0) == "a"
+    schedule.done("a")
+    schedule.add("a", 0.0)
+    schedule.add("c", 2.0, urgent=True)
+    assert schedule.take(2.0) == "c"
+
+
+def test_all_retries_together_are_no_more_than_the_budget() -> None:
+    budget = RetryBudget(per_s=10.0, burst=100)
+    waits = [budget.wait_s(1000.0) for _ in range(300)]
+    assert waits[:100] == [0.0] * 100
+    assert waits[-1] == 20.0
+    assert budget.wait_s(1030.0) == 0.0
+
+
+async def test_a_long_delay_gets_jitter_and_a_short_one_is_kept() -> None:
+    queue: WorkQueue[str] = WorkQueue(lambda: 0.0)
+    wants = {"short": 5.0, **{f"long-{number}": 300.0 for number in range(50)}}
+
+    async def visit(key: str) -> float | None:
+        return wants.pop(key)
+
+    for key in list(wants):
+        queue.add(key)
+    task = asyncio.create_task(queue.work(visit, workers=1))
+    await _until(lambda: not wants)
+    task.cancel()
+    due = {key: at for key, (at, _) in queue._schedule._due.items()}
+    assert due.pop("short") == 5.0
+    assert all(300.0 <= at <= 300.0 * (1 + JITTER) for at in due.values())
+    assert len(set(due.values())) > 40
 
 
 async def _until(done: Callable[[], bool]) -> None:

@@ -19,7 +19,7 @@ from trainingrun_operator.core.resource.status import Stage
 _NAMED = re.compile(r"for pod [^/\s]+/(\S+) failed with exit code \d+ matching FailJob")
 
 
-def succeeded_attempt(stage: Stage, job: JobView, pods: Sequence[PodView]) -> FinishedAttempt | None:
+def succeeded_attempt(stage: Stage, job: JobView | None, pods: Sequence[PodView]) -> FinishedAttempt | None:
     """The attempt by the pod that published the stage's result; None where none did.
 
     Several shards may report one. The one that made the dataset is believed before those that found it made.

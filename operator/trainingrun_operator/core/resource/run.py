@@ -17,6 +17,8 @@ class Run(Model):
     namespace: str
     uid: str
     generation: int
+    # As observed: a write that names it fails where the run has changed since.
+    resource_version: str = ""
     spec: Spec
     status: Status = Status()
     deleting: bool = False
@@ -34,6 +36,7 @@ class Run(Model):
             namespace=meta["namespace"],
             uid=meta["uid"],
             generation=meta.get("generation", 1),
+            resource_version=meta.get("resourceVersion", ""),
             spec=Spec.model_validate(body["spec"]),
             status=Status.model_validate(body.get("status") or {}),
             deleting=bool(meta.get("deletionTimestamp")),

@@ -85,6 +85,7 @@ class Reason(enum.StrEnum):
     NOT_SUSPENDED = "NotSuspended"
     JOB_REJECTED = "JobRejected"
     JOB_CONFLICT = "JobConflict"
+    JOB_DELETED = "JobDeleted"
     NO_IMAGE = "NoImage"
     POD_NOT_CREATED = "PodNotCreated"
     NODE_UNREACHABLE = "NodeUnreachable"

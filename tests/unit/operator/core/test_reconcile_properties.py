@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.support.operator.world import DATASET, MODEL, World, termination
+from trainingrun_operator.core.attempt import relevant_jobs
 from trainingrun_operator.core.plan import CreateError, Plan
-from trainingrun_operator.core.reconcile import reconcile, relevant_jobs
+from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
 

@@ -1,0 +1,31 @@
+"""Which changes of a status need not be written at once: what passes by itself within seconds, and mere words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Reason, Status
+
+# As often as a waiting run's message may change: the scheduler counts nodes in it.
+MESSAGES = timedelta(minutes=1)
+# Most pods start within that time, and then their running is what there is to say.
+SETTLING = timedelta(seconds=5)
+_AT_ONCE = timedelta(0)
+
+
+def patience(old: Status, new: Status) -> timedelta:
+    """How long a change must have lasted before it is written."""
+    stalled = new.condition(ConditionType.STALLED)
+    summary = new.condition(ConditionType.SUCCEEDED)
+    if new.phase not in (Phase.PENDING, Phase.QUEUED) or stalled is None or summary is None:
+        return _AT_ONCE
+    if _without_messages(old) == _without_messages(new):
+        return MESSAGES
+    begins = old.phase in (Phase.PENDING, Phase.QUEUED, Phase.RETRYING) and stalled.status is not ConditionStatus.TRUE
+    return SETTLING if begins and summary.reason in (Reason.STARTING, Reason.WAITING_FOR_POD) else _AT_ONCE
+
+
+def _without_messages(status: Status) -> dict[str, Any]:
+    conditions = tuple(each.model_copy(update={"message": ""}) for each in status.conditions)
+    return status.model_copy(update={"conditions": conditions}).without_progress()

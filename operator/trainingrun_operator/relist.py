@@ -1,0 +1,99 @@
+"""Puts the store right by lists: what watches have missed, or a restored etcd has undone, holds for minutes at most."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from trainingrun_operator.cluster import Page
+from trainingrun_operator.core.errors import ClusterError
+from trainingrun_operator.core.names import Kind
+from trainingrun_operator.store import Key, Listing, Store, version_of
+
+logger = logging.getLogger(__name__)
+FIRST_RETRY_S = 3.0
+
+
+class Lists(Protocol):
+    """The one call of the cluster that is needed here."""
+
+    async def list_page(self, kind: Kind, namespace: str | None, *, cached: bool, next_page: str = "") -> Page: ...
+
+
+class Relister:
+    """Lists TrainingRuns, Jobs and pods, again and again."""
+
+    def __init__(
+        self,
+        cluster: Lists,
+        store: Store,
+        *,
+        namespaces: tuple[str, ...],
+        interval_s: float,
+        enqueue: Callable[[Key], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """
+        Args:
+            namespaces: none: all.
+            interval_s: between one round of lists and the next.
+            enqueue: called for each run of which a list has told something new.
+        """
+        self._cluster = cluster
+        self._store = store
+        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._interval_s = interval_s
+        self._enqueue = enqueue
+        self._sleep = sleep
+
+    async def first(self) -> None:
+        """Returns once everything has been listed: what is decided before may rest on half of it."""
+        while not await self._round():
+            await self._sleep(FIRST_RETRY_S)
+        for key in self._store.active_runs():
+            self._enqueue(key)
+
+    async def work(self) -> None:
+        """Lists until cancelled."""
+        while True:
+            await self._sleep(self._interval_s)
+            await self._round()
+
+    async def _round(self) -> bool:
+        try:
+            for kind in Kind:
+                for namespace in self._namespaces:
+                    for key in await self._list(kind, namespace):
+                        self._enqueue(key)
+        except ClusterError as error:
+            logger.warning("a list failed and is repeated", extra={"error": error})
+            return False
+        return True
+
+    async def _list(self, kind: Kind, namespace: str | None) -> set[Key]:
+        listing = self._store.begin_listing(kind, namespace)
+        try:
+            page = await self._cluster.list_page(kind, namespace, cached=True)
+            if version_of(page.version) < listing.seen_before:
+                page = await self._list_uncached(listing)
+            version = page.version
+            while True:
+                for body in page.items:
+                    self._store.take_listed(listing, body)
+                if not page.next_page:
+                    return self._store.end_listing(listing, version_of(version))
+                page = await self._cluster.list_page(kind, namespace, cached=True, next_page=page.next_page)
+        finally:
+            self._store.drop_listing(listing)
+
+    async def _list_uncached(self, listing: Listing) -> Page:
+        """The API server's cache lags behind what was seen; where etcd itself does, it was restored from a backup."""
+        page = await self._cluster.list_page(listing.kind, listing.namespace, cached=False)
+        if version_of(page.version) < listing.seen_before:
+            logger.warning(
+                "etcd's versions have gone back: its content replaces what was seen", extra={"kind": listing.kind}
+            )
+            listing.versions_are_new = True
+        return page
