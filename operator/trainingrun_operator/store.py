@@ -183,7 +183,8 @@ class Store:
                 listing.changed |= {key} if key else set()
         else:
             for pod in [each for each in self._pods.values() if not each.gone and _is_missing(listing, each, limit)]:
-                key = self._put_pod(replace(pod, gone=True), force=True)
+                # Gone as of this list: what a restored etcd has of it later is newer than that.
+                key = self._put_pod(replace(pod, gone=True, resource_version=str(version)), force=True)
                 listing.changed |= {key} if key else set()
         return listing.changed
 
