@@ -78,12 +78,12 @@ class Relister:
             page = await self._cluster.list_page(kind, namespace, cached=True)
             if version_of(page.version) < listing.seen_before:
                 page = await self._list_uncached(listing)
-            version = page.version
+            listing.version = version_of(page.version)
             while True:
                 for body in page.items:
                     self._store.take_listed(listing, body)
                 if not page.next_page:
-                    return self._store.end_listing(listing, version_of(version))
+                    return self._store.end_listing(listing)
                 page = await self._cluster.list_page(kind, namespace, cached=True, next_page=page.next_page)
         finally:
             self._store.drop_listing(listing)

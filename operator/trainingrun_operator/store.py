@@ -26,6 +26,7 @@ from trainingrun_operator.core.resource.status import Phase
 Object = Mapping[str, Any]
 # Of a Job, or of each shard of it: how a shard ended may be known from no other pod.
 _GONE_PODS = 5
+_NO_VERSION, _ANY_VERSION = -1.0, float("inf")
 _USED_METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "deletionTimestamp")
 
 
@@ -47,16 +48,24 @@ class _StoredRun(NamedTuple):
 
 @dataclass
 class Listing:
-    """A list that is being read. `seen_before` is the highest version of its kind that was known when it began."""
+    """A list that is being read. `seen_before` is the highest version of its kind that was known when it began;
+    `version` is the list's own, once there is a first page.
+    """
 
     kind: Kind
     namespace: str | None
     seen_before: int
     # The versions have gone back, as after a restore of etcd: the list holds, whatever was seen before.
     versions_are_new: bool = False
+    version: int = 0
     listed: set[str] = field(default_factory=set)
     deleted_meanwhile: set[str] = field(default_factory=set)
     changed: set[Key] = field(default_factory=set)
+
+    @property
+    def holds_up_to(self) -> float:
+        """The version up to which the list is right and not what was known before."""
+        return _ANY_VERSION if self.versions_are_new else self.version
 
 
 def version_of(text: str | None) -> int:
@@ -87,7 +96,7 @@ class Store:
         self._note(Kind.RUN, uid, version, deleted=deleted)
         if deleted:
             return key if self.forget_run(key, uid) else None
-        return key if self._put_run(key, body, version, force=False) else None
+        return key if self._put_run(key, body, version, replaces_up_to=_NO_VERSION) else None
 
     def observe_answer(self, body: Object) -> None:
         """Remembers the run that a write to it was answered with, unless it was deleted meanwhile."""
@@ -101,7 +110,7 @@ class Store:
         if deleted:
             key = self._run_of(job)
             return key if self._forget_job(job.uid) else None
-        return self._put_job(job, force=False)
+        return self._put_job(job, replaces_up_to=_NO_VERSION)
 
     def observe_pod(self, body: Object, *, deleted: bool = False) -> Key | None:
         """Remembers a pod, and the last sight of a deleted one: how it ended may be known from nowhere else.
@@ -110,7 +119,7 @@ class Store:
         """
         pod = view_pod(body, gone=deleted)
         self._note(Kind.POD, pod.uid, version_of(pod.resource_version), deleted=deleted)
-        return self._put_pod(pod, force=deleted)
+        return self._put_pod(pod, replaces_up_to=_ANY_VERSION if deleted else _NO_VERSION)
 
     def forget_run(self, key: Key, uid: str) -> bool:
         """That run is no more, and its Jobs and pods are of no use without it; answers whether it was known."""
@@ -133,7 +142,7 @@ class Store:
         for pod in known_before:
             latest = self._pods.get(pod.uid)
             if latest is not None and pod.uid not in listed:
-                self._put_pod(replace(latest, gone=True), force=True)
+                self._put_pod(replace(latest, gone=True), replaces_up_to=_ANY_VERSION)
 
     # -- lists
 
@@ -148,31 +157,27 @@ class Store:
         return listing
 
     def take_listed(self, listing: Listing, body: Object) -> None:
-        """What is in the list, is there."""
+        """What is in the list, is there, as the list has it: only what is newer than the list is known better."""
         meta = body["metadata"]
         uid, version = meta["uid"], version_of(meta.get("resourceVersion"))
         listing.listed.add(uid)
         if uid in listing.deleted_meanwhile:
             return
-        force = listing.versions_are_new
+        limit = listing.holds_up_to
         key: Key | None
         if listing.kind is Kind.RUN:
             key = Key(meta["namespace"], meta["name"])
-            key = key if self._put_run(key, body, version, force=force) else None
+            key = key if self._put_run(key, body, version, replaces_up_to=limit) else None
         elif listing.kind is Kind.JOB:
-            key = self._put_job(view_job(body), force=force)
+            key = self._put_job(view_job(body), replaces_up_to=limit)
         else:
-            key = self._put_pod(view_pod(body), force=force)
+            key = self._put_pod(view_pod(body), replaces_up_to=limit)
         if key is not None:
             listing.changed.add(key)
 
-    def end_listing(self, listing: Listing, version: int) -> set[Key]:
-        """What is not in the list, and not newer than it, is gone; answers whose visits are due.
-
-        Args:
-            version: the list's own.
-        """
-        limit = float("inf") if listing.versions_are_new else version
+    def end_listing(self, listing: Listing) -> set[Key]:
+        """What is not in the list, and not newer than it, is gone; answers whose visits are due."""
+        version, limit = listing.version, listing.holds_up_to
         self._highest[listing.kind] = version if listing.versions_are_new else max(self._highest[listing.kind], version)
         if listing.kind is Kind.RUN:
             self._drop_unlisted_runs(listing, limit)
@@ -184,7 +189,8 @@ class Store:
         else:
             for pod in [each for each in self._pods.values() if not each.gone and _is_missing(listing, each, limit)]:
                 # Gone as of this list: what a restored etcd has of it later is newer than that.
-                key = self._put_pod(replace(pod, gone=True, resource_version=str(version)), force=True)
+                gone = replace(pod, gone=True, resource_version=str(version))
+                key = self._put_pod(gone, replaces_up_to=_ANY_VERSION)
                 listing.changed |= {key} if key else set()
         return listing.changed
 
@@ -249,14 +255,14 @@ class Store:
             for listing in self._listings:
                 listing.deleted_meanwhile.add(uid)
 
-    def _put_run(self, key: Key, body: Object, version: int, *, force: bool) -> bool:
+    def _put_run(self, key: Key, body: Object, version: int, *, replaces_up_to: float) -> bool:
         """Whether that is news."""
         meta, status = body["metadata"], body.get("status") or {}
         uid, known = meta["uid"], self._runs.get(key)
         if known is not None and known.uid != uid:
             self.forget_run(key, known.uid)
             known = None
-        if known is not None and not force and version < known.version:
+        if known is not None and version < known.version > replaces_up_to:
             return False
         phase = status.get("phase", "")
         if phase in (Phase.SUCCEEDED, Phase.FAILED):
@@ -270,18 +276,18 @@ class Store:
         self._runs[key] = new
         return known != new
 
-    def _put_job(self, job: JobView, *, force: bool) -> Key | None:
+    def _put_job(self, job: JobView, *, replaces_up_to: float) -> Key | None:
         key, known = self._run_of(job), self._jobs.get(job.uid)
-        if key is None or (known is not None and not force and _is_older(job, known)):
+        if key is None or (known is not None and _is_older(job, known, replaces_up_to)):
             return None
         self._jobs[job.uid] = job
         self._job_by_name[job.namespace, job.name] = job.uid
         self._jobs_by_run.setdefault(self._runs[key].uid, set()).add(job.uid)
         return None if known == job else key
 
-    def _put_pod(self, pod: PodView, *, force: bool) -> Key | None:
+    def _put_pod(self, pod: PodView, *, replaces_up_to: float) -> Key | None:
         key, known = self._active.get(pod.run_uid), self._pods.get(pod.uid)
-        if key is None or (known is not None and not force and _is_older(pod, known)):
+        if key is None or (known is not None and _is_older(pod, known, replaces_up_to)):
             return None
         self._pods[pod.uid] = pod
         self._pods_by_run.setdefault(pod.run_uid, set()).add(pod.uid)
@@ -328,8 +334,8 @@ class Store:
             self._pods_by_run[latest.run_uid].discard(pod.uid)
 
 
-def _is_older(new: JobView | PodView, known: JobView | PodView) -> bool:
-    return version_of(new.resource_version) < version_of(known.resource_version)
+def _is_older(new: JobView | PodView, known: JobView | PodView, replaces_up_to: float) -> bool:
+    return version_of(new.resource_version) < version_of(known.resource_version) > replaces_up_to
 
 
 def _is_missing(listing: Listing, child: JobView | PodView, limit: float) -> bool:

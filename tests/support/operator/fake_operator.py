@@ -61,9 +61,10 @@ class Operator:
         """A round of lists."""
         for kind in Kind:
             listing = self.store.begin_listing(kind, None)
+            listing.version = self.cluster.version
             for body in self.cluster.stored(kind):
                 self.store.take_listed(listing, body)
-            self.store.end_listing(listing, self.cluster.version)
+            self.store.end_listing(listing)
             self.store.drop_listing(listing)
 
     async def visits(self, times: int = 1) -> float | None:
