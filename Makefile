@@ -87,7 +87,7 @@ bench-learn: venv ## What the small config learns from few documents, three seed
 	PYTHONPATH=.:worker .venv/bin/python -m hack.bench.learn $(BENCH)
 
 bench-gateway: venv ## What 2,000 connections without a token do to the gateway: half a minute
-	ulimit -n 8192; PYTHONPATH=.:operator .venv/bin/python -m hack.bench.gateway $(BENCH)
+	ulimit -n 8192; PYTHONPATH=.:operator .venv/bin/python -m tests.support.operator.gateway_attack $(BENCH)
 
 ##@ Base weights
 .PHONY: base-weights

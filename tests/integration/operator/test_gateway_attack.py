@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hack.bench.gateway import measure
+from tests.support.operator.gateway_attack import measure
 from trainingrun_operator.listener import DEADLINE_S
 
 pytestmark = pytest.mark.integration
