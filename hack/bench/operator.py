@@ -5,7 +5,7 @@ make bench-operator BENCH='--runs 1000 --rest-s 600'
 make bench-operator BENCH='--before FOLDER'                 another checkout's operator folder, measured first
 
 The API server is a real one of the benchmark's own, and nothing acts on what it stores: a run's Job is made and stays
-without a pod. CPU time and requests hardly depend on other load; wall times do.
+without a pod. What is requested does not depend on other load; CPU and wall times do.
 """
 
 import argparse
@@ -57,6 +57,7 @@ class Operator:
             "DEFAULT_WORKER_IMAGE": "registry.example/worker:bench",
             "GATEWAY_TLS_DIR": str(folder),
             "GATEWAY_PORT": str(_free_port()),
+            "METRICS_PORT": str(_free_port()),
             "POD_ID": "bench",
         }
         self._process: subprocess.Popen[bytes] | None = None

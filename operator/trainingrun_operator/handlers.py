@@ -59,6 +59,40 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # The handlers only take notes: nothing of theirs is worth waiting for when the operator ends.
     settings.queueing.idle_timeout = 1.0
     settings.queueing.exit_timeout = 0.5
+    settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = _NoProgress()
     # Filters on the server. A selector under a one-string key would match nothing, silently.
     settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_RUN_UID
     settings.watching.label_selectors["", "v1", "pods"] = LABEL_RUN_UID
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Copies nothing: of each event kopf would otherwise take two copies of the object, for handlers of changes."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:  # noqa: ARG002
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> None:  # noqa: ARG002
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        """There are no handlers of changes."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps nothing of handlers: those of events are called once, whatever comes of it."""
+
+    def fetch(self, *, key: Any, body: kopf.Body) -> None:  # noqa: ARG002
+        return None
+
+    def store(self, *, key: Any, record: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """There is none."""
+
+    def purge(self, *, key: Any, body: kopf.Body, patch: kopf.Patch) -> None:
+        """There is none."""
+
+    def touch(self, *, body: kopf.Body, patch: kopf.Patch, value: str | None) -> None:
+        """Nothing is to be woken up again."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence

@@ -174,37 +174,36 @@ class WorkQueue(Generic[K]):
             handle: one visit to a key; answers in how many seconds it wants the next one. An exception of it means
                 "again, later": the delay grows with each in a row.
         """
+        free = asyncio.Semaphore(workers)
         async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._worker(handle))
+            while True:
+                await free.acquire()
+                group.create_task(self._visit(await self._take(), handle, free))
 
-    async def _worker(self, handle: Callable[[K], Awaitable[float | None]]) -> None:
-        while True:
-            key = await self._take()
-            try:
-                again_s = await handle(key)
-            except Exception as error:
-                # Whatever it was, the key must not be lost.
-                delay_s = max(self._schedule.backoff_s(key), self._budget.wait_s(self._clock()))
-                logger.warning("a visit failed and is repeated", extra={"key": key, "in_s": delay_s, "error": error})
-                logger.debug("the failed visit", exc_info=error)
-                self._schedule.add(key, self._clock() + delay_s)
-            else:
-                self._schedule.succeeded(key)
-                if again_s is not None:
-                    self._schedule.add(key, self._clock() + _with_jitter(again_s))
-            finally:
-                self._schedule.done(key)
-                self._moved_at_s = self._clock()
-                self._changed.set()
+    async def _visit(self, key: K, handle: Callable[[K], Awaitable[float | None]], free: asyncio.Semaphore) -> None:
+        try:
+            again_s = await handle(key)
+        except Exception as error:
+            # Whatever it was, the key must not be lost.
+            delay_s = max(self._schedule.backoff_s(key), self._budget.wait_s(self._clock()))
+            logger.warning("a visit failed and is repeated", extra={"key": key, "in_s": delay_s, "error": error})
+            logger.debug("the failed visit", exc_info=error)
+            self._schedule.add(key, self._clock() + delay_s)
+        else:
+            self._schedule.succeeded(key)
+            if again_s is not None:
+                self._schedule.add(key, self._clock() + _with_jitter(again_s))
+        finally:
+            self._schedule.done(key)
+            self._moved_at_s = self._clock()
+            self._changed.set()
+            free.release()
 
     async def _take(self) -> K:
         while True:
             key = self._schedule.take(self._clock())
             if key is not None:
                 self._moved_at_s = self._clock()
-                # Another key may be due, too: let the next worker look.
-                self._changed.set()
                 return key
             self._changed.clear()
             next_time = self._schedule.next_time()

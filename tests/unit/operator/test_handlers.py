@@ -52,6 +52,15 @@ def test_kopf_neither_scans_nor_peers_nor_limits_its_workers(settings: kopf.Oper
     assert not settings.posting.enabled
 
 
+def test_kopf_copies_no_object_and_writes_none(settings: kopf.OperatorSettings) -> None:
+    stored, patch = settings.persistence, kopf.Patch()
+    body = kopf.Body({"metadata": {"name": "tables", "annotations": {"kopf.zalando.org/last": "{}"}}, "spec": {"a": 1}})
+    assert stored.diffbase_storage.build(body=body, extra_fields=[("spec",)]) == {}
+    assert stored.diffbase_storage.fetch(body=body) is None
+    stored.progress_storage.touch(body=body, patch=patch, value="now")
+    assert patch == {}
+
+
 def test_only_event_handlers_are_registered() -> None:
     registry = kopf.OperatorRegistry()
     handlers.register(registry, Store(), Mock())
