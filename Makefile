@@ -60,10 +60,8 @@ images: cluster-up ## Build the worker and operator images and push them to the 
 	hack/images/build.sh
 
 ##@ Benchmarks
-.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway
-.PHONY: bench-operator
-bench: bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway ## All benchmarks (docs/benchmarks.md)
-bench: bench-operator
+.PHONY: bench bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway bench-operator
+bench: bench-preprocess bench-train bench-upload bench-variants bench-dense-pages bench-learn bench-gateway bench-operator ## All benchmarks (docs/benchmarks.md)
 
 bench-operator: venv ## What the operator costs in requests and CPU time, on an API server of its own: minutes (BENCH=--help lists the options)
 	PYTHONPATH=.:operator .venv/bin/python -m hack.bench.operator $(BENCH)

@@ -7,7 +7,6 @@ that costs, is not mixed with what others do.
 import contextlib
 import json
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ import urllib3
 import yaml
 
 from hack.bench.preprocess import ROOT
+from hack.ports import free_ports
 
 ADMIN, CLIENT = "admin", "client-under-test"
 START_S = 90.0
@@ -83,13 +83,6 @@ def _resource(entry: dict[str, Any]) -> str:
     return "/".join(name for name in names if name) or entry["requestURI"].partition("?")[0]
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _write_settings(folder: Path, url: str) -> None:
     # kube-apiserver makes a certificate for 127.0.0.1 with the authority that signed it, in one file.
     authority = str(folder / "certificates" / "apiserver.crt")
@@ -118,7 +111,7 @@ def running_api_server() -> Iterator[ApiServer]:
     script = ROOT / "hack" / "cluster" / "build-binaries.sh"
     binaries = Path(subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip())
     folder = Path(tempfile.mkdtemp(prefix="bench-api-server-"))
-    client, peer, port = _free_port(), _free_port(), _free_port()
+    client, peer, port = free_ports(3)
     server = ApiServer(folder, f"https://127.0.0.1:{port}")
     _write_settings(folder, server.url)
     etcd = [

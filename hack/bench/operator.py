@@ -11,7 +11,6 @@ without a pod. What is requested does not depend on other load; CPU and wall tim
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 from hack.bench import figures
 from hack.bench.api_server import CLIENT, ApiServer, running_api_server
 from hack.bench.preprocess import ROOT, machine_name, say
+from hack.ports import free_ports
 
 NAMESPACE = "bench"
 RUNS = f"/apis/training.badgerdoc.dev/v1alpha1/namespaces/{NAMESPACE}/trainingruns"
@@ -49,6 +49,7 @@ class Operator:
     def __init__(self, server: ApiServer, code: Path, folder: Path) -> None:
         self._server = server
         self._folder = folder
+        gateway_port, metrics_port = free_ports(2)
         self._environment = {
             **{name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
             "PYTHONPATH": str(code),
@@ -56,8 +57,8 @@ class Operator:
             "WATCH_NAMESPACE": NAMESPACE,
             "DEFAULT_WORKER_IMAGE": "registry.example/worker:bench",
             "GATEWAY_TLS_DIR": str(folder),
-            "GATEWAY_PORT": str(_free_port()),
-            "METRICS_PORT": str(_free_port()),
+            "GATEWAY_PORT": str(gateway_port),
+            "METRICS_PORT": str(metrics_port),
             "POD_ID": "bench",
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -112,13 +113,6 @@ class Operator:
         if self._process is None or self._process.poll() is not None:
             raise RuntimeError(f"the operator ended:\n{(self._folder / 'operator.log').read_text()[-2000:]}")
         return Path(f"/proc/{self._process.pid}/{name}").read_text().split()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def a_run(number: int) -> dict[str, Any]:

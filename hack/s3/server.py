@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from hack.ports import free_ports
 
 START_TIMEOUT_S = 60
 ACCESS_KEY, SECRET_KEY = "TESTADMIN000000", "test-admin-secret"
@@ -101,7 +102,7 @@ def running_s3_server() -> Iterator[S3Server]:
         (folder / "data").mkdir()
         names = ["master.port", "volume.port", "filer.port", "s3.port"]
         names += [f"{name}.grpc" for name in names]
-        ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
         command = [program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder / 'data'}", "-filer", "-s3"]
         command += ["-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-s3.port.iceberg=0"]
         command += ["-s3.port.lance=0", f"-s3.config={config}", *(f"-{name}={port}" for name, port in ports.items())]
@@ -134,14 +135,6 @@ def _wait_until_it_stores(server: S3Server, process: "subprocess.Popen[bytes]", 
             time.sleep(0.1)
         else:
             return
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for found in sockets:
-            found.bind(("127.0.0.1", 0))
-        return [found.getsockname()[1] for found in sockets]
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -22,8 +22,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
+from hack.ports import free_ports
 from tests.support.operator.fake_cluster import FakeCluster
-from tests.support.operator.operator_process import free_port, make_gateway_certificate
+from tests.support.operator.operator_process import make_gateway_certificate
 from tests.support.operator.world import UID, World
 from trainingrun_operator import gateway
 from trainingrun_operator.progress_writer import ProgressWriter
@@ -199,7 +200,7 @@ def measure(connections: int) -> Figures:
     """Attacks a gateway of its own with that many connections."""
     with tempfile.TemporaryDirectory() as folder:
         make_gateway_certificate(Path(folder))
-        port = free_port()
+        (port,) = free_ports(1)
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(port, Path(folder), theirs))
         process.start()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
 
+from hack.ports import free_ports
 from tests.support.certificates import self_signed
 from tests.support.paths import REPOSITORY
 
@@ -23,19 +23,11 @@ def make_gateway_certificate(folder: Path) -> None:
     (folder / "tls.key").write_bytes(key)
 
 
-def free_port() -> int:
-    """A port of this host that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 class OperatorProcess:
     """`python3 -m trainingrun_operator.main` with the settings of a test."""
 
     def __init__(self, kubeconfig: Path, namespace: str, tls_dir: Path, *, log: Path, **environ: str) -> None:
-        self.port, self.metrics_port = free_port(), free_port()
+        self.port, self.metrics_port = free_ports(2)
         self.url = f"https://127.0.0.1:{self.port}"
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None

@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from tests.support.operator.operator_process import free_port, make_gateway_certificate
+from hack.ports import free_ports
+from tests.support.operator.operator_process import make_gateway_certificate
 from trainingrun_operator import metrics, monitoring, refusals
 from trainingrun_operator.connections import Limits
 from trainingrun_operator.core.errors import SetupError
@@ -36,7 +37,7 @@ async def serving(limits: Limits = LIMITS, tls: ssl.SSLContext | None = None) ->
     application = web.Application()
     application.router.add_route("*", "/", fine)
     listener = Listener("test", application, limits=limits, refusals=Refusals("test"), tls=tls, deadline_s=DEADLINE_S)
-    port, started = free_port(), asyncio.Event()
+    (port,), started = free_ports(1), asyncio.Event()
     task = asyncio.create_task(listener.serve(port, started=started))
     await started.wait()
     yield port
@@ -156,7 +157,7 @@ async def test_a_port_that_is_taken_is_said_in_a_sentence() -> None:
 async def test_the_monitoring_port_answers_the_kubelet_and_prometheus(
     path: str, trouble: str | None, answer: bytes
 ) -> None:
-    port, started = free_port(), asyncio.Event()
+    (port,), started = free_ports(1), asyncio.Event()
     listener = monitoring.listener(CollectorRegistry(), trouble=lambda: trouble)
     task = asyncio.create_task(listener.serve(port, started=started))
     await started.wait()
