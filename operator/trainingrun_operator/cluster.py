@@ -146,8 +146,6 @@ class Cluster:
             cached: whether the API server may answer from its cache, which costs it little and may lag.
             next_page: as the part before has it.
         """
-        prefix, plural = _PATHS[kind]
-        path = f"{prefix}/namespaces/{namespace}/{plural}" if namespace else f"{prefix}/{plural}"
         query = [("limit", str(PAGE))]
         if kind is not Kind.RUN:
             query.append(("labelSelector", LABEL_RUN_UID))
@@ -155,20 +153,20 @@ class Cluster:
             query.append(("continue", next_page))
         elif cached:
             query.append(("resourceVersion", "0"))
-        found = await self._call("GET", path, query=query)
+        found = await self._call("GET", _path(kind, namespace), query=query)
         meta = found["metadata"]
         return Page(items=found["items"], version=meta["resourceVersion"], next_page=meta.get("continue") or "")
 
     async def get_job(self, namespace: str, name: str) -> Object:
-        return await self._call("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}", named=name)
+        return await self._call("GET", _path(Kind.JOB, namespace, name), named=name)
 
     async def get_pod(self, namespace: str, name: str) -> Object:
-        return await self._call("GET", f"/api/v1/namespaces/{namespace}/pods/{name}", named=name)
+        return await self._call("GET", _path(Kind.POD, namespace, name), named=name)
 
     async def list_pods(self, run: Run) -> list[Object]:
         """The pods with the run's label; the caller compares owners."""
-        path = f"/api/v1/namespaces/{run.namespace}/pods"
-        found = await self._call("GET", path, query=[("labelSelector", f"{LABEL_RUN_UID}={run.uid}")])
+        query = [("labelSelector", f"{LABEL_RUN_UID}={run.uid}")]
+        found = await self._call("GET", _path(Kind.POD, run.namespace), query=query)
         items: list[Object] = found["items"]
         return items
 
@@ -179,7 +177,7 @@ class Cluster:
         """
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
         try:
-            path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+            path = _path(Kind.JOB, namespace)
             return await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
         except ConflictError:
             return await self.get_job(namespace, name)
@@ -192,7 +190,7 @@ class Cluster:
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""
-        path = f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+        path = _path(Kind.JOB, namespace, name)
         query = [("fieldManager", FIELD_MANAGER)]
         wanted = {ANNOTATION_SUSPEND: "true" if suspend else "false"}
         body = {"metadata": {"annotations": wanted}, "spec": {"suspend": suspend}}
@@ -242,7 +240,7 @@ class Cluster:
             await self._call("POST", f"/api/v1/namespaces/{run.namespace}/events", body=body)
 
     async def _apply(self, run: Run, status: Object, manager: str, **metadata: str) -> Object:
-        path = f"/apis/{API_VERSION}/namespaces/{run.namespace}/{PLURAL}/{run.name}/status"
+        path = f"{_path(Kind.RUN, run.namespace, run.name)}/status"
         # The UID: a run of the same name that was created meanwhile is another one.
         meta = {"name": run.name, "namespace": run.namespace, "uid": run.uid, **metadata}
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "status": status}
@@ -312,6 +310,12 @@ class Cluster:
         """An API server that is asked too much is asked nothing for a while, about whatever."""
         if retry_after.isdecimal():
             self._not_before_s = time.monotonic() + min(float(retry_after), _MAX_RETRY_AFTER_S)
+
+
+def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
+    """Of an object, or of all in a namespace; of all in the cluster if that is None."""
+    prefix, plural = _PATHS[kind]
+    return "/".join(part for part in (prefix, namespace and f"namespaces/{namespace}", plural, name) if part)
 
 
 def error_of(status: int, raw: bytes, request: str, *, named: str | None = None) -> ClusterError:

@@ -6,7 +6,7 @@ of the source that has the most goes for it: whoever is slow on purpose only dis
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from trainingrun_operator.core.progress.rate_limit import RateLimit
@@ -77,10 +77,10 @@ class Connections(Generic[C]):
 
     def bore_fruit(self, source: str) -> None:
         """A connection from there was an honest one."""
-        self._all = replace(self._all, tokens=self._all.tokens + 1.0)
+        self._all = self._all.given_back()
         bucket = self._sources.get(source)
         if bucket is not None:
-            self._sources[source] = replace(bucket, tokens=bucket.tokens + 1.0)
+            self._sources[source] = bucket.given_back()
 
 
 def _bucket(per_second: int) -> RateLimit:

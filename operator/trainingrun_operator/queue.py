@@ -14,6 +14,8 @@ import random
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from trainingrun_operator.core.progress.rate_limit import RateLimit
+
 K = TypeVar("K", bound=Hashable)
 
 logger = logging.getLogger(__name__)
@@ -32,17 +34,12 @@ class RetryBudget:
     """A token bucket whose tokens can be taken in advance: who finds none is told when its own will be there."""
 
     def __init__(self, *, per_s: float = RETRIES_PER_S, burst: float = RETRY_BURST) -> None:
-        self._per_s = per_s
-        self._burst = burst
-        self._tokens = burst
-        self._at_s = 0.0
+        self._bucket = RateLimit(burst=burst, per_second=per_s, tokens=burst)
 
     def wait_s(self, now_s: float) -> float:
         """Takes a token; answers in how many seconds it may be used."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        self._tokens -= 1.0
-        return max(0.0, -self._tokens / self._per_s)
+        self._bucket, wait_s = self._bucket.reserve(now_s)
+        return wait_s
 
 
 class Schedule(Generic[K]):

@@ -67,6 +67,10 @@ class Listing:
         """The version up to which the list is right and not what was known before."""
         return _ANY_VERSION if self.versions_are_new else self.version
 
+    def misses(self, namespace: str, uid: str, version: int) -> bool:
+        """Whether an object that was known with that version would be in the list if it were there."""
+        return self.namespace in (None, namespace) and uid not in self.listed and version <= self.holds_up_to
+
 
 def version_of(text: str | None) -> int:
     """An object's or a list's resource version; 0, which is older than all, where it is no number."""
@@ -177,17 +181,20 @@ class Store:
 
     def end_listing(self, listing: Listing) -> set[Key]:
         """What is not in the list, and not newer than it, is gone; answers whose visits are due."""
-        version, limit = listing.version, listing.holds_up_to
+        version = listing.version
         self._highest[listing.kind] = version if listing.versions_are_new else max(self._highest[listing.kind], version)
         if listing.kind is Kind.RUN:
-            self._drop_unlisted_runs(listing, limit)
+            for run_key, run in list(self._runs.items()):
+                if listing.misses(run_key.namespace, run.uid, run.version):
+                    self.forget_run(run_key, run.uid)
+                    listing.changed.add(run_key)
         elif listing.kind is Kind.JOB:
-            for job in [each for each in self._jobs.values() if _is_missing(listing, each, limit)]:
+            for job in [each for each in self._jobs.values() if _misses(listing, each)]:
                 key = self._run_of(job)
                 self._forget_job(job.uid)
                 listing.changed |= {key} if key else set()
         else:
-            for pod in [each for each in self._pods.values() if not each.gone and _is_missing(listing, each, limit)]:
+            for pod in [each for each in self._pods.values() if not each.gone and _misses(listing, each)]:
                 # Gone as of this list: what a restored etcd has of it later is newer than that.
                 gone = replace(pod, gone=True, resource_version=str(version))
                 key = self._put_pod(gone, replaces_up_to=_ANY_VERSION)
@@ -319,13 +326,6 @@ class Store:
             del self._pods[pod_uid]
         self._active.pop(run_uid, None)
 
-    def _drop_unlisted_runs(self, listing: Listing, limit: float) -> None:
-        for key, run in list(self._runs.items()):
-            in_scope = listing.namespace in (None, key.namespace)
-            if in_scope and run.uid not in listing.listed and run.version <= limit:
-                self.forget_run(key, run.uid)
-                listing.changed.add(key)
-
     def _drop_old_pods(self, latest: PodView) -> None:
         alike = (latest.owner_uid, latest.index)
         gone = [pod for pod in self.pods_of(latest.run_uid) if pod.gone and (pod.owner_uid, pod.index) == alike]
@@ -338,6 +338,5 @@ def _is_older(new: JobView | PodView, known: JobView | PodView, replaces_up_to: 
     return version_of(new.resource_version) < version_of(known.resource_version) > replaces_up_to
 
 
-def _is_missing(listing: Listing, child: JobView | PodView, limit: float) -> bool:
-    in_scope = listing.namespace in (None, child.namespace)
-    return in_scope and child.uid not in listing.listed and version_of(child.resource_version) <= limit
+def _misses(listing: Listing, child: JobView | PodView) -> bool:
+    return listing.misses(child.namespace, child.uid, version_of(child.resource_version))
