@@ -57,6 +57,17 @@ MODEL = {
 }
 
 
+def training_on_two_nodes() -> World:
+    """A run whose two pods train."""
+    world = World(training={"nodes": 2})
+    world.reaches_training()
+    world.visits()
+    for index in range(2):
+        world.worker_runs(index=index)
+    world.visits()
+    return world
+
+
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `changes`, folder by folder; None removes."""
     result = dict(base)

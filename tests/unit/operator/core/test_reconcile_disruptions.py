@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.operator.world import World, termination
+from tests.support.operator.world import World, termination, training_on_two_nodes
 from trainingrun_operator.core.resource.status import Phase
 
 
@@ -71,16 +71,6 @@ def test_a_disruption_that_ends_the_attempt_is_counted_once_too() -> None:
         assert world.status.attempts.disrupted == 1
 
 
-def nodes() -> World:
-    world = World(training={"nodes": 2})
-    world.reaches_training()
-    world.visits()
-    for index in range(2):
-        world.worker_runs(index=index)
-    world.visits()
-    return world
-
-
 def fails(world: World, code: int, reason: str = "") -> None:
     message = termination("train", "failed", exitCode=code, reason=reason, message="no") if code == 75 else ""
     world.pod_ends(code, message, "OOMKilled" if code == 137 else "", pod=world.shard(0))
@@ -89,7 +79,7 @@ def fails(world: World, code: int, reason: str = "") -> None:
 
 
 def test_a_pod_that_was_preempted_and_replaced_hours_ago_is_not_to_blame() -> None:
-    world = nodes()
+    world = training_on_two_nodes()
     world.pod_ends(143, pod=world.shard(1), DisruptionTarget="PreemptionByScheduler")
     world.visits()
     world.worker_runs(index=1)
@@ -100,7 +90,7 @@ def test_a_pod_that_was_preempted_and_replaced_hours_ago_is_not_to_blame() -> No
 
 
 def test_a_preempted_pod_whose_replacement_never_ran_is_to_blame_for_what_the_others_met() -> None:
-    world = nodes()
+    world = training_on_two_nodes()
     world.pod_ends(143, pod=world.shard(1), DisruptionTarget="PreemptionByScheduler")
     world.visits()
     world.pod_appears(index=1)

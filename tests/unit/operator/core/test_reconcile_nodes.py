@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.operator.world import World, termination
+from tests.support.operator.world import World, termination, training_on_two_nodes
 from trainingrun_operator.core.resource.status import Phase
 
 MODEL = {"uri": "s3://tables/m.pth", "sha256": "0" * 64, "sizeBytes": 1, "manifest": "s3://tables/m.pth.manifest.json"}
@@ -18,13 +18,7 @@ def failed(code: int, message: str, reason: str = "") -> str:
 @pytest.fixture
 def world() -> World:
     """Two pods that train."""
-    found = World(training={"nodes": 2})
-    found.reaches_training()
-    found.visits()
-    for index in range(2):
-        found.worker_runs(index=index)
-    found.visits()
-    return found
+    return training_on_two_nodes()
 
 
 def test_a_service_is_made_with_the_job_and_for_no_other_training() -> None:
