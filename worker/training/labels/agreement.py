@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from training.geometry import Box, Words
 from training.labels.content import own_words, text_of
 from training.labels.garbled import is_garbled
-from training.labels.texts import SIMILAR, Difference, difference, is_comparable, normalised, similarity
+from training.labels.texts import SIMILAR, Difference, is_comparable, normalised, similarity
 
 MIN_TEXTS = 5  # to judge by: fewer that differ are slips of single cells
 MIN_TEXTS_OF_NONE = 2  # to judge a document by if none of its texts fits
@@ -77,10 +77,10 @@ def compare(texts: Iterable[tuple[str, str]]) -> Agreement:
     garbled = unlike if is_garbled(unlike) else ()
     for text, found in pairs:
         if (text, found) not in garbled and is_comparable(text, found):
-            different = difference(text, found)
-            agrees.setdefault(normalised(text), []).append(different is None)
-            if different is not None:
-                differing.setdefault(normalised(found), different)
+            is_unlike = (text, found) in unlike
+            agrees.setdefault(normalised(text), []).append(not is_unlike)
+            if is_unlike:
+                differing.setdefault(normalised(found), Difference(text, found))
     agreeing = sum(2 * sum(each) > len(each) for each in agrees.values())
     differ = min(len(agrees) - agreeing, len(differing))
     return Agreement(agreeing + differ, agreeing, next(iter(differing.values()), None))

@@ -129,7 +129,7 @@ def _open(task: DocumentTask) -> _Opened:
     check_page_numbers(pages.numbers, len(geometries))
     options = task.options
     # Before the frame is looked for, whose sentence would hide the reason. With a CropBox, the frame decides the size.
-    uncropped = [number for number in pages.numbers if geometries[number].crop == geometries[number].media]
+    uncropped = [number for number in pages.numbers if not geometries[number].size(PageBox.CROP).is_cropped]
     check_page_pixels([geometry.size(PageBox.MEDIA) for geometry in geometries], uncropped, options.render)
     sheets = Sheets(task.pdf, geometries, options.render, task.folder)
     frame = find_frame(pages, sheets, box=options.frame, coordinates=options.coordinates)

@@ -95,7 +95,7 @@ class _Check:
         pages = {number: found for number, found in sorted(self._pages.items()) if number < len(geometries)}
         if not pages:
             return
-        cropped = {number for number in pages if geometries[number].crop != geometries[number].media}
+        cropped = {number for number in pages if geometries[number].size(PageBox.CROP).is_cropped}
         self._check_shapes([geometry.size(PageBox.MEDIA) for geometry in geometries], pages.keys() - cropped)
         finder = FrameFinder(self._task.pdf, geometries, self._task.options.frame, self._add)
         frame = finder.find({number: page for number, (_, page) in pages.items()})
