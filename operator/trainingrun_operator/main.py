@@ -13,19 +13,20 @@ from typing import Any
 
 import kopf
 
-from trainingrun_operator import accounting, handlers, logs, metrics, monitoring
+from trainingrun_operator import accounting, handlers, logs, metrics
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import RefusedError, SetupError, TransientError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.endpoints import monitoring
+from trainingrun_operator.endpoints.gateway import Gateway, serve
+from trainingrun_operator.endpoints.tokens import TokenVerifier
 from trainingrun_operator.event_queue import EventQueue
-from trainingrun_operator.gateway import Gateway, serve
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue
 from trainingrun_operator.relist import Relister
 from trainingrun_operator.settings import Settings
 from trainingrun_operator.store import Key, Store
-from trainingrun_operator.tokens import TokenVerifier
 
 logger = logging.getLogger(__name__)
 _API_RETRY_S = 3.0

@@ -9,12 +9,11 @@ from trainingrun_operator.core.resource.status import Stage, Status
 
 def relevant_jobs(run: Run) -> tuple[str, ...]:
     """Names of the Jobs that the next decision rests on."""
-    status = run.status
-    if status.is_terminal or status.start_time is None:
+    if not _is_under_way(run.status):
         return ()
-    stage = status.current_stage
-    attempt = status.attempts.of(stage)
-    numbers = (attempt, attempt + 1) if attempt_is_over(status, stage, attempt) else (attempt,)
+    stage = run.status.current_stage
+    attempt = run.status.attempts.of(stage)
+    numbers = (attempt, attempt + 1) if attempt_is_over(run.status, stage, attempt) else (attempt,)
     return tuple(job_name(run, stage, number) for number in numbers if number > 0)
 
 
@@ -22,12 +21,15 @@ def awaited_job(run: Run) -> str | None:
     """Name of the Job that has been made by the status, and whose end is not in it: it is looked for live before it is
     called lost.
     """
-    status = run.status
-    if status.is_terminal or status.start_time is None:
+    stage = run.status.current_stage
+    attempt = run.status.attempts.of(stage)
+    if not _is_under_way(run.status) or attempt_is_over(run.status, stage, attempt):
         return None
-    stage = status.current_stage
-    attempt = status.attempts.of(stage)
-    return None if attempt_is_over(status, stage, attempt) else job_name(run, stage, attempt)
+    return job_name(run, stage, attempt)
+
+
+def _is_under_way(status: Status) -> bool:
+    return status.start_time is not None and not status.is_terminal
 
 
 def attempt_is_over(status: Status, stage: Stage, attempt: int) -> bool:

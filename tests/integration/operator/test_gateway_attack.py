@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.operator.gateway_attack import measure
-from trainingrun_operator.listener import DEADLINE_S
+from trainingrun_operator.endpoints.listener import DEADLINE_S
 
 pytestmark = pytest.mark.integration
 

@@ -26,10 +26,10 @@ from hack.ports import free_ports
 from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.operator_process import make_gateway_certificate
 from tests.support.operator.world import UID, World
-from trainingrun_operator import gateway
+from trainingrun_operator.endpoints import gateway
+from trainingrun_operator.endpoints.tokens import Bearer, TokenError, TokenVerifier
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Store
-from trainingrun_operator.tokens import Bearer, TokenError, TokenVerifier
 
 HONEST, HOSTILE = "127.0.0.1", "127.0.0.2"
 REPORT_EVERY_S = 0.5

@@ -10,7 +10,7 @@ from tests.support.operator.world import World
 from tests.support.paths import REPOSITORY
 from trainingrun_operator import accounting, metrics
 from trainingrun_operator.core.resource.status import Phase
-from trainingrun_operator.refusals import Refusal
+from trainingrun_operator.endpoints.refusals import Refusal
 from trainingrun_operator.store import Store
 
 SOURCES = metrics.Sources(

@@ -8,9 +8,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from trainingrun_operator.connections import Limits
-from trainingrun_operator.listener import Listener
-from trainingrun_operator.refusals import Refusals
+from trainingrun_operator.endpoints.connections import Limits
+from trainingrun_operator.endpoints.listener import Listener
+from trainingrun_operator.endpoints.refusals import Refusals
 
 # Kubelets and Prometheuses are few.
 _LIMITS = Limits(in_all=32, per_source=8, fruitless_in_all=100, fruitless_per_source=20)

@@ -15,11 +15,12 @@ from prometheus_client import CollectorRegistry
 
 from hack.ports import free_ports
 from tests.support.operator.operator_process import make_gateway_certificate
-from trainingrun_operator import metrics, monitoring, refusals
-from trainingrun_operator.connections import Limits
+from trainingrun_operator import metrics
 from trainingrun_operator.core.errors import SetupError
-from trainingrun_operator.listener import Listener
-from trainingrun_operator.refusals import Refusal, Refusals
+from trainingrun_operator.endpoints import monitoring, refusals
+from trainingrun_operator.endpoints.connections import Limits
+from trainingrun_operator.endpoints.listener import Listener
+from trainingrun_operator.endpoints.refusals import Refusal, Refusals
 
 LIMITS = Limits(in_all=8, per_source=4, fruitless_in_all=1000, fruitless_per_source=1000)
 DEADLINE_S = 0.5

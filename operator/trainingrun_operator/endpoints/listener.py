@@ -17,9 +17,9 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from trainingrun_operator import metrics
-from trainingrun_operator.connections import Connections, Limits
 from trainingrun_operator.core.errors import SetupError
-from trainingrun_operator.refusals import Refusal, Refusals
+from trainingrun_operator.endpoints.connections import Connections, Limits
+from trainingrun_operator.endpoints.refusals import Refusal, Refusals
 
 # From the accept to the end of the answer; a worker gives up a report after 5 s without an answer.
 DEADLINE_S = 8.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainingrun_operator.connections import Connections, Limits
+from trainingrun_operator.endpoints.connections import Connections, Limits
 
 LIMITS = Limits(in_all=4, per_source=3, fruitless_in_all=10, fruitless_per_source=5)
 

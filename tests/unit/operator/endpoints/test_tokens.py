@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from trainingrun_operator.core.errors import TransientError
-from trainingrun_operator.tokens import KeysUnavailableError, TokenError, TokenVerifier
+from trainingrun_operator.endpoints.tokens import KeysUnavailableError, TokenError, TokenVerifier
 
 ISSUER = "https://kubernetes.default.svc"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

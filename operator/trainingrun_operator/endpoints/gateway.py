@@ -16,18 +16,18 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from trainingrun_operator.connections import Limits
 from trainingrun_operator.core.errors import SetupError, UnreadableError
 from trainingrun_operator.core.names import audience, job_name
 from trainingrun_operator.core.progress.rate_limit import RateLimit
 from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard, read_report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
-from trainingrun_operator.listener import Listener
+from trainingrun_operator.endpoints.connections import Limits
+from trainingrun_operator.endpoints.listener import Listener
+from trainingrun_operator.endpoints.refusals import Refusal, Refusals
+from trainingrun_operator.endpoints.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.refusals import Refusal, Refusals
 from trainingrun_operator.store import Key, Store
-from trainingrun_operator.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
 
 logger = logging.getLogger(__name__)
 
