@@ -67,13 +67,15 @@ class ProgressUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order: services, create, suspend, progress, status, events. `status` is None if it
-    holds.
+    """What is to be done, in this order: services, create, suspend, end, progress, status, events. `status` is None if
+    it holds.
     """
 
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
     suspend: tuple[tuple[str, bool], ...] = ()
+    # Names of Jobs whose pods are to be stopped for good.
+    end: tuple[str, ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None
     events: tuple[Event, ...] = ()

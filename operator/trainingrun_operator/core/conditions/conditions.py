@@ -21,7 +21,7 @@ from trainingrun_operator.core.resource.status import (
 
 REPORTS_STOPPED_AFTER = timedelta(minutes=5)
 # The whole status stays under 16 KiB however long a worker's or a scheduler's message is.
-_MESSAGE_BYTES = 384
+MESSAGE_BYTES = 384
 
 _State = tuple[ConditionStatus, str, str]
 
@@ -152,7 +152,7 @@ def _condition(run: Run, kind: ConditionType, state: _State, now: datetime) -> C
         type=kind,
         status=status,
         reason=str(reason),
-        message=clip(message, _MESSAGE_BYTES),
+        message=clip(message, MESSAGE_BYTES),
         last_transition_time=old.last_transition_time if old is not None and old.status == status else now,
         observed_generation=run.generation,
     )
