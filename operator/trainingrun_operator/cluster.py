@@ -62,6 +62,8 @@ _ERRORS: dict[int, type[ClusterError]] = {
     429: TransientError,
 }
 PAGE = 500
+# How the API server begins what a webhook says.
+_BY_A_WEBHOOK = 'admission webhook "'
 # An API server asks for seconds; whoever asks for more is not believed.
 _MAX_RETRY_AFTER_S = 30.0
 _PATHS = {
@@ -86,6 +88,7 @@ class ClusterPort(Protocol):
     async def get_job(self, namespace: str, name: str) -> Object: ...
     async def get_pod(self, namespace: str, name: str) -> Object: ...
     async def list_pods(self, run: Run) -> list[Object]: ...
+    async def dry_run(self, manifest: Object) -> None: ...
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
@@ -170,23 +173,29 @@ class Cluster:
         items: list[Object] = found["items"]
         return items
 
+    async def dry_run(self, manifest: Object) -> None:
+        """Asks whether a Job or a Service would be created; nothing is. A name that is taken is no objection."""
+        query = [("fieldManager", FIELD_MANAGER), ("dryRun", "All")]
+        with contextlib.suppress(ConflictError):
+            await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
+
     async def create_job(self, manifest: Object) -> Object:
         """Creates a Job, or returns the one of that name that is there already, whoever owns it.
 
         It creates instead of applying: an apply would change a Job that is there, and a create leaves it alone.
         """
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        query = [("fieldManager", FIELD_MANAGER)]
         try:
-            path = _path(Kind.JOB, namespace)
-            return await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+            return await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
         except ConflictError:
             return await self.get_job(namespace, name)
 
     async def create_service(self, manifest: Object) -> None:
         """Creates a Service, whose name is the run's own, if it is not there."""
-        path = f"/api/v1/namespaces/{manifest['metadata']['namespace']}/services"
+        query = [("fieldManager", FIELD_MANAGER)]
         with contextlib.suppress(ConflictError):
-            await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+            await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""
@@ -318,28 +327,39 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     return "/".join(part for part in (prefix, namespace and f"namespaces/{namespace}", plural, name) if part)
 
 
+def _path_to_create(manifest: Object) -> str:
+    namespace = manifest["metadata"]["namespace"]
+    if manifest["kind"] == "Service":
+        return f"/api/v1/namespaces/{namespace}/services"
+    return _path(Kind.JOB, namespace)
+
+
 def error_of(status: int, raw: bytes, request: str, *, named: str | None = None) -> ClusterError:
     """What an answer of the API server means.
 
-    A policy or a webhook may say no with any 4xx, 422 included; only validation names the field that is wrong. A 404
-    may be of a version that is not served for a moment, or of a proxy: only one that names the object says that it is
-    gone.
+    A policy or a webhook may say no with any 4xx, 422 included; of the API server's own answers only validation names
+    the field that is wrong, and only what it can't even read is a bad request. A 404 may be of a version that is not
+    served for a moment, or of a proxy: only one that names the object says that it is gone.
 
     Args:
         named: the object that was asked for, where it was one.
     """
     try:
         answer = json.loads(raw)
-        message = str(answer.get("message") or "")
+        message, reason = str(answer.get("message") or ""), answer.get("reason")
         details = answer.get("details") or {}
-        names_a_field = any(cause.get("field") for cause in details.get("causes") or ())
-        names_the_object = answer.get("reason") == "NotFound" and named is not None and details.get("name") == named
+        causes = tuple(
+            (str(cause["field"]), str(cause.get("message") or ""))
+            for cause in details.get("causes") or ()
+            if cause.get("field")
+        )
+        names_the_object = reason == "NotFound" and named is not None and details.get("name") == named
     except (ValueError, AttributeError):
-        message, names_a_field, names_the_object = "", False, False
+        message, reason, causes, names_the_object = "", None, (), False
+    message = message or f"{request}: HTTP status {status}"
     if status == 404 and names_the_object:
-        kind: type[ClusterError] = GoneError
-    elif status == 422 and names_a_field:
-        kind = InvalidError
-    else:
-        kind = _ERRORS.get(status, TransientError if status >= 500 else RefusedError)
-    return kind(message or f"{request}: HTTP status {status}")
+        return GoneError(message)
+    is_wrong = (status == 422 and causes) or (status == 400 and reason == "BadRequest")
+    if is_wrong and not message.startswith(_BY_A_WEBHOOK):
+        return InvalidError(message, causes)
+    return _ERRORS.get(status, TransientError if status >= 500 else RefusedError)(message)
