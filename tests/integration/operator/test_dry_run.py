@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -35,13 +35,13 @@ RESOURCES = f"{TEMPLATE}.resources"
 
 
 @pytest.fixture
-def cluster(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+async def cluster(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
     """The operator's own client."""
     # Read from the environment when the client is imported.
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kube.kubeconfig))
     client = Cluster(reporter="test", workers=1)
     yield client
-    client.close()
+    await client.close()
 
 
 def read(name: str, namespace: str, **spec: Any) -> Run:
