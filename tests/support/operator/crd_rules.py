@@ -270,10 +270,18 @@ RULES = [
             ("serviceAccountName", "system.trainer", "a ServiceAccount"),
             ("training.podTemplate.runtimeClassName", "nvidia", "a RuntimeClass"),
             ("preprocess.podTemplate.priorityClassName", "system-node-critical", "a PriorityClass"),
+            ("preprocess.podTemplate.serviceAccountName", "trainer", "a ServiceAccount"),
         )
         for no_name in NO_NAMES
     ),
     Rule("imagePullSecrets", [{"name": "registry.example"}], [{"name": "a b"}], "must be the name of a Secret"),
+    Rule("storage.caBundleConfigMap", {"name": "a.b"}, {"name": "A"}, "the name of a ConfigMap"),
+    Rule(
+        "training.podTemplate.envFrom",
+        [{"secretRef": {"name": "a.b"}}],
+        [{"secretRef": {"name": "A"}}],
+        "the name of an object",
+    ),
     Rule("training.configMap", {"name": "a.b", "key": "a.py"}, {"name": "A", "key": "a.py"}, "the name of a ConfigMap"),
     *(
         Rule(f"{stage}.podTemplate.{field}", accepted, rejected, says)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from tests.support.operator.world import DEFAULTS, a_run
-from trainingrun_operator.core.jobs.pod import build_pod_spec
+from trainingrun_operator.core.jobs.pod.pod import build_pod_spec
 from trainingrun_operator.core.names import job_name, service_name
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
