@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainingrun_operator.core.resource.base import Model
-from trainingrun_operator.core.resource.spec import PodTemplate, Spec
+from trainingrun_operator.core.resource.pod_template import PodTemplate
+from trainingrun_operator.core.resource.spec import Spec
 from trainingrun_operator.core.resource.status import Stage, Status
 
 
