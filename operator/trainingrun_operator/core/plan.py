@@ -88,6 +88,8 @@ class Plan:
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
     suspend: tuple[tuple[str, bool], ...] = ()
+    # Names of Jobs whose pods are to be stopped for good.
+    end: tuple[str, ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None
     events: tuple[Event, ...] = ()
