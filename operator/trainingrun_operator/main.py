@@ -18,10 +18,12 @@ from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import RefusedError, SetupError, TransientError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.names import Kind
 from trainingrun_operator.endpoints import monitoring
 from trainingrun_operator.endpoints.gateway import Gateway, serve
 from trainingrun_operator.endpoints.tokens import TokenVerifier
 from trainingrun_operator.event_queue import EventQueue
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue
 from trainingrun_operator.relist import Relister
@@ -62,10 +64,23 @@ async def _check_installation(cluster: Cluster) -> None:
         )
 
 
+async def _find_workloads(settings: Settings, cluster: Cluster) -> str | None:
+    """The version that Kueue's Workloads are followed in; None where they are not to be, or are not there."""
+    if not settings.kueue_enabled:
+        return None
+    version = await cluster.find_workloads()
+    if version is None:
+        logger.warning(
+            "KUEUE_ENABLED is true, but the cluster serves no Workloads of Kueue: install Kueue, then restart the "
+            "operator; until then it goes on without"
+        )
+    return version
+
+
 class Operator:
     """The operator's own tasks beside kopf; when one of them ends, all end, and the pod is restarted."""
 
-    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, *, follows_kueue: bool = False) -> None:
         self._settings = settings
         self._defaults = settings.job_defaults()
         self.store = Store()
@@ -77,6 +92,17 @@ class Operator:
             interval_s=settings.relist_interval.total_seconds(),
             enqueue=self.queue.add,
         )
+        self.workloads = Workloads(self.store) if follows_kueue else None
+        self._workload_relister = None
+        if self.workloads is not None:
+            self._workload_relister = Relister(
+                cluster,
+                self.workloads,
+                namespaces=settings.watch_namespaces,
+                interval_s=settings.relist_interval.total_seconds(),
+                enqueue=self.queue.add,
+                kinds=(Kind.WORKLOAD,),
+            )
         self._events = EventQueue(cluster, clock=time.monotonic)
         self._writer = ProgressWriter(
             cluster,
@@ -94,6 +120,7 @@ class Operator:
             defaults=self._job_defaults,
             clock=time.monotonic,
             now=_utc_now,
+            workloads=self.workloads,
         )
         verifier = TokenVerifier(cluster.token_keys, clock=time.monotonic)
         self._gateway = Gateway(self.store, self._writer, verifier, clock=time.monotonic)
@@ -134,8 +161,15 @@ class Operator:
     async def _control(self) -> None:
         """Decides nothing before everything is known."""
         await self._relister.first()
+        if self._workload_relister is not None:
+            # Kueue may be down: then the runs go on without knowing what it waits for.
+            await self._workload_relister.round()
+        for key in self.store.active_runs():
+            self.queue.add(key)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relister.work())
+            if self._workload_relister is not None:
+                group.create_task(self._workload_relister.work())
             visit = metrics.timed(self._controller.visit)
             group.create_task(self.queue.work(visit, workers=self._settings.workers))
 
@@ -182,11 +216,16 @@ async def run(settings: Settings) -> None:
     cluster = Cluster(reporter=settings.pod_id, workers=settings.workers + _OTHER_CALLS)
     try:
         await _check_installation(cluster)
-        operator = Operator(settings, cluster)
+        workloads_version = await _find_workloads(settings, cluster)
+        operator = Operator(settings, cluster, follows_kueue=workloads_version is not None)
         registry = kopf.OperatorRegistry()
         kopf_settings = kopf.OperatorSettings()
         handlers.configure(kopf_settings)
         handlers.register(registry, operator.store, operator.queue.add)
+        if operator.workloads is not None and workloads_version is not None:
+            handlers.register_workloads(
+                registry, kopf_settings, workloads_version, operator.workloads, operator.queue.add
+            )
         kopf.on.login(registry=registry)(kopf.login_via_client)
 
         @kopf.on.startup(registry=registry)

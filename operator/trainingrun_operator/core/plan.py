@@ -9,6 +9,7 @@ from typing import Any
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.progress.report import Report
+from trainingrun_operator.core.queueing.workload import KueueView, WorkloadView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Status
 
@@ -36,11 +37,18 @@ class Observed:
     run: Run
     jobs: tuple[JobView, ...] = ()
     pods: tuple[PodView, ...] = ()
+    # Those of the Jobs; None where the operator does not follow Kueue.
+    workloads: tuple[WorkloadView, ...] | None = None
     defaults: JobDefaults = field(default_factory=JobDefaults)
     create_error: CreateError | None = None
 
     def job(self, name: str) -> JobView | None:
         return next((job for job in self.jobs if job.name == name), None)
+
+    def kueue_of(self, job: JobView) -> KueueView:
+        """Kueue's part in a Job."""
+        workload = next((each for each in self.workloads or () if each.job_uid == job.uid), None)
+        return KueueView(workload=workload, followed=self.workloads is not None)
 
     def pods_of(self, job: JobView) -> tuple[PodView, ...]:
         """Oldest first."""
@@ -67,13 +75,16 @@ class ProgressUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order: services, create, suspend, progress, status, events. `status` is None if it
-    holds.
+    """What is to be done, in this order: services, create, suspend, activate, progress, status, events. `status` is
+    None if it holds.
     """
 
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
+    # Names of Jobs, and what their spec.suspend is to be.
     suspend: tuple[tuple[str, bool], ...] = ()
+    # Names of Kueue Workloads, and what their spec.active is to be.
+    activate: tuple[tuple[str, bool], ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None
     events: tuple[Event, ...] = ()

@@ -196,12 +196,22 @@ def test_the_rights_are_those_of_the_documentation() -> None:
     documented = {
         (group.strip("`"), resource, verbs) for group, things, verbs in rows for resource in things.split("`, `")
     }
-    granted = {
-        ((rule.get("apiGroups") or ["(non-resource URLs)"])[0] or "core", thing, ", ".join(rule["verbs"]))
-        for rule in render()[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
-        for thing in rule.get("resources") or rule["nonResourceURLs"]
-    }
-    assert granted == documented
+
+    def granted(*arguments: str) -> set[tuple[str, str, str]]:
+        return {
+            ((rule.get("apiGroups") or ["(non-resource URLs)"])[0] or "core", thing, ", ".join(rule["verbs"]))
+            for rule in render(*arguments)[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
+            for thing in rule.get("resources") or rule["nonResourceURLs"]
+        }
+
+    assert granted("--set", "kueue.enabled=true") == documented
+    assert granted() == {right for right in documented if right[0] != "kueue.x-k8s.io"}
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_the_operator_knows_whether_it_may_follow_kueue(enabled: str) -> None:
+    variables = operator_pod("--set", f"kueue.enabled={enabled}")["spec"]["containers"][0]["env"]
+    assert {"name": "KUEUE_ENABLED", "value": enabled} in variables
 
 
 def test_releases_of_the_same_name_in_two_namespaces_share_nothing_but_the_crd() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from tests.support.cluster.kube import Kube, Object, wait_for
 from tests.support.operator.chart import render
+from tests.support.operator.kueue import QUEUE, Kueue, serving_workloads
 from tests.support.operator.lifecycle import Life
 from tests.support.operator.operator_process import OperatorProcess
 
@@ -29,9 +30,10 @@ def bound(kind: str, name: str, role: str, namespace: str) -> Object:
 
 
 @pytest.fixture
-def limited_kubeconfig(kube: Kube, namespace: str, tmp_path: Path) -> Iterator[Path]:
-    """A kubeconfig of a service account that may do what the chart's roles say."""
-    rendered = render("--set", f"watchNamespace={namespace}")
+def limited_kubeconfig(kube: Kube, namespace: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A kubeconfig of a service account that may do what the chart's roles say; a parameter sets one of its values."""
+    value = getattr(request, "param", "kueue.enabled=false")
+    rendered = render("--set", f"watchNamespace={namespace}", "--set", value)
     in_the_namespace = rendered[("Role", "trainingrun-operator")]["rules"]
     cluster_wide = rendered[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
     account: Object = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "operator"}}
@@ -74,3 +76,27 @@ def test_the_charts_rights_are_enough(
         assert "orbidden" not in operator.log, operator.log
     finally:
         operator.kill()
+
+
+@pytest.mark.parametrize("limited_kubeconfig", ["kueue.enabled=true"], indirect=True)
+def test_the_charts_rights_to_kueues_workloads_are_enough(
+    kube: Kube, namespace: str, limited_kubeconfig: Path, gateway_tls: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "operator.log"
+    operator = OperatorProcess(limited_kubeconfig, namespace, gateway_tls, log=log, KUEUE_ENABLED="true")
+    with serving_workloads(kube, "v1beta2"), Kueue(kube, namespace, quota=1) as kueue:
+        operator.start()
+        try:
+            life = Life(kube, namespace, labels={QUEUE: "gpus"})
+            kueue.admits("tables", "preprocess")
+            life.runs("preprocess")
+            life.reaches("Preprocessing")
+            kube.patch(life.path, {"spec": {"suspend": True}})
+            life.reaches("Suspended")
+            kube.patch(life.path, {"spec": {"suspend": False}})
+            kueue.admits("tables", "preprocess", times=2)
+            life.passes("preprocess")
+            life.has_pod("train")
+            assert "orbidden" not in operator.log, operator.log
+        finally:
+            operator.kill()

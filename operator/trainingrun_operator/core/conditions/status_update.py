@@ -29,6 +29,7 @@ def calculate_status(
     preprocess_image: str | None = None,
     attempts: Attempts | None = None,
     new_job: str | None = None,
+    queue: str | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
     excluded_nodes: tuple[str, ...] | None = None,
@@ -47,6 +48,7 @@ def calculate_status(
         preprocess_image: the image of preprocess, given when the run starts.
         attempts: the counters, where one changes.
         new_job: the Job of an attempt that begins.
+        queue: the Kueue queue of the Job that is looked after, empty where it is in none.
         failure: what an attempt failed of.
         next_retry_time: when the attempt after that failure begins.
         excluded_nodes: the nodes that the next pods avoid, where that changes.
@@ -61,6 +63,7 @@ def calculate_status(
     now = now.replace(microsecond=0)
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
+    ends_preprocess = stage is not Stage.PREPROCESS and old.current_stage is Stage.PREPROCESS
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
     # What training asks for, until it says what it runs on.
@@ -73,8 +76,9 @@ def calculate_status(
         preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
         gpu=str(device) if device else gpu,
         # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
-        node=None if new_job or dataset else summary.node or old.node,
-        job=None if dataset else new_job or old.job,
+        node=None if new_job or ends_preprocess else summary.node or old.node,
+        job=None if ends_preprocess else new_job or old.job,
+        queue=None if ends_preprocess else (old.queue if queue is None else queue or None),
         conditions=build_conditions(
             run,
             summary,
@@ -94,8 +98,12 @@ def calculate_status(
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
         excluded_nodes=old.excluded_nodes if excluded_nodes is None else excluded_nodes,
         # Of one Job, and of one stage.
-        disrupted_pods=() if new_job or dataset else old.disrupted_pods if disrupted_pods is None else disrupted_pods,
-        memory=None if dataset else memory or old.memory,
+        disrupted_pods=()
+        if new_job or ends_preprocess
+        else old.disrupted_pods
+        if disrupted_pods is None
+        else disrupted_pods,
+        memory=None if ends_preprocess else memory or old.memory,
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,

@@ -155,3 +155,4 @@ class Spec(Model):
     checkpoints: Checkpoints = Checkpoints()
     retry: Retry = Retry()
     suspend: bool = False
+    managed_by: str | None = None
