@@ -1,36 +1,14 @@
-"""The only importer of the kubernetes client: plain data in, plain data out, errors as `errors.py` has them.
-
-The client loads the credentials and sets up TLS, and its connection pool is used as it is, in threads: a call of the
-client's own costs three times the CPU. The generated models are left out, too: they refuse what a newer API server may
-add, and the rest of the operator works on plain data. Nothing is repeated here: the work queue backs off.
-"""
+"""What the operator asks of the API server, one method a request."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
-import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any, Protocol
-from urllib.parse import urlencode
+from typing import Protocol
 
-import urllib3
-from kubernetes import client, config
-
-from trainingrun_operator import metrics
-from trainingrun_operator.core.errors import (
-    ClusterError,
-    ConflictError,
-    GoneError,
-    InvalidError,
-    RefusedError,
-    TransientError,
-)
+from trainingrun_operator.api_client import ApiClient, Object
+from trainingrun_operator.core.errors import ConflictError, GoneError
 from trainingrun_operator.core.names import (
     ANNOTATION_SUSPEND,
     API_VERSION,
@@ -51,22 +29,9 @@ from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.base import format_time
 from trainingrun_operator.core.resource.run import Run
 
-Object = dict[str, Any]
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
-_TIMEOUT = urllib3.Timeout(connect=10.0, read=30.0)
-_ERRORS: dict[int, type[ClusterError]] = {
-    401: TransientError,
-    # Of an object that exists, an API server that starts, lags or is asked through a proxy may say so.
-    404: TransientError,
-    409: ConflictError,
-    # What a list is to be continued with has expired.
-    410: TransientError,
-    429: TransientError,
-}
 PAGE = 500
-# An API server asks for seconds; whoever asks for more is not believed.
-_MAX_RETRY_AFTER_S = 30.0
 _PATHS = {
     Kind.RUN: (f"/apis/{API_VERSION}", PLURAL),
     Kind.JOB: ("/apis/batch/v1", "jobs"),
@@ -102,7 +67,7 @@ class Cluster:
     """The API server, through the pod's service account or the kubeconfig."""
 
     def __init__(self, *, reporter: str, workers: int) -> None:
-        """Loads the credentials.
+        """Loads the credentials. An event loop must run.
 
         Args:
             reporter: who posts Events, the operator's pod name.
@@ -112,22 +77,13 @@ class Cluster:
             kubernetes.config.ConfigException: there are none.
         """
         self._reporter = reporter
-        self._configuration = client.Configuration()
-        try:
-            config.load_incluster_config(client_configuration=self._configuration)  # type: ignore[no-untyped-call]
-        except config.ConfigException:
-            config.load_kube_config(client_configuration=self._configuration)  # type: ignore[no-untyped-call]
-        self._configuration.connection_pool_maxsize = workers
-        self._api = client.ApiClient(self._configuration)
-        self._pool: urllib3.PoolManager = self._api.rest_client.pool_manager
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="api")
-        self._not_before_s = 0.0
+        self._api = ApiClient(connections=workers)
+        self._call = self._api.call
         self._workloads_version = KUEUE_VERSIONS[0]
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes the connections."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._api.close()  # type: ignore[no-untyped-call]
+        await self._api.close()
 
     async def serves_the_resource(self) -> bool:
         """Whether the CRD is installed; read from discovery, which needs no rights."""
@@ -275,70 +231,6 @@ class Cluster:
         query = [("fieldManager", manager), ("force", "true")]
         return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY, named=run.name)
 
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: list[tuple[str, str]] | None = None,
-        body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
-        named: str | None = None,
-    ) -> Object:
-        """One request.
-
-        Args:
-            named: the object that is asked for, where it is one.
-
-        Raises:
-            ClusterError: as `error_of` tells; GoneError only where the API server says that `named` is not there.
-        """
-        wait_s = self._not_before_s - time.monotonic()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        call = partial(
-            self._call_blocking, method, path, query=query or [], body=body, content_type=content_type, named=named
-        )
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-
-    def _call_blocking(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: list[tuple[str, str]],
-        body: Mapping[str, Any] | None,
-        content_type: str,
-        named: str | None,
-    ) -> Object:
-        # The keys are served as application/jwk-set+json alone.
-        headers = {"Accept": "application/json, application/jwk-set+json", "User-Agent": FIELD_MANAGER}
-        # Asked for anew each time: a projected token is renewed.
-        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        if token:
-            headers["Authorization"] = token
-        data = None
-        if body is not None:
-            headers["Content-Type"] = content_type
-            data = json.dumps(body, separators=(",", ":")).encode()
-        url = f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}"
-        try:
-            answer = self._pool.request(method, url, body=data, headers=headers, retries=False, timeout=_TIMEOUT)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            metrics.API_REQUESTS.labels(method, "none").inc()
-            raise TransientError(f"{method} {path}: {error}") from error
-        metrics.API_REQUESTS.labels(method, answer.status).inc()
-        if answer.status >= 300:
-            self._heed(answer.headers.get("Retry-After", ""))
-            raise error_of(answer.status, answer.data, f"{method} {path}", named=named)
-        found: Object = json.loads(answer.data)
-        return found
-
-    def _heed(self, retry_after: str) -> None:
-        """An API server that is asked too much is asked nothing for a while, about whatever."""
-        if retry_after.isdecimal():
-            self._not_before_s = time.monotonic() + min(float(retry_after), _MAX_RETRY_AFTER_S)
-
 
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     """Of an object, or of all in a namespace; of all in the cluster if that is None."""
@@ -348,30 +240,3 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
 
 def _join(prefix: str, namespace: str | None, plural: str, name: str) -> str:
     return "/".join(part for part in (prefix, namespace and f"namespaces/{namespace}", plural, name) if part)
-
-
-def error_of(status: int, raw: bytes, request: str, *, named: str | None = None) -> ClusterError:
-    """What an answer of the API server means.
-
-    A policy or a webhook may say no with any 4xx, 422 included; only validation names the field that is wrong. A 404
-    may be of a version that is not served for a moment, or of a proxy: only one that names the object says that it is
-    gone.
-
-    Args:
-        named: the object that was asked for, where it was one.
-    """
-    try:
-        answer = json.loads(raw)
-        message = str(answer.get("message") or "")
-        details = answer.get("details") or {}
-        names_a_field = any(cause.get("field") for cause in details.get("causes") or ())
-        names_the_object = answer.get("reason") == "NotFound" and named is not None and details.get("name") == named
-    except (ValueError, AttributeError):
-        message, names_a_field, names_the_object = "", False, False
-    if status == 404 and names_the_object:
-        kind: type[ClusterError] = GoneError
-    elif status == 422 and names_a_field:
-        kind = InvalidError
-    else:
-        kind = _ERRORS.get(status, TransientError if status >= 500 else RefusedError)
-    return kind(message or f"{request}: HTTP status {status}")

@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from trainingrun_operator import accounting
-from trainingrun_operator.cluster import ClusterPort, Object
+from trainingrun_operator.api_client import Object
+from trainingrun_operator.cluster import ClusterPort
 from trainingrun_operator.core.attempt import awaited_job, relevant_jobs
 from trainingrun_operator.core.damping import patience
 from trainingrun_operator.core.errors import GoneError, InvalidError, RefusedError

@@ -246,7 +246,7 @@ async def run(settings: Settings) -> None:
         if operator.failure is not None:
             raise operator.failure
     finally:
-        cluster.close()
+        await cluster.close()
 
 
 def main() -> None:

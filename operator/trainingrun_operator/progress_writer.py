@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from trainingrun_operator import accounting
-from trainingrun_operator.cluster import Object
+from trainingrun_operator.api_client import Object
 from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.plan import ProgressUpdate
 from trainingrun_operator.core.progress.report import Report

@@ -77,12 +77,15 @@ def label_page(
     contents_of = partial(cell_contents, words=visible, ink=Ink(ink, strong_ink or ink, ink_share))
     labels: list[LabelledBox] = []
     read: list[_ReadCell] = []
+    remarks: list[Remark] = []
     for index, block in enumerate(page.blocks):
         if block.is_table:
             where = f"page {page.page_num}, block {index}"
             found, read_cells = _label_table(block, where, to_image, contents_of)
             labels += found
             read += read_cells
+            if len(read_cells) > 1 and all(cell.content is None and not cell.text.strip() for cell in read_cells):
+                remarks.append(_without_content(found[0], len(read_cells)))
     # Repeated labels come from a table that was annotated twice.
     with_text = [cell for cell in dict.fromkeys(read) if cell.text.strip()]
     texts = tuple((cell.text, cell.box) for cell in with_text)
@@ -93,7 +96,15 @@ def label_page(
         empty=sum(cell.content is None for cell in with_text),
     )
     inked = tuple(cell.box for cell in read if cell.content is not None and not cell.has_words)
-    return PageLabels(list(dict.fromkeys(labels)), tuple(_remarks(with_text)), texts, agreed, inked)
+    remarks += _remarks(with_text)
+    return PageLabels(list(dict.fromkeys(labels)), tuple(dict.fromkeys(remarks)), texts, agreed, inked)
+
+
+def _without_content(table: LabelledBox, cells: int) -> Remark:
+    """Of a table whose cells nothing is known of: its text may not have been drawn, as with a font without glyphs."""
+    place = f"({table.box.left:.0f}, {table.box.top:.0f})"
+    message = f"None of the {cells} cells of the table at {place} holds a word or ink, so none has a label."
+    return Remark(RemarkKind.TABLE_WITHOUT_CONTENT, message, table.box)
 
 
 def _remarks(with_text: Iterable[_ReadCell]) -> Iterator[Remark]:

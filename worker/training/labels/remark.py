@@ -11,6 +11,7 @@ class RemarkKind(enum.StrEnum):
 
     TEXT_DIFFERS = "text_differs"
     TEXT_WITHOUT_LABEL = "text_without_label"
+    TABLE_WITHOUT_CONTENT = "table_without_content"
     WORDS_WITHOUT_INK = "words_without_ink"
     UNDECODABLE_IMAGE = "undecodable_image"
     MISSING_GLYPHS = "missing_glyphs"

@@ -188,6 +188,28 @@ def test_a_cell_with_text_that_ends_empty_and_one_with_another_text_are_remarked
     assert (counts.compared, counts.agreeing, counts.texts, counts.silent, counts.empty) == (2, 1, 3, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("texts", "words", "remarks"),
+    [
+        ((None, None), [], ["table_without_content"]),
+        ((None, None), [Box(110, 110, 130, 125)], []),
+        # Each cell with a text says so itself.
+        (("Food", None), [], ["text_without_label"]),
+        # One cell alone may well be empty.
+        ((None,), [], []),
+    ],
+)
+def test_a_table_of_which_no_cell_holds_anything_is_remarked(
+    texts: Sequence[str | None], words: Sequence[Box], remarks: list[str]
+) -> None:
+    cells = [
+        cell(0, column, box(100 + 100 * column, 100, 200 + 100 * column, 140)) | {"text": text}
+        for column, text in enumerate(texts)
+    ]
+    drawn = page({"bbox": box(100, 100, 300, 140), "cells": cells})
+    assert [remark.kind for remark in label_drawn(drawn, 1000, 1400, words_at(words), no_ink).remarks] == remarks
+
+
 def test_a_text_layer_says_nothing_about_cells_that_hold_ink_alone() -> None:
     cells = [cell(0, n, box(100 * n, 100, 100 * n + 100, 140)) | {"text": f"text {n}"} for n in range(3)]
     words = [Word(Box(10, 110, 50, 125), "text 0")]
