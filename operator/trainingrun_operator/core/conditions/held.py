@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.queueing.suspend import unfulfilled_suspend
-from trainingrun_operator.core.queueing.workload import KueueView
+from trainingrun_operator.core.queueing.workload import KueueView, WorkloadView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Phase, Reason, Stage
 
@@ -20,9 +20,9 @@ def held(run: Run, stage: Stage, job: JobView, kueue: KueueView) -> Summary:
     """The summary of a run whose Job is suspended."""
     workload = kueue.workload
     if workload is not None and not workload.active:
-        return SUSPENDED if run.spec.suspend else _deactivated(job, kueue)
+        return SUSPENDED if run.spec.suspend else _deactivated(job, workload)
     if workload is not None or job.queue:
-        message = f"{_waits(stage, job, kueue)}{unfulfilled_suspend(run, job, kueue)}"
+        message = f"{_waits(stage, job, workload)}{unfulfilled_suspend(run, job, kueue)}"
         return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_QUOTA, message=message)
     if run.spec.suspend:
         return SUSPENDED
@@ -35,17 +35,16 @@ def held(run: Run, stage: Stage, job: JobView, kueue: KueueView) -> Summary:
     return Summary(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED_BY_OTHERS, message=message)
 
 
-def _deactivated(job: JobView, kueue: KueueView) -> Summary:
-    workload = kueue.workload
-    name, why = (workload.name, workload.evicted or workload.pending) if workload is not None else ("", "")
-    message = f"Workload {name} of Job {job.name} was deactivated, not by this run"
-    message += f" ({why})" if why else ""
-    message += "; it goes on when its spec.active is true again"
+def _deactivated(job: JobView, workload: WorkloadView) -> Summary:
+    why = workload.evicted or workload.pending
+    message = (
+        f"Workload {workload.name} of Job {job.name} was deactivated, not by this run{f' ({why})' if why else ''}; "
+        "it goes on when its spec.active is true again"
+    )
     return Summary(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED_BY_OTHERS, message=message)
 
 
-def _waits(stage: Stage, job: JobView, kueue: KueueView) -> str:
-    workload = kueue.workload
+def _waits(stage: Stage, job: JobView, workload: WorkloadView | None) -> str:
     queue = job.queue or (workload.queue if workload is not None else "")
     where = f"the Kueue queue {queue}" if queue else "Kueue"
     if workload is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
 from trainingrun_operator.core.progress.report import Report
@@ -17,6 +18,7 @@ from trainingrun_operator.core.resource.status import (
 )
 
 FAILURE_BYTES = 512
+T = TypeVar("T")
 
 
 def calculate_status(
@@ -78,7 +80,7 @@ def calculate_status(
         # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
         node=None if new_job or ends_preprocess else summary.node or old.node,
         job=None if ends_preprocess else new_job or old.job,
-        queue=None if ends_preprocess else (old.queue if queue is None else queue or None),
+        queue=None if ends_preprocess else _or_old(queue, old.queue) or None,
         conditions=build_conditions(
             run,
             summary,
@@ -96,13 +98,9 @@ def calculate_status(
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
-        excluded_nodes=old.excluded_nodes if excluded_nodes is None else excluded_nodes,
+        excluded_nodes=_or_old(excluded_nodes, old.excluded_nodes),
         # Of one Job, and of one stage.
-        disrupted_pods=()
-        if new_job or ends_preprocess
-        else old.disrupted_pods
-        if disrupted_pods is None
-        else disrupted_pods,
+        disrupted_pods=() if new_job or ends_preprocess else _or_old(disrupted_pods, old.disrupted_pods),
         memory=None if ends_preprocess else memory or old.memory,
         dataset=dataset or old.dataset,
         model=model or old.model,
@@ -112,6 +110,11 @@ def calculate_status(
         resume_points=old.resume_points,
         best_checkpoint=old.best_checkpoint,
     )
+
+
+def _or_old(new: T | None, old: T) -> T:
+    """What a decision says, empty or not, or else what was known."""
+    return old if new is None else new
 
 
 def _clipped(failure: LastFailure) -> LastFailure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.operator.world import World
+from trainingrun_operator.core import usage
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase
 
 MULTIKUEUE = "kueue.x-k8s.io/multikueue"
@@ -51,6 +52,16 @@ def test_a_job_that_is_complete_elsewhere_brings_the_run_forward_and_the_status_
     assert world.condition(ConditionType.DATASET_READY) == dataset.model_copy(
         update={"observed_generation": dataset.observed_generation}
     )
+
+
+def test_nothing_is_known_of_gpus_elsewhere(world: World) -> None:
+    world.job["status"] = {"ready": 1}
+    world.visits()
+    world.job_ends("Complete", "CompletionsReached")
+    world.visits()
+    world.job["status"] = {"ready": 1}
+    world.visits()
+    assert usage.gpus(world.observed()) == usage.Gpus()
 
 
 def test_a_job_that_fails_elsewhere_is_judged_by_what_it_says_itself(world: World) -> None:
