@@ -26,7 +26,7 @@ class Gpus:
 
 
 def gpus(observed: Observed) -> Gpus:
-    """Those of the run's training Job, while it has one that is not over. A suspended run waits for none, and of GPUs in
+    """Those of the run's training Job, while it has one that is not over. A suspended run waits for none; of those in
     another cluster nothing is known.
     """
     run = observed.run
