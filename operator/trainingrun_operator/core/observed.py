@@ -107,6 +107,8 @@ class PodView:
     exit_code: int | None = None
     terminated_reason: str = ""
     terminated_message: str = ""
+    # Which container before the worker failed, and how.
+    init_failure: str = ""
     finished_at: datetime | None = None
     memory_limit: str | None = None
     memory_request: str | None = None
@@ -169,6 +171,21 @@ def _true(conditions: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str
 
 def _named_worker(containers: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
     return next((each for each in containers or () if each.get("name") == WORKER_CONTAINER), {})
+
+
+def _init_waiting(containers: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What the container that runs before the worker waits for, where it can't be started."""
+    waiting = ((each.get("state") or {}).get("waiting") or {} for each in containers)
+    return next((each for each in waiting if each.get("reason") not in (None, "PodInitializing")), {})
+
+
+def _init_failure(containers: Sequence[Mapping[str, Any]]) -> str:
+    for each in containers:
+        end = (each.get("state") or {}).get("terminated") or {}
+        if end.get("exitCode"):
+            tail = (end.get("message") or "").strip().splitlines()[-1:]
+            return ": ".join([f"{each.get('name')} exited with code {end['exitCode']}", *tail])
+    return ""
 
 
 def _indexes(text: str | None) -> frozenset[int]:
@@ -236,7 +253,8 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
     disruption = _true(conditions, "DisruptionTarget") or {}
     worker = _named_worker(status.get("containerStatuses"))
     state = worker.get("state") or {}
-    waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
+    before = status.get("initContainerStatuses") or ()
+    waiting, terminated = _init_waiting(before) or state.get("waiting") or {}, state.get("terminated") or {}
     resources = _named_worker(spec.get("containers")).get("resources") or {}
     index = labels.get(_INDEX_LABEL, "")
     return PodView(
@@ -264,6 +282,7 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         exit_code=terminated.get("exitCode"),
         terminated_reason=terminated.get("reason") or "",
         terminated_message=terminated.get("message") or "",
+        init_failure=_init_failure(before),
         finished_at=_time(terminated.get("finishedAt")),
         memory_limit=(resources.get("limits") or {}).get("memory"),
         memory_request=(resources.get("requests") or {}).get("memory"),

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cluster.kube import Kube, KubeError, Object
 from tests.support.operator.crd_rules import RULES, VALID, Rule, changed
+from tests.support.operator.pod_template_rules import A_CLAIM, POD_TEMPLATE_RULES
 
 pytestmark = pytest.mark.integration
 
@@ -54,12 +55,12 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
     assert spec["suspend"] is False
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", [*RULES, *POD_TEMPLATE_RULES], ids=str)
 def test_a_rule_accepts_what_is_right(kube: Kube, rules_namespace: str, rule: Rule) -> None:
     create(kube, rules_namespace, changed(rule.path, rule.accepted))
 
 
-@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("rule", [*RULES, *POD_TEMPLATE_RULES], ids=str)
 def test_a_rule_rejects_what_is_wrong_and_says_why(kube: Kube, rules_namespace: str, rule: Rule) -> None:
     with pytest.raises(KubeError) as rejected:
         create(kube, rules_namespace, changed(rule.path, rule.rejected))
@@ -90,7 +91,9 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("serviceAccountName", "other"),
     ("storage", {"bucket": "other"}),
     ("dataset", {"dpi": 200, "parallelism": 2}),
-    ("preprocess", {"podTemplate": {"nodeSelector": {"zone": "b"}}}),
+    ("preprocess", {"image": "other:1"}),
+    ("preprocess.podTemplate", {"nodeSelector": {"zone": "b"}}),
+    ("training.podTemplate", {"tolerations": [{"operator": "Exists"}]}),
     ("training", {"epochs": 7}),
     ("gpu", {"resourceName": "amd.com/gpu"}),
     ("checkpoints", {"keepLast": 5}),
@@ -198,10 +201,27 @@ def test_a_status_that_was_decided_on_an_older_run_is_refused(kube: Kube, rules_
     assert kube.status(meta["namespace"], meta["name"])["phase"] == "Training"
 
 
-def test_a_variable_without_a_value_is_an_empty_one(kube: Kube, rules_namespace: str) -> None:
-    body = changed("training.podTemplate.env", [{"name": "EMPTY"}])
-    template = create(kube, rules_namespace, body)["spec"]["training"]["podTemplate"]
-    assert template["env"] == [{"name": "EMPTY", "value": ""}]
+def test_gpus_may_come_by_a_claim_of_the_train_pods(kube: Kube, rules_namespace: str) -> None:
+    claims = changed("training.podTemplate.resourceClaims", [A_CLAIM])
+    gpu = create(kube, rules_namespace, changed("gpu.resourceClaim", "gpu", claims))["spec"]["gpu"]
+    assert gpu["resourceClaim"] == "gpu"
+    with pytest.raises(KubeError, match=r"names one of training\.podTemplate\.resourceClaims"):
+        create(kube, rules_namespace, changed("gpu.resourceClaim", "nic", claims))
+
+
+@pytest.mark.parametrize("stage", ["preprocess", "training"])
+def test_resources_may_change_while_the_run_is_suspended(kube: Kube, rules_namespace: str, stage: str) -> None:
+    path = stored(kube, rules_namespace, started=True)
+    more = {stage: {"podTemplate": {"resources": {"limits": {"memory": "64Gi"}}}}}
+    with pytest.raises(KubeError, match=f"spec.{stage}.podTemplate.resources may be changed only while spec.suspend"):
+        kube.patch(path, {"spec": more})
+    with pytest.raises(KubeError, match="set that first"):
+        kube.patch(path, {"spec": {**more, "suspend": True}})
+    kube.patch(path, {"spec": {"suspend": True}})
+    kube.patch(path, {"spec": more})
+    with pytest.raises(KubeError, match=f"spec.{stage}.podTemplate is immutable"):
+        kube.patch(path, {"spec": {stage: {"podTemplate": {"schedulerName": "other"}}}})
+    kube.patch(path, {"spec": {stage: {"podTemplate": {"resources": {"limits": {"memory": "9Gi"}}}}, "suspend": False}})
 
 
 def test_the_spec_cannot_be_changed_through_the_status(kube: Kube, rules_namespace: str) -> None:

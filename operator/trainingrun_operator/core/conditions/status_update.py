@@ -69,7 +69,7 @@ def calculate_status(
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
     # What training asks for, until it says what it runs on.
-    gpu = old.gpu or f"{run.spec.training.gpus_per_node} x {run.spec.gpu.resource_name}"
+    gpu = old.gpu or f"{run.spec.training.gpus_per_node} x {run.spec.gpu}"
     return Status(
         observed_generation=run.generation,
         phase=summary.phase,

@@ -181,9 +181,11 @@ def _stuck(reason: Reason, message: str, pod: PodView) -> Summary:
 
 
 def _unscheduled(run: Run, stage: Stage, pod: PodView) -> Summary:
-    resource = run.spec.gpu.resource_name
-    if stage is Stage.TRAIN and f"Insufficient {resource}" in pod.unschedulable:
-        message = f"training waits for {run.spec.training.gpus_per_node} x {resource}: {pod.unschedulable}"
+    gpu = run.spec.gpu
+    # The scheduler's words; of claims it does not say which one.
+    lacking = "cannot allocate all claims" if gpu.resource_claim else f"Insufficient {gpu.resource_name}"
+    if stage is Stage.TRAIN and lacking in pod.unschedulable:
+        message = f"training waits for {run.spec.training.gpus_per_node} x {gpu}: {pod.unschedulable}"
         return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_GPU, message=message)
     phase = Phase.QUEUED if stage is Stage.TRAIN else Phase.PENDING
     message = f"{stage} waits for a node that fits: {pod.unschedulable}"

@@ -34,6 +34,7 @@ class FailureClass(enum.StrEnum):
     INTERRUPTED = "Interrupted"
     ADMISSION_ERROR = "AdmissionError"
     START_ERROR = "StartError"
+    INIT_CONTAINER_FAILED = "InitContainerFailed"
     GPU_UNAVAILABLE = "GPUUnavailable"
     GPU_FAULT = "GPUFault"
     OOM_KILLED = "OOMKilled"
@@ -234,6 +235,11 @@ RULES: tuple[Rule, ...] = (
         counted=False,
         at_most=2,
         excludes_node=True,
+    ),
+    Rule(
+        failure_class=FailureClass.INIT_CONTAINER_FAILED,
+        matches=lambda attempt: bool(attempt.pod and attempt.pod.init_failure and attempt.pod.exit_code is None),
+        message=lambda attempt: f"the init container {printable(attempt.pod.init_failure) if attempt.pod else ''}",
     ),
     Rule(
         failure_class=FailureClass.CONFIG_ERROR,

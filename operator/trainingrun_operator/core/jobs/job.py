@@ -8,7 +8,7 @@ from typing import Any
 from trainingrun_operator.core.failures.diagnosis import PERMANENT_EXIT_CODES
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.jobs.owner import owner_reference
-from trainingrun_operator.core.jobs.pod import build_pod_spec
+from trainingrun_operator.core.jobs.pod.pod import build_pod_spec
 from trainingrun_operator.core.names import (
     LABEL_ATTEMPT,
     LABEL_RUN,
@@ -21,6 +21,8 @@ from trainingrun_operator.core.observed import KUEUE_PRIORITY_LABEL, KUEUE_QUEUE
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
 
+# By annotations of a pod that begin so AppArmor is told to be less strict with a container.
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
 # How often a shard's pod is made anew within its Job, before the attempt has failed.
 _RETRIES_OF_A_SHARD = 2
 
@@ -49,8 +51,9 @@ def build_job(
         LABEL_ATTEMPT: str(attempt),
     }
     metadata: dict[str, Any] = {"labels": labels}
-    if template.annotations:
-        metadata["annotations"] = dict(template.annotations)
+    annotations = {key: text for key, text in template.annotations.items() if not key.startswith(_APPARMOR)}
+    if annotations:
+        metadata["annotations"] = annotations
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

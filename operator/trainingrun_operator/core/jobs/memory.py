@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trainingrun_operator.core.jobs.quantity import parse_quantity
-from trainingrun_operator.core.resource.spec import OnOOM, Resources
+from trainingrun_operator.core.resource.pod_template import Resources
+from trainingrun_operator.core.resource.spec import OnOOM
 
 _MIB = 1 << 20
 

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from trainingrun_operator.core.resource.base import Model
-from trainingrun_operator.core.resource.spec import PodTemplate, Spec
+from trainingrun_operator.core.resource.pod_template import PodTemplate
+from trainingrun_operator.core.resource.spec import Spec
 from trainingrun_operator.core.resource.status import Stage, Status
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from trainingrun_operator.core.resource.base import Model
+from trainingrun_operator.core.resource.pod_template import PodTemplate
 
 
 class SecretName(Model):
@@ -24,11 +25,17 @@ class Sse(Model):
     kms_key_id: str | None = None
 
 
+class CaBundle(Model):
+    name: str
+    key: str = "ca.crt"
+
+
 class Storage(Model):
     bucket: str
     endpoint: str | None = None
     region: str | None = None
     credentials_secret: str | None = None
+    ca_bundle_config_map: CaBundle | None = None
     sse: Sse | None = None
 
 
@@ -51,27 +58,6 @@ class Dataset(Model):
     parallelism: int = 1
     max_failed_documents: int | str = "10%"
     passwords_secret: str | None = None
-
-
-class Resources(Model):
-    requests: dict[str, str | int] = Field({})
-    limits: dict[str, str | int] = Field({})
-
-
-class Variable(Model):
-    name: str
-    value: str = ""
-
-
-class PodTemplate(Model):
-    resources: Resources = Resources()
-    env: tuple[Variable, ...] = ()
-    runtime_class_name: str | None = None
-    priority_class_name: str | None = None
-    node_selector: dict[str, str] = Field({})
-    tolerations: tuple[dict[str, Any], ...] = ()
-    labels: dict[str, str] = Field({})
-    annotations: dict[str, str] = Field({})
 
 
 class Preprocess(Model):
@@ -104,6 +90,12 @@ class Training(Model):
 
 class Gpu(Model):
     resource_name: str = "nvidia.com/gpu"
+    # The GPUs come by a claim of the train pods, in place of that resource.
+    resource_claim: str | None = None
+
+    def __str__(self) -> str:
+        """What a pod asks for to get one."""
+        return f"GPU of the claim {self.resource_claim}" if self.resource_claim else self.resource_name
 
 
 class Checkpoints(Model):

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.operator.world import World
 from trainingrun_operator.core.jobs.memory import more_memory, with_memory
-from trainingrun_operator.core.resource.spec import OnOOM, Resources
+from trainingrun_operator.core.resource.pod_template import Resources
+from trainingrun_operator.core.resource.spec import OnOOM
 from trainingrun_operator.core.resource.status import Phase
 
 

@@ -24,6 +24,17 @@ def test_a_train_pod_without_a_place_queues_and_says_for_what(scheduler_says: st
     assert scheduler_says in world.message
 
 
+def test_a_train_pod_whose_gpus_come_by_a_claim_queues_for_them() -> None:
+    claims = {"podTemplate": {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]}}
+    world = World(training=claims, gpu={"resourceClaim": "gpu"})
+    world.reaches_training()
+    assert world.status.gpu == "1 x GPU of the claim gpu"
+    world.pod_is_unschedulable("0/3 nodes are available: 3 cannot allocate all claims.")
+    world.visits()
+    assert (world.status.phase, world.reason) == (Phase.QUEUED, "WaitingForGPU")
+    assert "training waits for 1 x GPU of the claim gpu: 0/3 nodes" in world.message
+
+
 def test_a_preprocess_pod_without_a_place_is_pending() -> None:
     world = World()
     world.visits()
@@ -50,6 +61,33 @@ def test_a_container_that_cannot_start_stalls_the_run_and_says_why(waiting: str,
     assert "s3-credentials" in world.message
     assert world.condition(ConditionType.STALLED).status is ConditionStatus.TRUE
     assert world.events[-1].warning
+
+
+def test_an_init_container_that_cannot_start_stalls_the_run_and_says_why() -> None:
+    world = World(preprocess={"podTemplate": {"initContainers": [{"name": "fetch", "image": "fetcher:1"}]}})
+    world.visits()
+    world.container_waits("PodInitializing")
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("Starting", ConditionStatus.FALSE)
+    state = {"waiting": {"reason": "ErrImagePull", "message": 'image "fetcher:1" not found'}}
+    world.pod["status"]["initContainerStatuses"] = [{"name": "fetch", "state": state}]
+    world.visits()
+    assert (world.reason, world.condition(ConditionType.STALLED).status) == ("ImagePullFailed", ConditionStatus.TRUE)
+    assert "fetcher:1" in world.message
+
+
+def test_an_init_container_that_fails_ends_the_attempt_in_its_own_words() -> None:
+    world = World(preprocess={"podTemplate": {"initContainers": [{"name": "fetch", "image": "fetcher:1"}]}})
+    world.visits()
+    world.container_waits("PodInitializing")
+    ended = {"terminated": {"exitCode": 3, "reason": "Error", "message": "Traceback\nno such file\x1b"}}
+    world.pod["status"] |= {"phase": "Failed", "initContainerStatuses": [{"name": "fetch", "state": ended}]}
+    world.visits()
+    failure = world.status.last_failure
+    assert failure is not None
+    assert failure.failure_class == "InitContainerFailed"
+    assert failure.message == "the init container fetch exited with code 3: no such file"
+    assert world.status.attempts.counted == 1
 
 
 def test_the_registrys_own_answer_stays_while_the_kubelet_backs_off() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -116,6 +116,13 @@ ROWS = [
     Row("Forbidden", pod(exit_code=77), action=Action.FAIL),
     Row("DataError", None, action=Action.FAIL, job=policy_failure(65), says="exit code 65"),
     Row("Killed", pod(exit_code=137)),
+    Row(
+        "InitContainerFailed",
+        pod(admitted=True, init_failure="fetch exited with code 3"),
+        says="container fetch exited",
+    ),
+    Row("DataError", replace(failed(65, "DataError"), init_failure="x exited with code 1"), action=Action.FAIL),
+    Row("Preempted", pod(init_failure="fetch exited with code 143", disruption="PreemptionByScheduler"), counted=False),
     Row("PodLost", None, counted=False),
     Row("JobLost", None, counted=False, job=None),
     Row("ResultLost", None, job=COMPLETE_JOB),

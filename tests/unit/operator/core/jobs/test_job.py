@@ -22,7 +22,11 @@ EVERYTHING: dict[str, Any] = {
     "imagePullPolicy": "Always",
     "imagePullSecrets": [{"name": "registry"}],
     "serviceAccountName": "trainer",
-    "storage": {"region": "eu-central-1", "sse": {"type": "aws:kms", "kmsKeyId": "key-1"}},
+    "storage": {
+        "region": "eu-central-1",
+        "sse": {"type": "aws:kms", "kmsKeyId": "key-1"},
+        "caBundleConfigMap": {"name": "company-ca", "key": "root.pem"},
+    },
     "dataset": {
         "format": "platform",
         "coordinates": "400dpi",
@@ -38,6 +42,8 @@ EVERYTHING: dict[str, Any] = {
         "podTemplate": {
             "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
             "env": [{"name": "MALLOC_ARENA_MAX", "value": "2"}],
+            "serviceAccountName": "reader",
+            "terminationGracePeriodSeconds": 60,
             "runtimeClassName": "gvisor",
             "priorityClassName": "low",
         },
@@ -53,7 +59,44 @@ EVERYTHING: dict[str, Any] = {
         "gpusPerNode": 2,
         "podTemplate": {
             "resources": {"requests": {"memory": "8Gi"}, "limits": {"memory": "64Gi"}},
-            "env": [{"name": "NCCL_DEBUG", "value": "INFO"}, {"name": "EMPTY"}],
+            "env": [
+                {"name": "NCCL_DEBUG", "value": "INFO"},
+                {"name": "EMPTY"},
+                {"name": "MLFLOW_TRACKING_TOKEN", "valueFrom": {"secretKeyRef": {"name": "mlflow", "key": "token"}}},
+            ],
+            "envFrom": [{"configMapRef": {"name": "nccl"}}],
+            "volumes": [
+                {"name": "cache", "persistentVolumeClaim": {"claimName": "cache"}},
+                {"name": "hook", "emptyDir": {"sizeLimit": "1Gi"}},
+            ],
+            "volumeMounts": [
+                {"name": "cache", "mountPath": "/cache", "subPath": "tables"},
+                {"name": "hook", "mountPath": "/hook", "readOnly": True},
+            ],
+            "initContainers": [
+                {
+                    "name": "fetch",
+                    "image": "registry.example/fetcher:1",
+                    "command": ["sh", "-c", "fetch $(TARGET) > /hook/a"],
+                    "env": [{"name": "TARGET", "value": "a"}],
+                    "resources": {"limits": {"memory": "64Mi"}},
+                    "volumeMounts": [{"name": "hook", "mountPath": "/hook"}],
+                }
+            ],
+            "terminationGracePeriodSeconds": 300,
+            "schedulerName": "bin-packing",
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [
+                            {"matchExpressions": [{"key": "gpu-memory", "operator": "Gt", "values": ["15"]}]}
+                        ]
+                    }
+                }
+            },
+            "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
+            ],
             "runtimeClassName": "nvidia",
             "priorityClassName": "high",
             "nodeSelector": {"gpu": "t4"},
@@ -82,6 +125,10 @@ def environment_of(job: dict[str, Any]) -> dict[str, Any]:
 
 SHARDED: dict[str, Any] = {"dataset": {"parallelism": 4}}
 NODES: dict[str, Any] = {"training": {"nodes": 3, "gpusPerNode": 2}}
+CLAIM: dict[str, Any] = {
+    "training": {"podTemplate": {"resourceClaims": [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]}},
+    "gpu": {"resourceClaim": "gpu"},
+}
 
 
 @pytest.mark.parametrize(
@@ -93,6 +140,7 @@ NODES: dict[str, Any] = {"training": {"nodes": 3, "gpusPerNode": 2}}
         (Stage.TRAIN, "plain", {}),
         (Stage.TRAIN, "everything", EVERYTHING),
         (Stage.TRAIN, "nodes", NODES),
+        (Stage.TRAIN, "claim", CLAIM),
     ],
 )
 def test_a_job_is_what_its_golden_file_says(stage: Stage, variant: str, spec: dict[str, Any]) -> None:
@@ -129,6 +177,47 @@ def test_only_the_preprocess_pod_gets_the_passwords() -> None:
 def test_only_the_train_job_asks_for_a_gpu() -> None:
     assert "limits" not in pod_of(build(Stage.PREPROCESS))["containers"][0]["resources"]
     assert pod_of(build(Stage.TRAIN))["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+
+
+def test_gpus_of_a_claim_are_not_asked_for_as_a_resource_too() -> None:
+    pod = pod_of(build(Stage.TRAIN, **CLAIM))
+    assert pod["containers"][0]["resources"] == {"claims": [{"name": "gpu"}]}
+    assert pod["resourceClaims"] == [{"name": "gpu", "resourceClaimTemplateName": "one-gpu"}]
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+    assert "resourceClaims" not in pod_of(build(Stage.PREPROCESS, **CLAIM))
+
+
+def test_a_claim_that_the_worker_names_itself_is_named_once() -> None:
+    template = {**CLAIM["training"]["podTemplate"], "resources": {"claims": [{"name": "gpu", "request": "large"}]}}
+    pod = pod_of(build(Stage.TRAIN, training={"podTemplate": template}, gpu=CLAIM["gpu"]))
+    assert pod["containers"][0]["resources"] == {"claims": [{"name": "gpu", "request": "large"}]}
+
+
+def test_nodes_that_failed_the_run_are_avoided_beside_the_affinity_of_the_template() -> None:
+    body = a_run(**EVERYTHING)
+    body["status"] = {"excludedNodes": ["node-1"]}
+    affinity = pod_of(build_job(Run.parse(body), Stage.TRAIN, 2, DEFAULTS))["affinity"]["nodeAffinity"]
+    wanted = EVERYTHING["training"]["podTemplate"]["affinity"]["nodeAffinity"]
+    assert wanted.items() <= affinity.items()
+    [avoided] = affinity["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert avoided["preference"]["matchFields"][0]["values"] == ["node-1"]
+    assert len(wanted) == 1, "the spec itself is left as it is"
+
+
+def test_a_stage_runs_as_the_service_account_that_is_named_most_closely() -> None:
+    assert pod_of(build(Stage.PREPROCESS, **EVERYTHING))["serviceAccountName"] == "reader"
+    assert pod_of(build(Stage.TRAIN, **EVERYTHING))["serviceAccountName"] == "trainer"
+    assert "serviceAccountName" not in pod_of(build(Stage.TRAIN))
+
+
+@pytest.mark.parametrize("stage", [Stage.PREPROCESS, Stage.TRAIN])
+def test_a_ca_of_ones_own_is_mounted_and_named_to_the_s3_client(stage: Stage) -> None:
+    job = build(stage, storage={"caBundleConfigMap": {"name": "company-ca"}})
+    path = environment_of(job)["AWS_CA_BUNDLE"]
+    mount = next(each for each in pod_of(job)["containers"][0]["volumeMounts"] if each["name"] == "ca-bundle")
+    assert (path, mount["readOnly"]) == (f"{mount['mountPath']}/ca.crt", True)
+    volume = next(each for each in pod_of(job)["volumes"] if each["name"] == "ca-bundle")
+    assert volume["configMap"] == {"name": "company-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
 
 
 def test_disruption_is_looked_at_before_any_exit_code() -> None:

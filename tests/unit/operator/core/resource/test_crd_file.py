@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import yaml
 from pydantic import BaseModel
 
 from tests.support.operator.world import DEFAULTS, SPEC, a_run
 from tests.support.paths import CRD
 from trainingrun_operator.core.jobs.job import build_job
-from trainingrun_operator.core.resource import spec, status
+from trainingrun_operator.core.resource import pod_template, spec, status
 from trainingrun_operator.core.resource.run import Run
 
 Schema = dict[str, Any]
+STAGE_TEMPLATES = [("preprocess", "podTemplate"), ("training", "podTemplate")]
 
 
+@functools.cache
 def schema() -> Schema:
     version = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]
     found: Schema = version["schema"]["openAPIV3Schema"]
@@ -94,9 +100,17 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (spec.Split, ("spec", "dataset", "split")),
         (spec.Training, ("spec", "training")),
         (spec.Preprocess, ("spec", "preprocess")),
-        (spec.Variable, ("spec", "training", "podTemplate", "env")),
-        (spec.PodTemplate, ("spec", "training", "podTemplate")),
-        (spec.PodTemplate, ("spec", "preprocess", "podTemplate")),
+        (spec.CaBundle, ("spec", "storage", "caBundleConfigMap")),
+        (pod_template.PodTemplate, ("spec", "training", "podTemplate")),
+        (pod_template.PodTemplate, ("spec", "preprocess", "podTemplate")),
+        (pod_template.Resources, ("spec", "training", "podTemplate", "resources")),
+        (pod_template.ContainerClaim, ("spec", "training", "podTemplate", "resources", "claims")),
+        (pod_template.ResourceClaim, ("spec", "training", "podTemplate", "resourceClaims")),
+        (pod_template.Variable, ("spec", "training", "podTemplate", "env")),
+        (pod_template.Volume, ("spec", "training", "podTemplate", "volumes")),
+        (pod_template.VolumeMount, ("spec", "training", "podTemplate", "volumeMounts")),
+        (pod_template.InitContainer, ("spec", "training", "podTemplate", "initContainers")),
+        (pod_template.Variable, ("spec", "training", "podTemplate", "initContainers", "env")),
         (spec.ConfigMapKey, ("spec", "training", "configMap")),
         (spec.Checkpoints, ("spec", "checkpoints")),
         (spec.Retry, ("spec", "retry")),
@@ -124,13 +138,51 @@ def test_both_stages_have_the_same_pod_template() -> None:
     assert preprocess == training
 
 
-def test_a_variable_that_the_operator_sets_is_refused_by_name() -> None:
-    spec_of = schema()["properties"]["spec"]["properties"]
-    [rule] = spec_of["training"]["properties"]["podTemplate"]["properties"]["env"]["x-kubernetes-validations"]
-    everything = a_run(storage={"region": "eu", "sse": {"type": "aws:kms", "kmsKeyId": "k"}}, training={"nodes": 2})
-    job = build_job(Run.parse(everything), status.Stage.TRAIN, 1, DEFAULTS)
-    names = {entry["name"] for entry in job["spec"]["template"]["spec"]["containers"][0]["env"]}
-    assert {name for name in names if f"'{name}'" not in rule["rule"] and not name.startswith("TRAINING_")} == set()
+def rules(*path: str) -> str:
+    """All rules of a field in one text."""
+    node = schema()["properties"]["spec"]
+    for name in path:
+        node = node["properties"][name] if name != "[]" else node["items"]
+    return " ".join(rule["rule"] for rule in node["x-kubernetes-validations"])
+
+
+def of_the_operator(stage: status.Stage) -> dict[str, Any]:
+    """The spec of a pod that has everything of the operator's own."""
+    everything = a_run(
+        storage={"region": "eu", "sse": {"type": "aws:kms", "kmsKeyId": "k"}, "caBundleConfigMap": {"name": "ca"}},
+        dataset={"passwordsSecret": "passwords"},
+        training={"nodes": 2, "configMap": {"name": "configs", "key": "a.py"}},
+    )
+    found: dict[str, Any] = build_job(Run.parse(everything), stage, 1, DEFAULTS)["spec"]["template"]["spec"]
+    return found
+
+
+@pytest.mark.parametrize("stage", [status.Stage.PREPROCESS, status.Stage.TRAIN])
+def test_what_the_operator_sets_itself_is_refused_by_name(stage: status.Stage) -> None:
+    pod = of_the_operator(stage)
+    [worker] = pod["containers"]
+    variables, volumes = rules("training", "podTemplate", "env"), rules("training", "podTemplate", "volumes")
+    names = {entry["name"] for entry in worker["env"] if not entry["name"].startswith("TRAINING_")}
+    assert {name for name in names if f"'{name}'" not in variables} == set()
+    assert {volume["name"] for volume in pod["volumes"] if f"'{volume['name']}'" not in volumes} == set()
+    mounts = rules("training", "podTemplate", "volumeMounts", "[]", "mountPath")
+    below = re.compile("^((/var)?/run/secrets/trainingrun|/etc/trainingrun)")
+    assert below.pattern in mounts
+    paths = {mount["mountPath"] for mount in worker["volumeMounts"]}
+    assert {path for path in paths if f"'{path}'" not in mounts and not below.match(path)} == set()
+
+
+@pytest.mark.parametrize("path", [("preprocess",), ("training",), *STAGE_TEMPLATES])
+def test_everything_of_a_stage_but_its_resources_is_immutable_after_the_start(path: tuple[str, ...]) -> None:
+    prefix = ".".join(("spec", *path))
+    [rule] = [rule for rule in schema()["x-kubernetes-validations"] if rule.get("fieldPath") == f".{prefix}"]
+    fields = properties("spec", *path) - {"podTemplate", "resources"}
+    assert {name for name in fields if f"self.{prefix}.{name} == oldSelf.{prefix}.{name}" not in rule["rule"]} == set()
+
+
+def test_the_crd_is_small_enough_for_kubectl_apply() -> None:
+    crd = json.dumps(yaml.safe_load(CRD.read_text()), separators=(",", ":"))
+    assert len(crd) < 256 * 1024, "kubectl keeps it in an annotation"
 
 
 def test_the_status_has_room_for_as_many_excluded_nodes_as_are_kept() -> None:
