@@ -50,6 +50,8 @@ _ERRORS: dict[int, type[ClusterError]] = {
     410: TransientError,
     429: TransientError,
 }
+# How the API server begins what a webhook says.
+_BY_A_WEBHOOK = 'admission webhook "'
 # An API server asks for seconds; whoever asks for more is not believed.
 _MAX_RETRY_AFTER_S = 30.0
 
@@ -157,25 +159,29 @@ def _tls(configuration: client.Configuration) -> ssl.SSLContext:
 def error_of(status: int, raw: bytes, request: str, *, named: str | None = None) -> ClusterError:
     """What an answer of the API server means.
 
-    A policy or a webhook may say no with any 4xx, 422 included; only validation names the field that is wrong. A 404
-    may be of a version that is not served for a moment, or of a proxy: only one that names the object says that it is
-    gone.
+    A policy or a webhook may say no with any 4xx, 422 included; of the API server's own answers only validation names
+    the field that is wrong, and only what it can't even read is a bad request. A 404 may be of a version that is not
+    served for a moment, or of a proxy: only one that names the object says that it is gone.
 
     Args:
         named: the object that was asked for, where it was one.
     """
     try:
         answer = json.loads(raw)
-        message = str(answer.get("message") or "")
+        message, reason = str(answer.get("message") or ""), answer.get("reason")
         details = answer.get("details") or {}
-        names_a_field = any(cause.get("field") for cause in details.get("causes") or ())
-        names_the_object = answer.get("reason") == "NotFound" and named is not None and details.get("name") == named
+        causes = tuple(
+            (str(cause["field"]), str(cause.get("message") or ""))
+            for cause in details.get("causes") or ()
+            if cause.get("field")
+        )
+        names_the_object = reason == "NotFound" and named is not None and details.get("name") == named
     except (ValueError, AttributeError):
-        message, names_a_field, names_the_object = "", False, False
+        message, reason, causes, names_the_object = "", None, (), False
+    message = message or f"{request}: HTTP status {status}"
     if status == 404 and names_the_object:
-        kind: type[ClusterError] = GoneError
-    elif status == 422 and names_a_field:
-        kind = InvalidError
-    else:
-        kind = _ERRORS.get(status, TransientError if status >= 500 else RefusedError)
-    return kind(message or f"{request}: HTTP status {status}")
+        return GoneError(message)
+    is_wrong = (status == 422 and causes) or (status == 400 and reason == "BadRequest")
+    if is_wrong and not message.startswith(_BY_A_WEBHOOK):
+        return InvalidError(message, causes)
+    return _ERRORS.get(status, TransientError if status >= 500 else RefusedError)(message)

@@ -54,6 +54,7 @@ class ClusterPort(Protocol):
     async def get_job(self, namespace: str, name: str) -> Object: ...
     async def get_pod(self, namespace: str, name: str) -> Object: ...
     async def list_pods(self, run: Run) -> list[Object]: ...
+    async def dry_run(self, manifest: Object) -> None: ...
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
@@ -142,23 +143,29 @@ class Cluster:
         items: list[Object] = found["items"]
         return items
 
+    async def dry_run(self, manifest: Object) -> None:
+        """Asks whether a Job or a Service would be created; nothing is. A name that is taken is no objection."""
+        query = [("fieldManager", FIELD_MANAGER), ("dryRun", "All")]
+        with contextlib.suppress(ConflictError):
+            await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
+
     async def create_job(self, manifest: Object) -> Object:
         """Creates a Job, or returns the one of that name that is there already, whoever owns it.
 
         It creates instead of applying: an apply would change a Job that is there, and a create leaves it alone.
         """
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        query = [("fieldManager", FIELD_MANAGER)]
         try:
-            path = _path(Kind.JOB, namespace)
-            return await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+            return await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
         except ConflictError:
             return await self.get_job(namespace, name)
 
     async def create_service(self, manifest: Object) -> None:
         """Creates a Service, whose name is the run's own, if it is not there."""
-        path = f"/api/v1/namespaces/{manifest['metadata']['namespace']}/services"
+        query = [("fieldManager", FIELD_MANAGER)]
         with contextlib.suppress(ConflictError):
-            await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+            await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""
@@ -240,3 +247,10 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
 
 def _join(prefix: str, namespace: str | None, plural: str, name: str) -> str:
     return "/".join(part for part in (prefix, namespace and f"namespaces/{namespace}", plural, name) if part)
+
+
+def _path_to_create(manifest: Object) -> str:
+    namespace = manifest["metadata"]["namespace"]
+    if manifest["kind"] == "Service":
+        return f"/api/v1/namespaces/{namespace}/services"
+    return _path(Kind.JOB, namespace)

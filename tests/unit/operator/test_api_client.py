@@ -36,6 +36,7 @@ A_POLICY = {"details": {"name": "j", "causes": [{"message": "denied request: no 
         (422, A_POLICY, RefusedError),
         (422, {}, RefusedError),
         (400, {}, RefusedError),
+        (400, {"reason": "BadRequest"}, InvalidError),
         (403, A_POLICY, RefusedError),
         (413, {}, RefusedError),
         (401, {}, TransientError),
@@ -78,6 +79,19 @@ def test_the_404_of_a_version_that_is_not_served_says_nothing_of_an_object() -> 
     # Captured from kube-apiserver 1.34: no Status, whatever object is asked for.
     error = error_of(404, b"404 page not found\n", "GET /trainingruns/tables", named="tables")
     assert type(error) is TransientError
+
+
+def test_an_invalid_object_tells_its_fields() -> None:
+    error = error_of(422, json.dumps({"message": "its own words", **A_FIELD}).encode(), "POST /jobs")
+    assert isinstance(error, InvalidError)
+    assert error.causes == (("spec.template", "m"),)
+
+
+@pytest.mark.parametrize(("status", "body"), [(422, A_FIELD), (400, {"reason": "BadRequest"})])
+def test_what_a_webhook_refuses_is_not_invalid(status: int, body: dict[str, Any]) -> None:
+    message = 'admission webhook "jobs.example" denied the request: not on Fridays'
+    error = error_of(status, json.dumps({"message": message, **body}).encode(), "POST /jobs")
+    assert type(error) is RefusedError
 
 
 class Answers:
