@@ -11,7 +11,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,7 +32,7 @@ from trainingrun_operator.core.errors import (
 from trainingrun_operator.core.names import FIELD_MANAGER
 
 Object = dict[str, Any]
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=30.0)
+_CONNECT_S = 10.0
 # Less than the 90 s after which kube-apiserver closes a connection: a request must not meet that.
 _KEEP_ALIVE_S = 60.0
 _HEADERS = {
@@ -59,11 +59,15 @@ _MAX_RETRY_AFTER_S = 30.0
 class ApiClient:
     """Connections to the API server, with the pod's service account or the kubeconfig."""
 
-    def __init__(self, *, connections: int) -> None:
+    def __init__(
+        self, *, connections: int, may_write: Callable[[], bool] = lambda: True, timeout_s: float = 30.0
+    ) -> None:
         """Loads the credentials. An event loop must run.
 
         Args:
             connections: at the same time.
+            may_write: asked right before each request that changes something.
+            timeout_s: how long each part of an answer may take.
 
         Raises:
             kubernetes.config.ConfigException: there are no credentials.
@@ -81,8 +85,9 @@ class ApiClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             proxy=None if no_proxy else self._configuration.proxy,
-            timeout=_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, timeout_s), sock_read=timeout_s),
         )
+        self._may_write = may_write
         self._not_before_s = 0.0
 
     async def close(self) -> None:
@@ -118,6 +123,8 @@ class ApiClient:
         if body is not None:
             headers["Content-Type"] = content_type
             data = json.dumps(body, separators=(",", ":")).encode()
+        if method != "GET" and not self._may_write():
+            raise TransientError(f"{method} {path} was not sent: the operator is not certain to lead")
         url = f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}"
         try:
             request = self._session.request(

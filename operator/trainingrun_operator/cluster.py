@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -67,18 +68,19 @@ class ClusterPort(Protocol):
 class Cluster:
     """The API server, through the pod's service account or the kubeconfig."""
 
-    def __init__(self, *, reporter: str, workers: int) -> None:
+    def __init__(self, *, reporter: str, workers: int, may_write: Callable[[], bool]) -> None:
         """Loads the credentials. An event loop must run.
 
         Args:
             reporter: who posts Events, the operator's pod name.
             workers: calls at the same time, and connections.
+            may_write: asked right before each request that changes something.
 
         Raises:
             kubernetes.config.ConfigException: there are none.
         """
         self._reporter = reporter
-        self._api = ApiClient(connections=workers)
+        self._api = ApiClient(connections=workers, may_write=may_write)
         self._call = self._api.call
         self._workloads_version = KUEUE_VERSIONS[0]
 

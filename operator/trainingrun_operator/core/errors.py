@@ -40,3 +40,7 @@ class UnreadableError(ClusterError):
 
 class SetupError(Exception):
     """The operator can't start as it was installed; `str()` says what to do."""
+
+
+class LeaseLostError(Exception):
+    """Another operator leads: this one has to end; `str()` says who."""

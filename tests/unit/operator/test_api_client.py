@@ -99,7 +99,7 @@ class Answers:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bytes]] = []
-        self.token = ""
+        self.token, self.may_be_written_to = "", True
         self.status, self.headers = 200, {"Content-Type": "application/json"}
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self.handle)
@@ -123,7 +123,7 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         }
         (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
         monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-        client = ApiClient(connections=2)
+        client = ApiClient(connections=2, may_write=lambda: answers.may_be_written_to)
         yield answers, client
         await client.close()
 
@@ -134,6 +134,21 @@ async def test_a_request_says_what_it_is_given(api: tuple[Answers, ApiClient]) -
     assert await client.call("PATCH", "/api/v1/pods", query=[selector], body={"a": 1}) == {"kind": "Job"}
     assert answers.asked == [("PATCH", "/api/v1/pods?labelSelector=a%2Fb%3Dc+d", b'{"a":1}')]
     assert answers.token == "Bearer secret"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_who_may_not_write_sends_only_what_changes_nothing(api: tuple[Answers, ApiClient], method: str) -> None:
+    answers, client = api
+    answers.may_be_written_to = False
+    with pytest.raises(
+        TransientError, match=f"{method} /api/v1/pods was not sent: the operator is not certain to lead"
+    ):
+        await client.call(method, "/api/v1/pods", body={})
+    assert answers.asked == []
+    await client.call("GET", "/api/v1/pods")
+    answers.may_be_written_to = True
+    await client.call(method, "/api/v1/pods", body={})
+    assert [asked for asked, _, _ in answers.asked] == ["GET", method]
 
 
 async def test_a_refusal_is_asked_for_once(api: tuple[Answers, ApiClient]) -> None:
