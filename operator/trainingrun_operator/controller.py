@@ -214,6 +214,8 @@ class Controller:
             body = await self._cluster.set_active(run.namespace, name, active=active)
             if self._workloads is not None:
                 self._workloads.observe(body)
+        for name in plan.end:
+            self._store.observe_job(await self._cluster.end_job(run.namespace, name))
         if plan.progress is not None:
             await self._writer.write_final(run, plan.progress)
             # Its own write has made the run another version, and nothing of what was decided on.

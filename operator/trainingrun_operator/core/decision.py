@@ -16,6 +16,7 @@ def plan_status(
     *,
     suspend: tuple[tuple[str, bool], ...] = (),
     activate: tuple[tuple[str, bool], ...] = (),
+    end: tuple[str, ...] = (),
     progress: ProgressUpdate | None = None,
     events: tuple[Event, ...] = (),
     requeue_after: timedelta | None = None,
@@ -25,6 +26,7 @@ def plan_status(
     return Plan(
         suspend=suspend,
         activate=activate,
+        end=end,
         progress=progress,
         status=status if differs else None,
         # An Event tells of a change; without one there is nothing to tell.

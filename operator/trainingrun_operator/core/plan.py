@@ -99,6 +99,8 @@ class Plan:
     suspend: tuple[tuple[str, bool], ...] = ()
     # Names of Kueue Workloads, and what their spec.active is to be.
     activate: tuple[tuple[str, bool], ...] = ()
+    # Names of Jobs whose pods are to be stopped for good.
+    end: tuple[str, ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None
     events: tuple[Event, ...] = ()

@@ -116,6 +116,11 @@ class FakeCluster:
         self.world.activates(name, active=active)
         return self.as_stored((self.world.workloads or {})[name])
 
+    async def end_job(self, namespace: str, name: str) -> Object:
+        self._called("end_job")
+        self.world.ends(name)
+        return self.as_stored(self.world.jobs[name])
+
     async def apply_status(self, run: Run, status: Object) -> Object:
         self._called("apply_status")
         assert not set(status) & set(PROGRESS_FIELDS), "those belong to the other manager"

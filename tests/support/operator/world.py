@@ -175,6 +175,8 @@ class World:
             self.suspends(name, suspended=suspended)
         for name, active in plan.activate:
             self.activates(name, active=active)
+        for name in plan.end:
+            self.ends(name)
         if dies_before_status:
             return plan
         state = ProgressState.of(self.status)
@@ -201,6 +203,24 @@ class World:
         assert self.workloads is not None
         self.workloads[name]["spec"]["active"] = active
         self.workloads[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(not active).lower()
+
+    def ends(self, name: str) -> None:
+        """The operator has the Job controller end a Job."""
+        self.jobs[name]["spec"]["activeDeadlineSeconds"] = 0
+
+    def job_starts(self) -> None:
+        """The Job controller sees that the newest Job may have pods."""
+        self.job["status"] = {"startTime": self.now.isoformat()}
+
+    def job_has_ended(self) -> None:
+        """The Job controller sees that the newest Job was ended: its pods are stopped, and it fails."""
+        assert self.job["spec"]["activeDeadlineSeconds"] == 0
+        for name, pod in list(self.pods.items()):
+            if pod["status"]["phase"] == "Running":
+                self.pod_ends(143, pod=pod)
+            elif pod["status"]["phase"] == "Pending":
+                self.gone[name] = self.pods.pop(name)
+        self.job_ends("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
 
     def visits(self) -> Plan:
         """Visits until there is nothing left to do at once."""

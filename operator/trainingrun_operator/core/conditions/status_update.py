@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
+from trainingrun_operator.core.deadlines import pause
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
@@ -66,6 +67,7 @@ def calculate_status(
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
     ends_preprocess = stage is not Stage.PREPROCESS and old.current_stage is Stage.PREPROCESS
+    paused_since, paused_seconds = pause(old, summary.phase, now)
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
     # What training asks for, until it says what it runs on.
@@ -92,6 +94,8 @@ def calculate_status(
             model=model or old.model,
         ),
         start_time=old.start_time or (now if image else None),
+        paused_since=paused_since,
+        paused_seconds=paused_seconds,
         completion_time=now if ended else None,
         attempts=attempts,
         # The last failure stays, also when a later attempt succeeds.

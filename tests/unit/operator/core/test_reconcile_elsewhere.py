@@ -54,6 +54,26 @@ def test_a_job_that_is_complete_elsewhere_brings_the_run_forward_and_the_status_
     )
 
 
+def test_a_dataset_that_was_made_elsewhere_is_reviewed_too() -> None:
+    world = World(managedBy=MULTIKUEUE, review={"required": True})
+    world.visits()
+    world.job_ends("Complete", "CompletionsReached")
+    world.visits()
+    assert (world.status.phase, len(world.created)) == (Phase.AWAITING_REVIEW, 1)
+    world.changes_spec(review={"required": True, "approved": True})
+    world.visits()
+    assert len(world.created) == 2
+
+
+def test_a_worker_elsewhere_has_started_in_time() -> None:
+    world = World(managedBy=MULTIKUEUE, deadlines={"start": "60s"})
+    world.visits()
+    world.job["status"] = {"ready": 1, "startTime": world.now.isoformat()}
+    world.waits(3600)
+    world.visits()
+    assert world.status.phase is Phase.PREPROCESSING
+
+
 def test_nothing_is_known_of_gpus_elsewhere(world: World) -> None:
     world.job["status"] = {"ready": 1}
     world.visits()
