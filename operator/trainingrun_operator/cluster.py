@@ -22,6 +22,7 @@ from trainingrun_operator.core.names import (
     Kind,
     short_hash,
 )
+from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.base import format_time
 from trainingrun_operator.core.resource.run import Run
@@ -53,6 +54,7 @@ class ClusterPort(Protocol):
     async def list_pods(self, run: Run) -> list[Object]: ...
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
+    async def delete_job(self, job: JobView) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
     async def apply_status(self, run: Run, status: Object) -> Object: ...
     async def apply_progress(self, run: Run, status: Object) -> Object: ...
@@ -143,6 +145,12 @@ class Cluster:
         path = f"/api/v1/namespaces/{manifest['metadata']['namespace']}/services"
         with contextlib.suppress(ConflictError):
             await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+
+    async def delete_job(self, job: JobView) -> None:
+        """Deletes the Job that was observed, and its pods after it."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
+        with contextlib.suppress(GoneError):
+            await self._call("DELETE", _path(Kind.JOB, job.namespace, job.name), body=body, named=job.name)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""

@@ -67,12 +67,13 @@ class ProgressUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order: services, create, suspend, progress, status, events. `status` is None if it
-    holds.
+    """What is to be done, in this order: services, create, delete, suspend, progress, status, events. `status` is None
+    if it holds.
     """
 
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
+    delete: tuple[JobView, ...] = ()
     suspend: tuple[tuple[str, bool], ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None

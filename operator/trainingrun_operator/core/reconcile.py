@@ -29,6 +29,7 @@ from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
+from trainingrun_operator.core.replacement import is_outdated, replace_attempt, replaced_jobs
 from trainingrun_operator.core.resource.status import Phase, Reason, Stage
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
@@ -156,7 +157,8 @@ def _await_end(observed: Observed, stage: Stage, attempt: int, active: str, now:
         events = (Event(reason=summary.reason, message=summary.message, key=f"stuck-{stuck.uid}", warning=True),)
     waited = now - (run.status.next_retry_time or now)
     after = _no_later_than_overdue(min(max(waited, _POLL_PREDECESSOR), RESYNC), observed.pods, now)
-    return plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+    plan = plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+    return replace(plan, delete=replaced_jobs(observed, stage))
 
 
 def _no_later_than_overdue(after: timedelta, pods: Sequence[PodView], now: datetime) -> timedelta:
@@ -222,6 +224,8 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     failed_pod = outcome.failed_pod(job, pods)
     if failed_pod is not None and not (job.suspended or run.spec.suspend):
         return attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
+    if is_outdated(run, stage, job):
+        return replace_attempt(run, stage, job, attempt, now)
     suspend: tuple[tuple[str, bool], ...] = ()
     # Only a change of the run's own wish is written: what somebody else suspends is theirs to resume.
     if job.suspend_wanted != run.spec.suspend and not job.queue:

@@ -34,6 +34,7 @@ def calculate_status(
     excluded_nodes: tuple[str, ...] | None = None,
     disrupted_pods: tuple[str, ...] | None = None,
     memory: str | None = None,
+    memory_asked: str | None = None,
     last_report: Report | None = None,
     dataset: PublishedDataset | None = None,
     model: PublishedModel | None = None,
@@ -52,6 +53,7 @@ def calculate_status(
         excluded_nodes: the nodes that the next pods avoid, where that changes.
         disrupted_pods: those of the Job whose disruption is counted, where that changes.
         memory: what the stage's next pods ask for, where that changes.
+        memory_asked: what the spec said when a pod was killed for want of memory, where that changes.
         last_report: of a pod that has ended, which the status may not have yet.
         dataset: given when preprocess is done.
         model: given when training is done.
@@ -96,6 +98,7 @@ def calculate_status(
         # Of one Job, and of one stage.
         disrupted_pods=() if new_job or dataset else old.disrupted_pods if disrupted_pods is None else disrupted_pods,
         memory=None if dataset else memory or old.memory,
+        memory_asked=None if dataset else old.memory_asked if memory_asked is None else memory_asked,
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,
