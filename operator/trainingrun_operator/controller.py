@@ -187,7 +187,7 @@ class Controller:
     def _with_version_of_progress(self, key: Key, run: Run) -> Run:
         latest = self._store.run(key)
         unchanged = latest is not None and latest.uid == run.uid and latest.generation == run.generation
-        if latest is None or not unchanged or latest.status.without_progress() != run.status.without_progress():
+        if latest is None or not unchanged or latest.status.differs(run.status):
             return run
         return latest
 

@@ -54,7 +54,8 @@ class Schedule(Generic[K]):
         self._later: list[tuple[float, int, K]] = []
         self._now: dict[bool, list[tuple[float, int, K]]] = {True: [], False: []}
         self._order = 0
-        self._working: set[K] = set()
+        # What is worked on, and when it was due, and how urgently.
+        self._working: dict[K, tuple[float, bool]] = {}
         self._failures: dict[K, int] = {}
 
     def add(self, key: K, at_s: float, *, urgent: bool = False) -> None:
@@ -78,14 +79,18 @@ class Schedule(Generic[K]):
                 entry = heapq.heappop(self._now[urgent])
                 key = entry[2]
                 if self._is_current(entry) and self._due[key][1] is urgent:
-                    del self._due[key]
-                    self._working.add(key)
+                    self._working[key] = self._due.pop(key)
                     return key
         return None
 
+    def go_on(self, key: K) -> None:
+        """Makes a key that is worked on due as it was: what is begun is finished before what came later is begun."""
+        at_s, urgent = self._working[key]
+        self.add(key, at_s, urgent=urgent)
+
     def done(self, key: K) -> None:
         """The work on a key has ended; what was added meanwhile becomes takeable."""
-        self._working.discard(key)
+        del self._working[key]
         if key in self._due:
             self._push(key, self._due[key][0])
 
@@ -168,8 +173,8 @@ class WorkQueue(Generic[K]):
         """Works until cancelled.
 
         Args:
-            handle: one visit to a key; answers in how many seconds it wants the next one. An exception of it means
-                "again, later": the delay grows with each in a row.
+            handle: one visit to a key; answers in how many seconds it wants the next one: with 0 the key keeps its
+                place. An exception of it means "again, later": the delay grows with each in a row.
         """
         free = asyncio.Semaphore(workers)
         async with asyncio.TaskGroup() as group:
@@ -188,7 +193,9 @@ class WorkQueue(Generic[K]):
             self._schedule.add(key, self._clock() + delay_s)
         else:
             self._schedule.succeeded(key)
-            if again_s is not None:
+            if again_s == 0:
+                self._schedule.go_on(key)
+            elif again_s is not None:
                 self._schedule.add(key, self._clock() + _with_jitter(again_s))
         finally:
             self._schedule.done(key)

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -27,6 +28,8 @@ Object = Mapping[str, Any]
 # Of a Job, or of each shard of it: how a shard ended may be known from no other pod.
 _GONE_PODS = 5
 _NO_VERSION, _ANY_VERSION = -1.0, float("inf")
+# The runs that were visited last are likely to be visited next.
+_PARSED_RUNS = 128
 _USED_METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "deletionTimestamp")
 
 
@@ -75,6 +78,11 @@ class Listing:
 def version_of(text: str | None) -> int:
     """An object's or a list's resource version; 0, which is older than all, where it is no number."""
     return int(text) if text and text.isdecimal() else 0
+
+
+@lru_cache(maxsize=_PARSED_RUNS)
+def _parse(body: bytes) -> Run:
+    return Run.parse(json.loads(body))
 
 
 class Store:
@@ -217,7 +225,7 @@ class Store:
         if known is None or known.body is None:
             return None
         try:
-            return Run.parse(json.loads(known.body))
+            return _parse(known.body)
         except ValidationError as error:
             # Neither failed nor healthy: an older or newer operator may well read it.
             raise UnreadableError(f"TrainingRun {key.namespace}/{key.name} can't be read: {error}") from error
@@ -270,6 +278,9 @@ class Store:
             self.forget_run(key, known.uid)
             known = None
         if known is not None and version < known.version > replaces_up_to:
+            return False
+        if known is not None and 0 < version == known.version and replaces_up_to < _ANY_VERSION:
+            # What a write was answered with comes again by the watch.
             return False
         phase = status.get("phase", "")
         if phase in (Phase.SUCCEEDED, Phase.FAILED):

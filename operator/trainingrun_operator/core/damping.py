@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Reason, Status
 
@@ -20,12 +19,14 @@ def patience(old: Status, new: Status) -> timedelta:
     summary = new.condition(ConditionType.SUCCEEDED)
     if new.phase not in (Phase.PENDING, Phase.QUEUED) or stalled is None or summary is None:
         return _AT_ONCE
-    if _without_messages(old) == _without_messages(new):
+    if _without_messages(old) == _without_messages(new) and not new.differs(old, but=("conditions",)):
         return MESSAGES
     begins = old.phase in (Phase.PENDING, Phase.QUEUED, Phase.RETRYING) and stalled.status is not ConditionStatus.TRUE
     return SETTLING if begins and summary.reason in (Reason.STARTING, Reason.WAITING_FOR_POD) else _AT_ONCE
 
 
-def _without_messages(status: Status) -> dict[str, Any]:
-    conditions = tuple(each.model_copy(update={"message": ""}) for each in status.conditions)
-    return status.model_copy(update={"conditions": conditions}).without_progress()
+def _without_messages(status: Status) -> list[tuple[object, ...]]:
+    return [
+        (each.type, each.status, each.reason, each.last_transition_time, each.observed_generation)
+        for each in status.conditions
+    ]

@@ -20,7 +20,7 @@ def plan_status(
     requeue_after: timedelta | None = None,
 ) -> Plan:
     """Writes the status only where it differs."""
-    differs = status.without_progress() != run.status.without_progress()
+    differs = status.differs(run.status)
     return Plan(
         suspend=suspend,
         progress=progress,

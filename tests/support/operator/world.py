@@ -180,6 +180,8 @@ class World:
         elif "status" in self.run:
             self.run["status"] = self.status.without_progress()
         self.run.setdefault("status", {}).update(state.to_json())
+        meta = self.run["metadata"]
+        meta["resourceVersion"] = str(int(meta["resourceVersion"]) + 1)
         self.events.extend(plan.events)
         return plan
 

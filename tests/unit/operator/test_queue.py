@@ -16,6 +16,7 @@ STEPS = st.lists(
         st.tuples(st.just("add"), KEYS, st.floats(0, 5)),
         st.tuples(st.just("take"), KEYS, st.just(0.0)),
         st.tuples(st.just("done"), KEYS, st.just(0.0)),
+        st.tuples(st.just("go on"), KEYS, st.just(0.0)),
         st.tuples(st.just("wait"), KEYS, st.floats(0, 5)),
     ),
     max_size=60,
@@ -26,7 +27,7 @@ STEPS = st.lists(
 @settings(max_examples=400)
 def test_a_key_that_was_added_is_worked_on_and_never_twice_at_once(steps: list[tuple[str, str, float]]) -> None:
     schedule: Schedule[str] = Schedule()
-    now, working, owed = 0.0, set[str](), dict[str, float]()
+    now, working, owed = 0.0, dict[str, float](), dict[str, float]()
     for step, key, amount in steps:
         if step == "add":
             schedule.add(key, now + amount)
@@ -37,10 +38,13 @@ def test_a_key_that_was_added_is_worked_on_and_never_twice_at_once(steps: list[t
                 assert not [each for each, due in owed.items() if due <= now and each not in working]
             else:
                 assert taken not in working
-                assert owed.pop(taken) <= now
-                working.add(taken)
+                working[taken] = owed.pop(taken)
+                assert working[taken] <= now
+        elif step == "go on" and key in working:
+            schedule.go_on(key)
+            owed[key] = min(owed.get(key, now), working[key])
         elif step == "done" and key in working:
-            working.discard(key)
+            del working[key]
             schedule.done(key)
         elif step == "wait":
             now += amount
@@ -82,6 +86,20 @@ def test_urgent_keys_overtake_others_that_have_been_due_longer() -> None:
     schedule.add("resync-4999", 1.0, urgent=True)
     assert [schedule.take(2.0) for _ in range(3)] == ["resync-4999", "changed", "resync-0"]
     assert len(schedule) == 4998
+
+
+def test_what_is_begun_is_finished_before_what_came_later_is_begun() -> None:
+    schedule: Schedule[str] = Schedule()
+    schedule.add("first", 1.0, urgent=True)
+    schedule.add("second", 2.0, urgent=True)
+    taken = []
+    for _ in range(3):
+        taken.append(schedule.take(3.0))
+        if len(taken) < 3 and taken[-1] == "first":
+            schedule.go_on("first")
+        schedule.done(taken[-1] or "")
+    assert taken == ["first", "first", "first"]
+    assert schedule.take(3.0) == "second"
 
 
 def test_a_key_that_became_urgent_stays_so_until_it_is_taken() -> None:

@@ -113,6 +113,13 @@ def test_what_is_known_already_is_no_news(store: Store) -> None:
     assert store.observe_job(job(version="7", conditions=[{"type": "Complete", "status": "True"}])) == KEY
 
 
+def test_a_version_that_is_known_is_not_read_again(store: Store) -> None:
+    store.observe_run(run_at(2, status={"phase": "Pending"}))
+    known = store.run(KEY)
+    assert store.observe_run(run_at(2, status={"phase": "Pending"})) is None
+    assert store.run(KEY) is known
+
+
 def test_a_run_of_the_same_name_replaces_a_deleted_one_whatever_its_version(store: Store) -> None:
     store.observe_run(run_at(100))
     store.observe_job(job())

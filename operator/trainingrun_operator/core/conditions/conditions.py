@@ -74,7 +74,8 @@ def build_conditions(
         ConditionType.COMPLETE: _mirror(summary, Phase.SUCCEEDED, "the run has not succeeded"),
         ConditionType.FAILED: _mirror(summary, Phase.FAILED, "the run has not failed"),
     }
-    return tuple(_condition(run, kind, state, now) for kind, state in states.items())
+    known = {condition.type: condition for condition in run.status.conditions}
+    return tuple(_condition(run, kind, state, known.get(kind), now) for kind, state in states.items())
 
 
 def _succeeded(summary: Summary) -> _State:
@@ -145,14 +146,17 @@ def _mirror(summary: Summary, phase: Phase, otherwise: str) -> _State:
     return ConditionStatus.FALSE, summary.reason, otherwise
 
 
-def _condition(run: Run, kind: ConditionType, state: _State, now: datetime) -> Condition:
+def _condition(run: Run, kind: ConditionType, state: _State, old: Condition | None, now: datetime) -> Condition:
     status, reason, message = state
-    old = run.status.condition(kind)
+    message = clip(message, _MESSAGE_BYTES)
+    said = (status, reason, message, run.generation)
+    if old is not None and said == (old.status, old.reason, old.message, old.observed_generation):
+        return old
     return Condition(
         type=kind,
         status=status,
         reason=str(reason),
-        message=clip(message, _MESSAGE_BYTES),
+        message=message,
         last_transition_time=old.last_transition_time if old is not None and old.status == status else now,
         observed_generation=run.generation,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 from pydantic.alias_generators import to_camel
@@ -20,7 +20,7 @@ def _in_utc(value: datetime) -> datetime:
         ValueError: it is before 1970 or after 9999 (pydantic turns it into its own error).
     """
     try:
-        moment = value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+        moment = value if value.tzinfo is UTC else value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
     except OverflowError:
         raise ValueError("the time is not within the years 1970 to 9999") from None
     if moment.year < 1970:
@@ -30,7 +30,7 @@ def _in_utc(value: datetime) -> datetime:
 
 def format_time(value: datetime) -> str:
     """`metav1.Time`: UTC, whole seconds, with a Z."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 Time = Annotated[
@@ -42,6 +42,10 @@ class Model(BaseModel):
     """Immutable, camelCase outside, and tolerant of fields it doesn't know."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Itself: it never changes. pydantic copies a field's default each time that the field is not given."""
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """Plain data as the API server takes it; what is not set is left out."""

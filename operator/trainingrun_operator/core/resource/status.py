@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -304,6 +305,13 @@ class Status(Model):
         """The condition of that type, wherever it stands in the list."""
         return next((condition for condition in self.conditions if condition.type == kind), None)
 
+    def differs(self, other: Status, *, but: Collection[str] = ()) -> bool:
+        """Whether any field does but those, and the progress manager's."""
+        return any(getattr(self, name) != getattr(other, name) for name in _OWN_FIELDS if name not in but)
+
     def without_progress(self) -> dict[str, Any]:
         """What the operator's own field manager applies: everything but the progress manager's fields."""
         return {name: value for name, value in self.to_json().items() if name not in PROGRESS_FIELDS}
+
+
+_OWN_FIELDS = tuple(name for name, field in Status.model_fields.items() if field.alias not in PROGRESS_FIELDS)
