@@ -60,11 +60,12 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         summary,
         START,
         stage=Stage.TRAIN,
-        attempts=Attempts(total=9, counted=9),
+        attempts=Attempts(total=9, counted=9, replaced=9),
         failure=failure,
         excluded_nodes=tuple(f"{n:02}" + "n" * 251 for n in range(MAX_EXCLUDED_NODES)),
         disrupted_pods=tuple(f"{n:08}" for n in range(MAX_DISRUPTED_PODS)),
         memory="8796093022207Mi",
+        memory_asked="1" * 32,
         model=TrainedModel.model_validate(model).shown(),
         report=uri,
     )
