@@ -204,6 +204,8 @@ class Controller:
             await self._cluster.delete_job(job)
         for name, suspend in plan.suspend:
             self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
+        for name in plan.end:
+            self._store.observe_job(await self._cluster.end_job(run.namespace, name))
         if plan.progress is not None:
             await self._writer.write_final(run, plan.progress)
             # Its own write has made the run another version, and nothing of what was decided on.

@@ -47,6 +47,8 @@ class JobView:
     # The Job controller's own word: not yet resumed, or since when it is.
     held: bool = False
     resumed_at: datetime | None = None
+    # Told to end at once, and to make no pod ever again.
+    ending: bool = False
     # Kueue owns spec.suspend of a Job in a queue; writing it would admit the Job past it.
     queue: str = ""
     # How many pods share the work; each has an index where there are several.
@@ -220,6 +222,7 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         suspended_by=_suspended_by(meta),
         held=hold.get("status") == "True",
         resumed_at=_time(hold.get("lastTransitionTime")) if hold.get("status") == "False" else None,
+        ending=spec.get("activeDeadlineSeconds") == 0,
         queue=labels.get(KUEUE_QUEUE_LABEL, ""),
         shards=spec.get("completions", 1) if spec.get("completionMode") == "Indexed" else 1,
         completed_indexes=_indexes(status.get("completedIndexes")),

@@ -89,6 +89,8 @@ class Plan:
     create: tuple[dict[str, Any], ...] = ()
     delete: tuple[JobView, ...] = ()
     suspend: tuple[tuple[str, bool], ...] = ()
+    # Names of Jobs whose pods are to be stopped for good.
+    end: tuple[str, ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None
     events: tuple[Event, ...] = ()

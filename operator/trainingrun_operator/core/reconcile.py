@@ -13,9 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from trainingrun_operator.core.attempt import attempt_is_over
+from trainingrun_operator.core.conditions.announcement import announced
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize, unreachable
+from trainingrun_operator.core.deadlines import active_deadline, start_deadline
 from trainingrun_operator.core.decision import plan_status
 from trainingrun_operator.core.dry_run import objects_to_try
 from trainingrun_operator.core.events import events_of_disruptions, events_of_summary, events_of_warnings
@@ -28,11 +30,13 @@ from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.overdue import in_time, not_started, out_of_time
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.rejection import rejected
 from trainingrun_operator.core.replacement import is_outdated, replace_attempt, replaced_jobs
 from trainingrun_operator.core.resource.status import Phase, Reason, Stage
+from trainingrun_operator.core.review import awaiting_review, awaits_review, review_event
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
@@ -52,9 +56,10 @@ def reconcile(observed: Observed, now: datetime) -> Plan:
         return _accept(observed, now)
     stage = run.status.current_stage
     attempt = run.status.attempts.of(stage)
-    if attempt_is_over(run.status, stage, attempt):
-        return _begin_attempt(observed, stage, attempt + 1, now)
-    return _follow_attempt(observed, stage, attempt, now)
+    plan = out_of_time(observed, stage, attempt, now)
+    if plan is None and attempt_is_over(run.status, stage, attempt):
+        plan = _begin_attempt(observed, stage, attempt + 1, now)
+    return in_time(plan or _follow_attempt(observed, stage, attempt, now), run, now)
 
 
 def _accept(observed: Observed, now: datetime) -> Plan:
@@ -132,6 +137,10 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     run, status = observed.run, observed.run.status
     if run.spec.suspend:
         return plan_status(run, calculate_status(run, SUSPENDED, now, stage=stage), requeue_after=RESYNC)
+    if stage is Stage.TRAIN and attempt == 1 and status.dataset is not None and awaits_review(run):
+        summary = awaiting_review(run, status.dataset)
+        reviewed = calculate_status(run, summary, now, stage=stage)
+        return plan_status(run, reviewed, events=review_event(run, summary), requeue_after=RESYNC)
     if status.next_retry_time and now < status.next_retry_time:
         failure = status.last_failure
         reason = failure.failure_class if failure else Reason.RETRYING
@@ -235,6 +244,11 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
         suspend = ((job.name, run.spec.suspend),)
         job = replace(job, suspended=run.spec.suspend)
     summary = summarize(run, stage, job, pods, now)
+    overdue = not_started(observed, job, summary, (stage, attempt), now)
+    if overdue is not None:
+        return overdue
+    due = start_deadline(run, stage, job, pods)
+    summary = announced(summary, start=due, active=active_deadline(run))
     disruptions = find_disruptions(run.status.disrupted_pods, pods)
     status = calculate_status(
         run,
@@ -245,6 +259,7 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
         disrupted_pods=disruptions.known,
     )
     after = _no_later_than_overdue(_RESYNC_WHILE_RUNNING if summary.running else RESYNC, pods, now)
+    after = min(after, due - now) if due else after
     events = (*events_of_disruptions(stage, job, disruptions.new), *events_of_summary(run, summary, job))
     return plan_status(run, status, suspend=suspend, events=events, requeue_after=after)
 
@@ -255,12 +270,16 @@ def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datet
         raise ValueError("preprocess succeeds only by a termination message with its dataset")
     message = "the dataset is ready; training starts"
     summary = Summary(phase=Phase.PENDING, reason=Reason.DATASET_PUBLISHED, message=message)
+    waits: tuple[Event, ...] = ()
+    if awaits_review(run) and not run.spec.suspend:
+        summary = awaiting_review(run, result.dataset)
+        waits = review_event(run, summary)
     status = calculate_status(run, summary, now, stage=Stage.TRAIN, dataset=result.dataset)
     message = f"preprocess published {result.dataset.manifest}"
     if result.dataset.report:
         message += f"; look it over: {result.dataset.report}"
-    event = Event(reason="DatasetReady", message=message, key="dataset")
-    return plan_status(run, status, progress=ProgressUpdate(report=None), events=(event,), requeue_after=timedelta(0))
+    events = (Event(reason="DatasetReady", message=message, key="dataset"), *waits)
+    return plan_status(run, status, progress=ProgressUpdate(report=None), events=events, requeue_after=timedelta(0))
 
 
 def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:

@@ -52,6 +52,8 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
     assert spec["checkpoints"] == {"everyEpochs": 1, "everyMinutes": 15, "keepLast": 2, "keepBest": 1}
     assert spec["retry"] == {"limit": 3, "backoff": "10s"}
     assert spec["gpu"] == {"resourceName": "nvidia.com/gpu"}
+    assert spec["deadlines"] == {"progress": "1h"}
+    assert spec["review"] == {"required": False, "approved": False}
     assert spec["suspend"] is False
 
 
@@ -98,6 +100,7 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("checkpoints", {"keepLast": 5}),
     ("retry", {"backoff": "20s"}),
     ("retry.onOOM", {"maxMemory": "64Gi"}),
+    ("review.required", True),
 ]
 
 
@@ -130,7 +133,15 @@ def test_an_optional_field_may_not_be_removed_after_the_start(kube: Kube, rules_
         kube.patch(path, {"spec": {field: None}})
 
 
-@pytest.mark.parametrize("change", [{"suspend": True}, {"retry": {"limit": 9}}])
+MUTABLE: list[Object] = [
+    {"suspend": True},
+    {"retry": {"limit": 9}},
+    {"review": {"approved": True}},
+    {"deadlines": {"start": "30m", "progress": "2h", "active": "12h"}},
+]
+
+
+@pytest.mark.parametrize("change", MUTABLE)
 def test_some_fields_may_change_after_the_start(kube: Kube, rules_namespace: str, change: Object) -> None:
     kube.patch(stored(kube, rules_namespace, started=True), {"spec": change})
 

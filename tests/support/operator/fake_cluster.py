@@ -115,6 +115,11 @@ class FakeCluster:
         self.world.suspends(name, suspended=suspend)
         return self.as_stored(self.world.jobs[name])
 
+    async def end_job(self, namespace: str, name: str) -> Object:
+        self._called("end_job")
+        self.world.ends(name)
+        return self.as_stored(self.world.jobs[name])
+
     async def apply_status(self, run: Run, status: Object) -> Object:
         self._called("apply_status")
         assert not set(status) & set(PROGRESS_FIELDS), "those belong to the other manager"

@@ -169,6 +169,8 @@ class World:
             del self.jobs[deleted.name]
         for name, suspended in plan.suspend:
             self.suspends(name, suspended=suspended)
+        for name in plan.end:
+            self.ends(name)
         if dies_before_status:
             return plan
         state = ProgressState.of(self.status)
@@ -189,6 +191,24 @@ class World:
         """The operator writes it, and that it did."""
         self.jobs[name]["spec"]["suspend"] = suspended
         self.jobs[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(suspended).lower()
+
+    def ends(self, name: str) -> None:
+        """The operator has the Job controller end a Job."""
+        self.jobs[name]["spec"]["activeDeadlineSeconds"] = 0
+
+    def job_starts(self) -> None:
+        """The Job controller sees that the newest Job may have pods."""
+        self.job["status"] = {"startTime": self.now.isoformat()}
+
+    def job_has_ended(self) -> None:
+        """The Job controller sees that the newest Job was ended: its pods are stopped, and it fails."""
+        assert self.job["spec"]["activeDeadlineSeconds"] == 0
+        for name, pod in list(self.pods.items()):
+            if pod["status"]["phase"] == "Running":
+                self.pod_ends(143, pod=pod)
+            elif pod["status"]["phase"] == "Pending":
+                self.gone[name] = self.pods.pop(name)
+        self.job_ends("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
 
     def visits(self) -> Plan:
         """Visits until there is nothing left to do at once."""

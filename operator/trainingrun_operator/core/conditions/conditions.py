@@ -21,7 +21,7 @@ from trainingrun_operator.core.resource.status import (
 
 REPORTS_STOPPED_AFTER = timedelta(minutes=5)
 # The whole status stays under 16 KiB however long a worker's or a scheduler's message is.
-_MESSAGE_BYTES = 384
+MESSAGE_BYTES = 384
 
 _State = tuple[ConditionStatus, str, str]
 
@@ -148,7 +148,7 @@ def _mirror(summary: Summary, phase: Phase, otherwise: str) -> _State:
 
 def _condition(run: Run, kind: ConditionType, state: _State, old: Condition | None, now: datetime) -> Condition:
     status, reason, message = state
-    message = clip(message, _MESSAGE_BYTES)
+    message = clip(message, MESSAGE_BYTES)
     said = (status, reason, message, run.generation)
     if old is not None and said == (old.status, old.reason, old.message, old.observed_generation):
         return old

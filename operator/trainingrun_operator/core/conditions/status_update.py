@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
+from trainingrun_operator.core.deadlines import pause
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
@@ -63,6 +64,7 @@ def calculate_status(
     now = now.replace(microsecond=0)
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
+    paused_since, paused_seconds = pause(old, summary.phase, now)
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
     # What training asks for, until it says what it runs on.
@@ -88,6 +90,8 @@ def calculate_status(
             model=model or old.model,
         ),
         start_time=old.start_time or (now if image else None),
+        paused_since=paused_since,
+        paused_seconds=paused_seconds,
         completion_time=now if ended else None,
         attempts=attempts,
         # The last failure stays, also when a later attempt succeeds.

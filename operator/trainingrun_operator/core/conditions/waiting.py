@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from trainingrun_operator.core.conditions.announcement import unannounced
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.run import Run
@@ -194,5 +195,5 @@ def _lasting_message(run: Run, pod: PodView, reason: Reason) -> str:
     """The registry's own answer, which the kubelet replaces by "back-off" in between: the first is what helps."""
     old = run.status.condition(ConditionType.SUCCEEDED)
     if pod.waiting_reason == "ImagePullBackOff" and old is not None and old.reason == reason:
-        return old.message.partition(": ")[2] or pod.waiting_message
+        return unannounced(old.message).partition(": ")[2] or pod.waiting_message
     return pod.waiting_message or pod.waiting_reason

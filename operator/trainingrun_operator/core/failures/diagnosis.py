@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
+from trainingrun_operator.core.failures.finished_attempt import Deadline, FinishedAttempt
 from trainingrun_operator.core.progress.words import printable
 from trainingrun_operator.core.resource.status import Stage
 
@@ -51,6 +51,9 @@ class FailureClass(enum.StrEnum):
     RESULT_LOST = "ResultLost"
     POD_LOST = "PodLost"
     JOB_LOST = "JobLost"
+    STALLED = "Stalled"
+    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
     USER_ERROR = "UserError"
 
 
@@ -158,11 +161,29 @@ def _node_lost(attempt: FinishedAttempt) -> bool:
     return attempt.pod_reason == "NodeLost" or of_its_container in _END_UNSEEN
 
 
+def _never_started(attempt: FinishedAttempt) -> bool:
+    """The operator may die between ending the Job, by the Job's own deadline, and writing down why."""
+    ended = attempt.job is not None and attempt.job.failed_reason == "DeadlineExceeded" and attempt.exit_code is None
+    return attempt.deadline is Deadline.START or ended
+
+
 def _complete(attempt: FinishedAttempt) -> bool:
     return bool(attempt.job and attempt.job.complete) or attempt.exit_code == 0
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        failure_class=FailureClass.DEADLINE_EXCEEDED,
+        matches=lambda attempt: attempt.deadline is Deadline.ACTIVE,
+        message=lambda attempt: attempt.deadline_message,
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.START_DEADLINE_EXCEEDED,
+        matches=_never_started,
+        message=lambda attempt: attempt.deadline_message or "the worker did not start within spec.deadlines.start",
+        excludes_node=True,
+    ),
     Rule(
         failure_class=FailureClass.JOB_LOST,
         matches=lambda attempt: attempt.job is None,
@@ -288,6 +309,11 @@ RULES: tuple[Rule, ...] = (
         failure_class=FailureClass.TRANSIENT,
         matches=_exits(75),
         message=_worker_message("a service that the worker needs failed (exit code 75)"),
+    ),
+    Rule(
+        failure_class=FailureClass.STALLED,
+        matches=_exits(124),
+        message=_worker_message("the worker made no step within spec.deadlines.progress (exit code 124)"),
     ),
     Rule(
         failure_class=FailureClass.INTERRUPTED,
