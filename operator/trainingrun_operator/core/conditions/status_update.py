@@ -17,7 +17,7 @@ from trainingrun_operator.core.resource.status import (
     Status,
 )
 
-FAILURE_BYTES = 512
+FAILURE_BYTES = 480
 
 
 def calculate_status(
