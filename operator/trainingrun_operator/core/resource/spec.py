@@ -163,3 +163,4 @@ class Spec(Model):
     deadlines: Deadlines = Deadlines()
     review: Review = Review()
     suspend: bool = False
+    managed_by: str | None = None
