@@ -26,6 +26,7 @@ from trainingrun_operator.core.names import (
     Kind,
     short_hash,
 )
+from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.base import format_time
 from trainingrun_operator.core.resource.run import Run
@@ -58,6 +59,7 @@ class ClusterPort(Protocol):
     async def dry_run(self, manifest: Object) -> None: ...
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
+    async def delete_job(self, job: JobView) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
     async def set_active(self, namespace: str, name: str, *, active: bool) -> Object: ...
     async def end_job(self, namespace: str, name: str) -> Object: ...
@@ -169,6 +171,12 @@ class Cluster:
         query = [("fieldManager", FIELD_MANAGER)]
         with contextlib.suppress(ConflictError):
             await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
+
+    async def delete_job(self, job: JobView) -> None:
+        """Deletes the Job that was observed, and its pods after it."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
+        with contextlib.suppress(GoneError):
+            await self._call("DELETE", _path(Kind.JOB, job.namespace, job.name), body=body, named=job.name)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""

@@ -11,6 +11,7 @@ from tests.support.operator.world import World, merged
 from trainingrun_operator.cluster import Page
 from trainingrun_operator.core.errors import ClusterError, ConflictError, GoneError
 from trainingrun_operator.core.names import Kind
+from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import PROGRESS_FIELDS
@@ -105,6 +106,10 @@ class FakeCluster:
 
     async def create_service(self, manifest: Object) -> None:
         self._called("create_service")
+
+    async def delete_job(self, job: JobView) -> None:
+        self._called("delete_job")
+        self.world.jobs.pop(job.name, None)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
