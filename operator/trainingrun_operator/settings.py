@@ -35,6 +35,7 @@ class Settings:
     progress_interval: timedelta
     relist_interval: timedelta
     workers: int
+    keep_jobs: timedelta
     log_level: str
 
     @classmethod
@@ -71,6 +72,7 @@ class Settings:
             progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
             relist_interval=timedelta(seconds=_number(environ, "RELIST_INTERVAL_S", 300, 10, 3600)),
             workers=_number(environ, "WORKERS", 8, 1, 64),
+            keep_jobs=timedelta(seconds=_number(environ, "KEEP_JOBS_S", 86400, 0, 10 * 366 * 86400)),
             log_level=level,
         )
 
