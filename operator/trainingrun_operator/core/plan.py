@@ -8,6 +8,7 @@ from typing import Any
 
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage, Status
@@ -53,6 +54,8 @@ class Observed:
     pods: tuple[PodView, ...] = ()
     defaults: JobDefaults = field(default_factory=JobDefaults)
     create_error: CreateError | None = None
+    # Another run that goes first where this one wants to write.
+    ahead: Claim | None = None
 
     def job(self, name: str) -> JobView | None:
         return next((job for job in self.jobs if job.name == name), None)
