@@ -9,7 +9,9 @@ from trainingrun_operator.core.deadlines import pause
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
+    MAX_JOBS,
     Attempts,
+    JobRecord,
     LastFailure,
     PublishedDataset,
     PublishedModel,
@@ -18,6 +20,8 @@ from trainingrun_operator.core.resource.status import (
 )
 
 FAILURE_BYTES = 512
+# The result of a Job that did what it was made for; of any other it is a failure class.
+SUCCEEDED = "Succeeded"
 
 
 def calculate_status(
@@ -29,7 +33,7 @@ def calculate_status(
     image: str | None = None,
     preprocess_image: str | None = None,
     attempts: Attempts | None = None,
-    new_job: str | None = None,
+    new_job: JobRecord | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
     excluded_nodes: tuple[str, ...] | None = None,
@@ -74,9 +78,8 @@ def calculate_status(
         image=old.image or image,
         preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
         gpu=str(device) if device else gpu,
-        # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
+        # A new attempt has no node yet, and preprocess, once done, leaves its own to nobody.
         node=None if new_job or dataset else summary.node or old.node,
-        job=None if dataset else new_job or old.job,
         conditions=build_conditions(
             run,
             summary,
@@ -92,6 +95,9 @@ def calculate_status(
         paused_seconds=paused_seconds,
         completion_time=now if ended else None,
         attempts=attempts,
+        # Counted where the status is written.
+        usage=old.usage,
+        jobs=_jobs(old, new_job, failure, dataset, model),
         # The last failure stays, also when a later attempt succeeds.
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
@@ -108,6 +114,23 @@ def calculate_status(
         resume_points=old.resume_points,
         best_checkpoint=old.best_checkpoint,
     )
+
+
+def _jobs(
+    old: Status,
+    new_job: JobRecord | None,
+    failure: LastFailure | None,
+    dataset: PublishedDataset | None,
+    model: PublishedModel | None,
+) -> tuple[JobRecord, ...]:
+    ended, result = None, ""
+    if failure is not None:
+        ended, result = (failure.stage, failure.attempt), failure.failure_class
+    elif dataset is not None or model is not None:
+        stage = Stage.TRAIN if model is not None else Stage.PREPROCESS
+        ended, result = (stage, old.attempts.of(stage)), SUCCEEDED
+    jobs = (job.model_copy(update={"result": result}) if (job.stage, job.attempt) == ended else job for job in old.jobs)
+    return (*jobs, *([new_job] if new_job else []))[-MAX_JOBS:]
 
 
 def _clipped(failure: LastFailure) -> LastFailure:
