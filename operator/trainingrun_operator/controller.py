@@ -28,6 +28,7 @@ from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage, Status
 from trainingrun_operator.dry_runs import DryRuns
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
@@ -78,7 +79,12 @@ class Controller:
         defaults: Callable[[], JobDefaults],
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        workloads: Workloads | None = None,
     ) -> None:
+        """
+        Args:
+            workloads: Kueue's, where the operator follows them.
+        """
         self._store = store
         self._cluster = cluster
         self._writer = writer
@@ -87,6 +93,7 @@ class Controller:
         self._defaults = defaults
         self._clock = clock
         self._now = now
+        self._workloads = workloads
         self._dry_runs = DryRuns(cluster, clock)
         # Since when a run's status is to be another one than it is.
         self._differs_since_s: dict[Key, float] = {}
@@ -143,10 +150,12 @@ class Controller:
                 if job.finished and job.owner_uid == run.uid:
                     await self._read_pods(run, job)
         pods = self._store.pods_of(run.uid)
+        workloads = None if self._workloads is None else self._workloads.of_jobs(jobs.values())
         return Observed(
             run=run,
             jobs=tuple(jobs.values()),
             pods=pods,
+            workloads=workloads,
             defaults=self._defaults(),
             ahead=self._store.places.ahead_of(run.uid),
         )
@@ -219,6 +228,10 @@ class Controller:
         run = observed.run
         for name, suspend in plan.suspend:
             self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
+        for name, active in plan.activate:
+            body = await self._cluster.set_active(run.namespace, name, active=active)
+            if self._workloads is not None:
+                self._workloads.observe(body)
         for name in plan.end:
             self._store.observe_job(await self._cluster.end_job(run.namespace, name))
         if plan.progress is not None:

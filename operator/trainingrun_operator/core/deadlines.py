@@ -45,6 +45,9 @@ def start_deadline(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView]
     limit = run.spec.deadlines.start
     if limit is None or run.spec.suspend or job.suspended or job.held or job.started_at is None:
         return None
+    if job.managed_by and job.ready_pods:
+        # They run where they are not seen.
+        return None
     if _has_started(run, stage, pods):
         return None
     begins = [job.started_at, *([job.resumed_at] if job.resumed_at else []), *(pod.created_at for pod in pods)]

@@ -15,6 +15,7 @@ def plan_status(
     status: Status,
     *,
     suspend: tuple[tuple[str, bool], ...] = (),
+    activate: tuple[tuple[str, bool], ...] = (),
     end: tuple[str, ...] = (),
     progress: ProgressUpdate | None = None,
     events: tuple[Event, ...] = (),
@@ -24,6 +25,7 @@ def plan_status(
     differs = status.differs(run.status)
     return Plan(
         suspend=suspend,
+        activate=activate,
         end=end,
         progress=progress,
         status=status if differs else None,

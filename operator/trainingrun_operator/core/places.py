@@ -51,7 +51,8 @@ def claim_of(body: Mapping[str, Any]) -> Claim | None:
     over = status.get("phase") in (Phase.SUCCEEDED, Phase.FAILED)
     if not status.get("startTime") or over or meta.get("deletionTimestamp"):
         return None
-    stage = Stage.TRAIN if status.get("dataset") else Stage.PREPROCESS
+    trains = status.get("dataset") or status.get("stage") == Stage.TRAIN
+    stage = Stage.TRAIN if trains else Stage.PREPROCESS
     begun = bool((status.get("attempts") or {}).get(str(stage)))
     suspended = bool(spec.get("suspend"))
     if not begun and (suspended or (stage is Stage.TRAIN and _awaits_review(spec))):

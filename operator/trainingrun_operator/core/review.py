@@ -13,13 +13,18 @@ def awaits_review(run: Run) -> bool:
     return run.spec.review.required and not run.spec.review.approved
 
 
-def awaiting_review(run: Run, dataset: PublishedDataset) -> Summary:
-    """Of a run that waits for it: what to look at, and how to approve. The command comes first, so that it is whole."""
+def awaiting_review(run: Run, dataset: PublishedDataset | None) -> Summary:
+    """Of a run that waits for it: what to look at, and how to approve. The command comes first, so that it is whole.
+
+    Args:
+        dataset: None where it was made in another cluster.
+    """
     folder = f"s3://{run.spec.storage.bucket}/{run.spec.dataset.target_folder}"
+    report = dataset.report if dataset is not None else None
     approval = '{"spec":{"review":{"approved":true}}}'
     message = (
         f"to train: kubectl patch trainingrun {run.name} -n {run.namespace} --type merge -p '{approval}'; look at "
-        f"{dataset.report or folder} and the drawn pages in {folder}/pdfs/<document>/draw_ann/ before"
+        f"{report or folder} and the drawn pages in {folder}/pdfs/<document>/draw_ann/ before"
     )
     return Summary(phase=Phase.AWAITING_REVIEW, reason=Reason.AWAITING_REVIEW, message=message)
 

@@ -88,6 +88,7 @@ def test_a_name_may_have_63_characters(kube: Kube, rules_namespace: str, length:
 IMMUTABLE: list[tuple[str, Any]] = [
     ("image", "other:1"),
     ("imagePullPolicy", "Always"),
+    ("managedBy", "kueue.x-k8s.io/multikueue"),
     ("imagePullSecrets", [{"name": "other"}]),
     ("serviceAccountName", "other"),
     ("storage", {"bucket": "other"}),
@@ -251,6 +252,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
         "stage": "train",
         "gpu": "2 x NVIDIA L4",
         "node": "node1",
+        "queue": "gpus",
         "conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         "attempts": {"counted": 2},
         "progress": {"percent": 15, "percentage": "15%", "epochs": "3/20", "eta": "1h12m"},
@@ -263,7 +265,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
     names = [column["name"].upper() for column in table["columnDefinitions"]]
     cells = dict(zip(names, table["rows"][0]["cells"], strict=True))
     wide = {column["name"].upper() for column in table["columnDefinitions"] if column["priority"] == 1}
-    assert wide == {"STAGE", "GPU", "NODE", "LAST-CKPT", "REASON"}
+    assert wide == {"STAGE", "GPU", "NODE", "LAST-CKPT", "QUEUE", "REASON"}
     assert {name: cells[name] for name in ("PHASE", "EPOCH", "PROGRESS", "ETA", "BEST", "RETRIES", "MODEL")} == {
         "PHASE": "Training",
         "EPOCH": "3/20",
@@ -274,6 +276,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
         "MODEL": "s3://tables/m.pth",
     }
     assert (cells["STAGE"], cells["NODE"], cells["REASON"]) == ("train", "node1", "Training")
+    assert cells["QUEUE"] == "gpus"
     assert cells["GPU"] == "2 x NVIDIA L4"
 
 

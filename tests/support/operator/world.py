@@ -22,6 +22,7 @@ from trainingrun_operator.core.observed import view_job, view_pod
 from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
 from trainingrun_operator.core.progress.state import ProgressState, advance
+from trainingrun_operator.core.queueing.workload import view_workload
 from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Condition, ConditionType, Status
@@ -105,6 +106,8 @@ class World:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
         self.gone: dict[str, dict[str, Any]] = {}
+        # By name; None: the operator does not follow Kueue.
+        self.workloads: dict[str, dict[str, Any]] | None = None
         self.created: list[str] = []
         self.services: list[str] = []
         self.events: list[Event] = []
@@ -148,6 +151,9 @@ class World:
                 *(view_pod(pod, gone=True) for pod in self.gone.values()),
                 *(view_pod(pod) for pod in self.pods.values()),
             ),
+            workloads=(
+                None if self.workloads is None else tuple(view_workload(each) for each in self.workloads.values())
+            ),
             defaults=self.defaults,
             create_error=self.create_error,
             ahead=self.ahead,
@@ -170,6 +176,8 @@ class World:
             self.jobs[name] = job
         for name, suspended in plan.suspend:
             self.suspends(name, suspended=suspended)
+        for name, active in plan.activate:
+            self.activates(name, active=active)
         for name in plan.end:
             self.ends(name)
         if dies_before_status:
@@ -192,6 +200,12 @@ class World:
         """The operator writes it, and that it did."""
         self.jobs[name]["spec"]["suspend"] = suspended
         self.jobs[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(suspended).lower()
+
+    def activates(self, name: str, *, active: bool) -> None:
+        """The operator writes it, and that it did."""
+        assert self.workloads is not None
+        self.workloads[name]["spec"]["active"] = active
+        self.workloads[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(not active).lower()
 
     def ends(self, name: str) -> None:
         """The operator has the Job controller end a Job."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
 from trainingrun_operator.core.deadlines import pause
@@ -13,6 +14,7 @@ from trainingrun_operator.core.resource.status import (
     Attempts,
     JobRecord,
     LastFailure,
+    Phase,
     PublishedDataset,
     PublishedModel,
     Stage,
@@ -22,6 +24,7 @@ from trainingrun_operator.core.resource.status import (
 FAILURE_BYTES = 512
 # The result of a Job that did what it was made for; of any other it is a failure class.
 SUCCEEDED = "Succeeded"
+T = TypeVar("T")
 
 
 def calculate_status(
@@ -34,6 +37,7 @@ def calculate_status(
     preprocess_image: str | None = None,
     attempts: Attempts | None = None,
     new_job: JobRecord | None = None,
+    queue: str | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
     excluded_nodes: tuple[str, ...] | None = None,
@@ -52,6 +56,7 @@ def calculate_status(
         preprocess_image: the image of preprocess, given when the run starts.
         attempts: the counters, where one changes.
         new_job: the Job of an attempt that begins.
+        queue: the Kueue queue of the Job that is looked after, empty where it is in none.
         failure: what an attempt failed of.
         next_retry_time: when the attempt after that failure begins.
         excluded_nodes: the nodes that the next pods avoid, where that changes.
@@ -66,6 +71,9 @@ def calculate_status(
     now = now.replace(microsecond=0)
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
+    ends_preprocess = stage is not Stage.PREPROCESS and old.current_stage is Stage.PREPROCESS
+    succeeded = Stage.TRAIN if summary.phase is Phase.SUCCEEDED else None
+    done = Stage.PREPROCESS if ends_preprocess else succeeded
     paused_since, paused_seconds = pause(old, summary.phase, now)
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
@@ -79,7 +87,8 @@ def calculate_status(
         preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
         gpu=str(device) if device else gpu,
         # A new attempt has no node yet, and preprocess, once done, leaves its own to nobody.
-        node=None if new_job or dataset else summary.node or old.node,
+        node=None if new_job or ends_preprocess else summary.node or old.node,
+        queue=None if ends_preprocess else _or_old(queue, old.queue) or None,
         conditions=build_conditions(
             run,
             summary,
@@ -97,15 +106,15 @@ def calculate_status(
         attempts=attempts,
         # Counted where the status is written.
         usage=old.usage,
-        jobs=_jobs(old, new_job, failure, dataset, model),
+        jobs=_jobs(old, new_job, failure, done),
         # The last failure stays, also when a later attempt succeeds.
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
-        excluded_nodes=old.excluded_nodes if excluded_nodes is None else excluded_nodes,
+        excluded_nodes=_or_old(excluded_nodes, old.excluded_nodes),
         # Of one Job, and of one stage.
-        disrupted_pods=() if new_job or dataset else old.disrupted_pods if disrupted_pods is None else disrupted_pods,
-        memory=None if dataset else memory or old.memory,
+        disrupted_pods=() if new_job or ends_preprocess else _or_old(disrupted_pods, old.disrupted_pods),
+        memory=None if ends_preprocess else memory or old.memory,
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,
@@ -117,20 +126,20 @@ def calculate_status(
 
 
 def _jobs(
-    old: Status,
-    new_job: JobRecord | None,
-    failure: LastFailure | None,
-    dataset: PublishedDataset | None,
-    model: PublishedModel | None,
+    old: Status, new_job: JobRecord | None, failure: LastFailure | None, done: Stage | None
 ) -> tuple[JobRecord, ...]:
     ended, result = None, ""
     if failure is not None:
         ended, result = (failure.stage, failure.attempt), failure.failure_class
-    elif dataset is not None or model is not None:
-        stage = Stage.TRAIN if model is not None else Stage.PREPROCESS
-        ended, result = (stage, old.attempts.of(stage)), SUCCEEDED
+    elif done is not None:
+        ended, result = (done, old.attempts.of(done)), SUCCEEDED
     jobs = (job.model_copy(update={"result": result}) if (job.stage, job.attempt) == ended else job for job in old.jobs)
     return (*jobs, *([new_job] if new_job else []))[-MAX_JOBS:]
+
+
+def _or_old(new: T | None, old: T) -> T:
+    """What a decision says, empty or not, or else what was known."""
+    return old if new is None else new
 
 
 def _clipped(failure: LastFailure) -> LastFailure:

@@ -49,6 +49,7 @@ class FailureClass(enum.StrEnum):
     KILLED = "Killed"
     NO_RESULT = "NoResult"
     RESULT_LOST = "ResultLost"
+    FAILED_ELSEWHERE = "FailedElsewhere"
     POD_LOST = "PodLost"
     JOB_LOST = "JobLost"
     STALLED = "Stalled"
@@ -159,6 +160,15 @@ def _node_lost(attempt: FinishedAttempt) -> bool:
         return attempt.disruption in ("DeletionByPodGC", "DeletionByTaintManager")
     of_its_container = attempt.pod.terminated_reason if attempt.pod else ""
     return attempt.pod_reason == "NodeLost" or of_its_container in _END_UNSEEN
+
+
+def _failed_elsewhere(attempt: FinishedAttempt) -> bool:
+    return attempt.pod is None and attempt.job is not None and bool(attempt.job.managed_by)
+
+
+def _failed_elsewhere_message(attempt: FinishedAttempt) -> str:
+    who, said = (attempt.job.managed_by, attempt.job.failed_message) if attempt.job else ("", "")
+    return f"{who} ran the Job where this operator sees no pods, and it failed: {said or 'no reason is given'}"
 
 
 def _never_started(attempt: FinishedAttempt) -> bool:
@@ -326,6 +336,11 @@ RULES: tuple[Rule, ...] = (
         failure_class=FailureClass.KILLED,
         matches=_exits(137),
         message=_worker_message("the worker was killed (exit code 137)"),
+    ),
+    Rule(
+        failure_class=FailureClass.FAILED_ELSEWHERE,
+        matches=_failed_elsewhere,
+        message=_failed_elsewhere_message,
     ),
     Rule(
         failure_class=FailureClass.POD_LOST,

@@ -169,3 +169,4 @@ class Spec(Model):
     review: Review = Review()
     suspend: bool = False
     ttl_seconds_after_finished: TimeToLive = TimeToLive()
+    managed_by: str | None = None

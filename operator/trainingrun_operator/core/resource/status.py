@@ -98,6 +98,7 @@ class Reason(enum.StrEnum):
     JOB_REJECTED = "JobRejected"
     JOB_CONFLICT = "JobConflict"
     JOB_DELETED = "JobDeleted"
+    COMPLETED_ELSEWHERE = "CompletedElsewhere"
     NO_IMAGE = "NoImage"
     POD_NOT_CREATED = "PodNotCreated"
     NODE_UNREACHABLE = "NodeUnreachable"
@@ -293,6 +294,8 @@ class Status(Model):
     preprocess_image: str | None = None
     gpu: str | None = None
     node: str | None = None
+    # The Kueue queue of the current Job.
+    queue: str | None = None
     conditions: tuple[Condition, ...] = ()
     start_time: Time | None = None
     # Since when the run is paused, after its start, and for how long it was before.
@@ -326,8 +329,9 @@ class Status(Model):
 
     @property
     def current_stage(self) -> Stage:
-        """The stage that is worked on: training, once there is a dataset."""
-        return Stage.PREPROCESS if self.dataset is None else Stage.TRAIN
+        """The stage that is worked on: training, once preprocess is done. What it published may not be known."""
+        begun = self.dataset is not None or self.stage in (Stage.TRAIN, Stage.DONE)
+        return Stage.TRAIN if begun else Stage.PREPROCESS
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """The condition of that type, wherever it stands in the list."""

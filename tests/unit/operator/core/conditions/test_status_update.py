@@ -69,6 +69,7 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         failure=failure,
         excluded_nodes=tuple(f"{n:02}" + "n" * 251 for n in range(MAX_EXCLUDED_NODES)),
         disrupted_pods=tuple(f"{n:08}" for n in range(MAX_DISRUPTED_PODS)),
+        queue="q" * 63,
         memory="8796093022207Mi",
         model=TrainedModel.model_validate(model).shown(),
         report=uri,

@@ -45,10 +45,19 @@ def failed(code: int, reason: str, says: str = "the worker's own words") -> PodV
     return pod(exit_code=code, terminated_message=message)
 
 
+ELSEWHERE = JobView(
+    name="j", namespace="demo", uid="j", owner_uid="r", failed=True, failed_message="too often", managed_by="a.b/c"
+)
 NO_COMMAND = 'runc create failed: exec: "python3": executable file not found in $PATH'
 SEVERAL_NODES = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True, shards=2)
 TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: no such class\n"
 ROWS = [
+    Row(
+        "FailedElsewhere",
+        None,
+        job=ELSEWHERE,
+        says="a.b/c ran the Job where this operator sees no pods, and it failed: too often",
+    ),
     Row("Preempted", pod(exit_code=137, disruption="PreemptionByScheduler"), counted=False),
     Row(
         "Evicted",
