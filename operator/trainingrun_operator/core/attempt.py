@@ -39,6 +39,8 @@ def _is_under_way(status: Status) -> bool:
 
 
 def attempt_is_over(status: Status, stage: Stage, attempt: int) -> bool:
-    """Whether another attempt is due: there was none yet, or the failure of this one is in the status already."""
+    """Whether another attempt is due: there was none yet, or this one's failure or replacement is in the status."""
     failure = status.last_failure
-    return attempt == 0 or (failure is not None and (failure.stage, failure.attempt) == (stage, attempt))
+    return attempt in (0, status.attempts.replaced) or (
+        failure is not None and (failure.stage, failure.attempt) == (stage, attempt)
+    )

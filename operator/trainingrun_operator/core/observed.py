@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trainingrun_operator.core.names import (
+    ANNOTATION_RESOURCES,
     ANNOTATION_SUSPEND,
     FIELD_MANAGER,
     LABEL_ATTEMPT,
@@ -44,6 +45,8 @@ class JobView:
     suspended: bool = False
     # As the operator last wrote it. Where the spec differs, somebody else has suspended or resumed the Job.
     suspend_wanted: bool = False
+    # What its worker asks for, as a hash.
+    resources: str = ""
     # Who else wrote spec.suspend last, where that is known.
     suspended_by: str = ""
     # The Job controller's own word: not yet resumed, or since when it is.
@@ -215,6 +218,7 @@ def _suspended_by(meta: Mapping[str, Any]) -> str:
 def view_job(body: Mapping[str, Any]) -> JobView:
     """Reads a `batch/v1` Job."""
     meta, labels = body["metadata"], body["metadata"].get("labels") or {}
+    annotations = meta.get("annotations") or {}
     spec, status = body.get("spec") or {}, body.get("status") or {}
     conditions = _by_type(status.get("conditions"))
     complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
@@ -228,7 +232,8 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         run_uid=labels.get(LABEL_RUN_UID, ""),
         started_at=_time(status.get("startTime")),
         suspended=bool(spec.get("suspend")),
-        suspend_wanted=(meta.get("annotations") or {}).get(ANNOTATION_SUSPEND) == "true",
+        suspend_wanted=annotations.get(ANNOTATION_SUSPEND) == "true",
+        resources=annotations.get(ANNOTATION_RESOURCES, ""),
         suspended_by=_suspended_by(meta),
         held=hold.get("status") == "True",
         resumed_at=_time(hold.get("lastTransitionTime")) if hold.get("status") == "False" else None,

@@ -98,6 +98,7 @@ class Plan:
     tries: tuple[Trial, ...] = ()
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
+    delete: tuple[JobView, ...] = ()
     # Names of Jobs, and what their spec.suspend is to be.
     suspend: tuple[tuple[str, bool], ...] = ()
     # Names of Kueue Workloads, and what their spec.active is to be.

@@ -42,6 +42,7 @@ from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, P
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.queueing.suspend import with_the_runs_wish
 from trainingrun_operator.core.rejection import rejected
+from trainingrun_operator.core.replacement import is_outdated, replace_attempt, replaced_jobs
 from trainingrun_operator.core.resource.status import JobRecord, Phase, Reason, Stage
 from trainingrun_operator.core.review import awaiting_review, awaits_review, review_event
 from trainingrun_operator.core.usage import count_usage
@@ -189,7 +190,8 @@ def _await_end(observed: Observed, stage: Stage, attempt: int, active: str, now:
         events = (Event(reason=summary.reason, message=summary.message, key=f"stuck-{stuck.uid}", warning=True),)
     waited = now - (run.status.next_retry_time or now)
     after = _no_later_than_overdue(min(max(waited, _POLL_PREDECESSOR), RESYNC), observed.pods, now)
-    return plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+    plan = plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+    return replace(plan, delete=replaced_jobs(observed, stage))
 
 
 def _no_later_than_overdue(after: timedelta, pods: Sequence[PodView], now: datetime) -> timedelta:
@@ -257,6 +259,8 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     failed_pod = outcome.failed_pod(job, pods)
     if failed_pod is not None and not (job.suspended or run.spec.suspend):
         return attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
+    if is_outdated(run, stage, job):
+        return replace_attempt(run, stage, job, attempt, now)
     before, kueue = job, observed.kueue_of(job)
     job, workload = with_the_runs_wish(run, job, kueue)
     suspend = ((job.name, job.suspended),) if job != before else ()

@@ -107,6 +107,10 @@ class FakeCluster:
     async def create_service(self, manifest: Object) -> None:
         self._called("create_service")
 
+    async def delete_job(self, job: JobView) -> None:
+        self._called("delete_job")
+        self.world.jobs.pop(job.name, None)
+
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
         self.world.suspends(name, suspended=suspend)

@@ -174,6 +174,8 @@ class World:
             job = copy.deepcopy(manifest)
             job["metadata"]["uid"] = f"uid-of-{name}"
             self.jobs[name] = job
+        for deleted in plan.delete:
+            del self.jobs[deleted.name]
         for name, suspended in plan.suspend:
             self.suspends(name, suspended=suspended)
         for name, active in plan.activate:

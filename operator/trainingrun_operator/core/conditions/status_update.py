@@ -21,7 +21,7 @@ from trainingrun_operator.core.resource.status import (
     Status,
 )
 
-FAILURE_BYTES = 512
+FAILURE_BYTES = 384
 # The result of a Job that did what it was made for; of any other it is a failure class.
 SUCCEEDED = "Succeeded"
 T = TypeVar("T")
@@ -43,6 +43,7 @@ def calculate_status(
     excluded_nodes: tuple[str, ...] | None = None,
     disrupted_pods: tuple[str, ...] | None = None,
     memory: str | None = None,
+    memory_asked: str | None = None,
     last_report: Report | None = None,
     dataset: PublishedDataset | None = None,
     model: PublishedModel | None = None,
@@ -62,6 +63,7 @@ def calculate_status(
         excluded_nodes: the nodes that the next pods avoid, where that changes.
         disrupted_pods: those of the Job whose disruption is counted, where that changes.
         memory: what the stage's next pods ask for, where that changes.
+        memory_asked: what the spec said when a pod was killed for want of memory, where that changes.
         last_report: of a pod that has ended, which the status may not have yet.
         dataset: given when preprocess is done.
         model: given when training is done.
@@ -115,6 +117,7 @@ def calculate_status(
         # Of one Job, and of one stage.
         disrupted_pods=() if new_job or ends_preprocess else _or_old(disrupted_pods, old.disrupted_pods),
         memory=None if ends_preprocess else memory or old.memory,
+        memory_asked=None if ends_preprocess else _or_old(memory_asked, old.memory_asked),
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,

@@ -130,6 +130,8 @@ class Attempts(Model):
     disrupted: int = 0
     preprocess: int = 0
     train: int = 0
+    # The newest attempt of the stage, once another one is to take the place of its suspended Job.
+    replaced: int | None = None
 
     def of(self, stage: Stage) -> int:
         """Number of the stage's newest attempt; 0 before the first."""
@@ -137,7 +139,11 @@ class Attempts(Model):
 
     def with_new(self, stage: Stage, attempt: int) -> Attempts:
         """After the start of an attempt."""
-        return self.model_copy(update={str(stage): attempt, "total": self.total + 1})
+        return self.model_copy(update={str(stage): attempt, "total": self.total + 1, "replaced": None})
+
+    def with_replaced(self, attempt: int) -> Attempts:
+        """With an attempt that is over without a failure."""
+        return self.model_copy(update={"replaced": attempt})
 
     def with_disruptions(self, number: int) -> Attempts:
         """After so many more failures that do not count against spec.retry.limit."""
@@ -314,6 +320,8 @@ class Status(Model):
     disrupted_pods: tuple[str, ...] = Field((), max_length=MAX_DISRUPTED_PODS)
     # What the stage's next pods ask for, where one was killed for want of memory.
     memory: str | None = None
+    # What the spec said then: `memory` holds as long as it still says so.
+    memory_asked: str | None = None
     dataset: PublishedDataset | None = None
     progress: Progress | None = None
     resume_points: tuple[ResumePoint, ...] = ()
