@@ -202,6 +202,26 @@ class Cluster:
         body = {"spec": {"activeDeadlineSeconds": 0}}
         return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=name)
 
+    async def expire_job(self, job: JobView, *, seconds: int) -> Object:
+        """Lets Kubernetes delete a Job, and its pods with it, so many seconds after its end."""
+        return await self._patch_job(job, {"ttlSecondsAfterFinished": seconds})
+
+    async def delete_run(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        """Deletes a run, and its Jobs after it, if it is the one that was observed, as it was.
+
+        Raises:
+            ConflictError: it has changed since.
+        """
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        body = {"propagationPolicy": "Background", "preconditions": preconditions}
+        await self._call("DELETE", _path(Kind.RUN, namespace, name), body=body, named=name)
+
+    async def _patch_job(self, job: JobView, spec: Object) -> Object:
+        path, query = _path(Kind.JOB, job.namespace, job.name), [("fieldManager", FIELD_MANAGER)]
+        # The UID: a Job of the same name that was created meanwhile is another one.
+        body = {"metadata": {"uid": job.uid}, "spec": spec}
+        return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=job.name)
+
     async def apply_status(self, run: Run, status: Object) -> Object:
         """Applies the operator's part of the status; a field that is not sent is removed.
 

@@ -87,7 +87,7 @@ class ProgressWriter:
             completed: shards whose pod has succeeded.
         """
         entry = self._entry(run)
-        before = entry.state
+        entry.run = run
         shard = report.shard
         if shard is not None:
             shards = entry.shards
@@ -103,7 +103,6 @@ class ProgressWriter:
             entry.state = advance(entry.state, report, pod_uid, self._now())
         else:
             return False
-        accounting.heard(run, before, entry.state, self._now())
         entry.final = report.final
         self._queue.add(_key(run), self._delay_s(entry))
         return True
@@ -164,6 +163,7 @@ class ProgressWriter:
             if state == entry.written:
                 return
             body = await self._cluster.apply_progress(entry.run, state.to_json())
+            accounting.wrote_progress(entry.run, entry.written, state, self._now())
             entry.written = state
             entry.written_at_s = self._clock()
             self._store.observe_answer(body)

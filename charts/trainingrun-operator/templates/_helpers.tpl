@@ -84,7 +84,7 @@ strings but for these two.
 {{- define "trainingrun-operator.rules" -}}
 - apiGroups: [training.badgerdoc.dev]
   resources: [trainingruns]
-  verbs: [get, list, watch]
+  verbs: [get, list, watch, delete]
 - apiGroups: [training.badgerdoc.dev]
   resources: [trainingruns/status]
   verbs: [patch]

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from trainingrun_operator.core.attempt import job_of_attempt
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.decision import plan_status
 from trainingrun_operator.core.jobs.pod.resources import resources_hash
-from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event, Observed, Plan
 from trainingrun_operator.core.resource.run import Run
@@ -44,5 +44,5 @@ def replace_attempt(run: Run, stage: Stage, job: JobView, attempt: int, now: dat
 def replaced_jobs(observed: Observed, stage: Stage) -> tuple[JobView, ...]:
     """The Job that is in the way of the attempt after it, and to be deleted."""
     run, attempt = observed.run, observed.run.status.attempts.replaced
-    job = observed.job(job_name(run, stage, attempt)) if attempt is not None else None
+    job = observed.job(job_of_attempt(run, stage, attempt)) if attempt is not None else None
     return () if job is None or job.owner_uid != run.uid or job.finished or job.deleting else (job,)

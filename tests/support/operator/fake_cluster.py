@@ -126,6 +126,25 @@ class FakeCluster:
         self.world.ends(name)
         return self.as_stored(self.world.jobs[name])
 
+    async def expire_job(self, job: JobView, *, seconds: int) -> Object:
+        self._called("expire_job")
+        return self._patched(job, {"ttlSecondsAfterFinished": seconds})
+
+    def _patched(self, job: JobView, spec: Object) -> Object:
+        if job.name not in self.world.jobs:
+            raise GoneError(f"jobs {job.name} not found")
+        self.world.jobs[job.name]["spec"].update(spec)
+        return self.as_stored(self.world.jobs[job.name])
+
+    async def delete_run(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        self._called("delete_run")
+        if not self.world.run:
+            raise GoneError(f"trainingruns {name} not found")
+        stored = self.stored_run()["metadata"]
+        if (stored["uid"], stored["resourceVersion"]) != (uid, resource_version):
+            raise ConflictError("the object has been modified")
+        self.world.run = {}
+
     async def apply_status(self, run: Run, status: Object) -> Object:
         self._called("apply_status")
         assert not set(status) & set(PROGRESS_FIELDS), "those belong to the other manager"

@@ -14,6 +14,8 @@ from trainingrun_operator.core.errors import (
 )
 from trainingrun_operator.core.resource.status import Phase
 
+JOB = "tables-preprocess-1-666ff6cc"
+
 
 async def test_the_jobs_are_tried_before_the_start_is_stored_and_that_before_the_first_is_made() -> None:
     operator = Operator()

@@ -10,8 +10,11 @@ from trainingrun_operator.core.deadlines import pause
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
+    MAX_JOBS,
     Attempts,
+    JobRecord,
     LastFailure,
+    Phase,
     PublishedDataset,
     PublishedModel,
     Stage,
@@ -19,6 +22,8 @@ from trainingrun_operator.core.resource.status import (
 )
 
 FAILURE_BYTES = 384
+# The result of a Job that did what it was made for; of any other it is a failure class.
+SUCCEEDED = "Succeeded"
 T = TypeVar("T")
 
 
@@ -31,7 +36,7 @@ def calculate_status(
     image: str | None = None,
     preprocess_image: str | None = None,
     attempts: Attempts | None = None,
-    new_job: str | None = None,
+    new_job: JobRecord | None = None,
     queue: str | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
@@ -69,6 +74,8 @@ def calculate_status(
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
     ends_preprocess = stage is not Stage.PREPROCESS and old.current_stage is Stage.PREPROCESS
+    succeeded = Stage.TRAIN if summary.phase is Phase.SUCCEEDED else None
+    done = Stage.PREPROCESS if ends_preprocess else succeeded
     paused_since, paused_seconds = pause(old, summary.phase, now)
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
@@ -81,9 +88,8 @@ def calculate_status(
         image=old.image or image,
         preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
         gpu=str(device) if device else gpu,
-        # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
+        # A new attempt has no node yet, and preprocess, once done, leaves its own to nobody.
         node=None if new_job or ends_preprocess else summary.node or old.node,
-        job=None if ends_preprocess else new_job or old.job,
         queue=None if ends_preprocess else _or_old(queue, old.queue) or None,
         conditions=build_conditions(
             run,
@@ -100,6 +106,9 @@ def calculate_status(
         paused_seconds=paused_seconds,
         completion_time=now if ended else None,
         attempts=attempts,
+        # Counted where the status is written.
+        usage=old.usage,
+        jobs=_jobs(old, new_job, failure, done),
         # The last failure stays, also when a later attempt succeeds.
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
@@ -117,6 +126,18 @@ def calculate_status(
         resume_points=old.resume_points,
         best_checkpoint=old.best_checkpoint,
     )
+
+
+def _jobs(
+    old: Status, new_job: JobRecord | None, failure: LastFailure | None, done: Stage | None
+) -> tuple[JobRecord, ...]:
+    ended, result = None, ""
+    if failure is not None:
+        ended, result = (failure.stage, failure.attempt), failure.failure_class
+    elif done is not None:
+        ended, result = (done, old.attempts.of(done)), SUCCEEDED
+    jobs = (job.model_copy(update={"result": result}) if (job.stage, job.attempt) == ended else job for job in old.jobs)
+    return (*jobs, *([new_job] if new_job else []))[-MAX_JOBS:]
 
 
 def _or_old(new: T | None, old: T) -> T:
