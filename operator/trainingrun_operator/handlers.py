@@ -6,7 +6,8 @@ operator is down.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import kopf
@@ -84,6 +85,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = _Backoffs()
     # The handlers only take notes: nothing of theirs is worth waiting for when the operator ends.
     settings.queueing.idle_timeout = 1.0
     settings.queueing.exit_timeout = 0.5
@@ -92,6 +94,18 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # Filters on the server. A selector under a one-string key would match nothing, silently.
     settings.watching.label_selectors["batch", "v1", "jobs"] = LABEL_RUN_UID
     settings.watching.label_selectors["", "v1", "pods"] = LABEL_RUN_UID
+
+
+class _Backoffs:
+    """Seconds between one try of a watch and the next, however long the API server is away.
+
+    kopf's own grow to 21 s; after the last of them an answer of 500 ends the process.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.5, 1.0, 2.0)
+        while True:
+            yield random.uniform(3.0, 5.0)  # noqa: S311
 
 
 class _NoDiffs(kopf.DiffBaseStorage):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 from unittest.mock import Mock
 
@@ -33,6 +35,17 @@ def settings() -> kopf.OperatorSettings:
     found = kopf.OperatorSettings()
     handlers.configure(found)
     return found
+
+
+def test_a_watch_is_tried_again_within_seconds_however_long_the_api_server_was_away(
+    settings: kopf.OperatorSettings,
+) -> None:
+    backoffs = settings.networking.error_backoffs
+    assert isinstance(backoffs, Iterable)
+    for _ in range(2):  # each call begins anew
+        found = list(islice(backoffs, 1000))
+        assert found[:3] == [0.5, 1.0, 2.0]
+        assert 3.0 <= min(found[3:]) < max(found[3:]) <= 5.0
 
 
 @pytest.mark.parametrize(("group", "plural"), [("batch", "jobs"), ("", "pods")])
