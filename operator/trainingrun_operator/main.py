@@ -84,6 +84,7 @@ class Operator:
             namespaces=settings.watch_namespaces,
             interval_s=settings.relist_interval.total_seconds(),
             enqueue=self.queue.add,
+            restored=self._begin_anew,
         )
         self.workloads = Workloads(self.store) if settings.kueue_enabled else None
         self._workload_relister = None
@@ -200,6 +201,11 @@ class Operator:
                 group.create_task(self._workload_relister.work())
             visit = metrics.timed(self._controller.visit)
             group.create_task(self.queue.work(visit, workers=self._settings.workers))
+
+    def _begin_anew(self) -> None:
+        """By another process: kopf's watches can't be begun anew in this one."""
+        self.failure = SetupError("etcd was restored from a backup: the operator ends, to be started anew")
+        self.stop.set()
 
     def _job_defaults(self) -> JobDefaults:
         # The gateway's CA may be renewed. Should that go wrong, the runs go on with the one that is known.

@@ -42,6 +42,7 @@ class Relister:
         namespaces: tuple[str, ...],
         interval_s: float,
         enqueue: Callable[[Key], None],
+        restored: Callable[[], None] = lambda: None,
         kinds: Sequence[Kind] = RUN_KINDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -50,6 +51,8 @@ class Relister:
             namespaces: none: all.
             interval_s: between one round of lists and the next.
             enqueue: called for each run of which a list has told something new.
+            restored: called where etcd was put back to a backup. Watches that go on from a version which is to come
+                again tell nothing until then, so they have to be begun anew.
             kinds: what is listed, in this order.
         """
         self._cluster = cluster
@@ -58,11 +61,16 @@ class Relister:
         self._interval_s = interval_s
         self._enqueue = enqueue
         self._kinds = kinds
+        self._restored = restored
         self._sleep = sleep
 
     async def first(self) -> None:
-        """Returns once everything has been listed: what is decided before may rest on half of it."""
-        while not await self.round():
+        """Returns once everything has been listed: what is decided before may rest on half of it.
+
+        These lists are of etcd itself. A run as a cache that lags has it may not have begun an attempt that is over
+        already, and would get the Job of that attempt again; what was seen since is not there yet to tell.
+        """
+        while not await self.round(cached=False):
             await self._sleep(FIRST_RETRY_S)
 
     async def work(self) -> None:
@@ -71,22 +79,22 @@ class Relister:
             await self._sleep(self._interval_s)
             await self.round()
 
-    async def round(self) -> bool:
+    async def round(self, *, cached: bool = True) -> bool:
         """One list of each kind; answers whether all were read."""
         try:
             for kind in self._kinds:
                 for namespace in self._namespaces:
-                    for key in await self._list(kind, namespace):
+                    for key in await self._list(kind, namespace, cached=cached):
                         self._enqueue(key)
         except ClusterError as error:
             logger.warning("a list failed and is repeated", extra={"error": error})
             return False
         return True
 
-    async def _list(self, kind: Kind, namespace: str | None) -> set[Key]:
+    async def _list(self, kind: Kind, namespace: str | None, *, cached: bool) -> set[Key]:
         listing = self._store.begin_listing(kind, namespace)
         try:
-            page = await self._cluster.list_page(kind, namespace, cached=True)
+            page = await self._cluster.list_page(kind, namespace, cached=cached)
             if version_of(page.version) < listing.seen_before:
                 page = await self._list_uncached(listing)
             listing.version = version_of(page.version)
@@ -95,7 +103,7 @@ class Relister:
                     self._store.take_listed(listing, body)
                 if not page.next_page:
                     return self._store.end_listing(listing)
-                page = await self._cluster.list_page(kind, namespace, cached=True, next_page=page.next_page)
+                page = await self._cluster.list_page(kind, namespace, cached=cached, next_page=page.next_page)
         finally:
             self._store.drop_listing(listing)
 
@@ -107,4 +115,5 @@ class Relister:
                 "etcd's versions have gone back: its content replaces what was seen", extra={"kind": listing.kind}
             )
             listing.versions_are_new = True
+            self._restored()
         return page

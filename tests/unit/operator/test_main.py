@@ -123,3 +123,15 @@ async def test_a_renewed_certificate_is_taken_up(tmp_path: Path, monkeypatch: py
         await asyncio.sleep(0.002)
     task.cancel()
     assert len(loaded) == 2, "tried again after the first half of the change"
+
+
+async def test_once_etcd_was_restored_the_process_ends_since_its_watches_would_be_silent() -> None:
+    cluster = FakeCluster(World())
+    operator = main.Operator(Settings.read({}), cast(Cluster, cluster), cast(Leadership, Waiting()))
+    await operator._relister.round()
+    assert not operator.stop.is_set()
+    operator.store.observe_run(cluster.stored_run())
+    cluster.version = 1
+    await operator._relister.round()
+    assert operator.stop.is_set()
+    assert isinstance(operator.failure, SetupError)

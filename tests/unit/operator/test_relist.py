@@ -111,7 +111,19 @@ async def test_before_the_first_visit_everything_is_known_page_by_page() -> None
         "pods": {f"pod-{number}" for number in range(5)},
     }
     assert set(etcd.due) == {KEY}
-    assert all(cached for _, cached in etcd.asked)
+
+
+async def test_the_first_lists_are_of_etcd_itself_and_later_ones_may_be_of_the_cache() -> None:
+    etcd = Etcd()
+    etcd.put(Kind.RUN, a_run(), seen=False)
+    etcd.cache = etcd.remembers()
+    etcd.put(Kind.RUN, {**a_run(), "status": {"phase": "Training"}}, seen=False)
+    await etcd.relister.first()
+    assert etcd.store.phases() == {"Training": 1}
+    assert not any(cached for _, cached in etcd.asked)
+    etcd.asked.clear()
+    await etcd.relister.round()
+    assert etcd.asked[0] == (Kind.RUN, True)
 
 
 async def test_nothing_is_decided_before_a_round_of_lists_was_read_to_its_end() -> None:
