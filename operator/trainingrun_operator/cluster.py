@@ -228,14 +228,15 @@ class Cluster:
         Raises:
             ConflictError: the run is not as it was observed; what was decided may not hold any more.
         """
-        return await self._apply(run, status, FIELD_MANAGER, resourceVersion=run.resource_version)
+        return await self._apply(run, status, FIELD_MANAGER)
 
     async def apply_progress(self, run: Run, status: Object) -> Object:
-        """Applies the progress manager's part of the status, whatever the operator's own has become meanwhile."""
-        try:
-            return await self._apply(run, status, PROGRESS_FIELD_MANAGER)
-        except ConflictError as error:
-            raise GoneError(str(error)) from error
+        """Applies the progress manager's part of the status.
+
+        Raises:
+            ConflictError: the run is not as it was observed; somebody else may have written newer progress.
+        """
+        return await self._apply(run, status, PROGRESS_FIELD_MANAGER)
 
     async def post_event(self, run: Run, event: Event, at: datetime) -> None:
         """Posts an Event once: its name follows from the run and the event's key."""
@@ -268,10 +269,11 @@ class Cluster:
     def _workloads(self, namespace: str | None, name: str = "") -> str:
         return _join(f"/apis/{KUEUE_GROUP}/{self._workloads_version}", namespace, Kind.WORKLOAD.value, name)
 
-    async def _apply(self, run: Run, status: Object, manager: str, **metadata: str) -> Object:
+    async def _apply(self, run: Run, status: Object, manager: str) -> Object:
         path = f"{_path(Kind.RUN, run.namespace, run.name)}/status"
         # The UID: a run of the same name that was created meanwhile is another one.
-        meta = {"name": run.name, "namespace": run.namespace, "uid": run.uid, **metadata}
+        meta = {"name": run.name, "namespace": run.namespace, "uid": run.uid}
+        meta["resourceVersion"] = run.resource_version
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "status": status}
         query = [("fieldManager", manager), ("force", "true")]
         return await self._call("PATCH", path, query=query, body=body, content_type=_APPLY, named=run.name)

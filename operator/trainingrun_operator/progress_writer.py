@@ -1,4 +1,8 @@
-"""Brings progress into the status: takes reports in order, coalesces them, writes by a field manager of its own."""
+"""Brings progress into the status: takes reports in order, coalesces them, writes by a field manager of its own.
+
+It writes to the run as it was observed, as the controller does: a process that stood still while another took its place
+would put back checkpoints that are newer than those it knows.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from typing import Protocol
 
 from trainingrun_operator import accounting
 from trainingrun_operator.api_client import Object
-from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError
+from trainingrun_operator.core.errors import ClusterError, ConflictError, GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.plan import ProgressUpdate
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.shards import ShardReports
@@ -37,6 +41,8 @@ class _Entry:
     run: Run
     state: ProgressState
     written: ProgressState
+    # What was sent last; where no answer came, it may have been written.
+    sent: ProgressState
     written_at_s: float = float("-inf")
     # Writes of one run must not overtake one another.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -159,21 +165,28 @@ class ProgressWriter:
 
     async def _write(self, entry: _Entry) -> None:
         async with entry.lock:
-            state = entry.state
+            state, key = entry.state, _key(entry.run)
             if state == entry.written:
                 return
-            body = await self._cluster.apply_progress(entry.run, state.to_json())
-            accounting.wrote_progress(entry.run, entry.written, state, self._now())
+            run = self._store.run(key) or entry.run
+            seen = ProgressState.of(run.status)
+            if run.uid != entry.run.uid or not seen.is_as_new_as(entry.written, entry.sent):
+                # What was taken rests on what is no more; the next report has it all.
+                self.forget(key)
+                raise ConflictError("the run's progress is not as this process has written it")
+            entry.sent = state
+            body = await self._cluster.apply_progress(run, state.to_json())
+            accounting.wrote_progress(run, entry.written, state, self._now())
             entry.written = state
             entry.written_at_s = self._clock()
             self._store.observe_answer(body)
-            self._written(_key(entry.run))
+            self._written(key)
 
     def _entry(self, run: Run) -> _Entry:
         entry = self._entries.get(_key(run))
         if entry is None or entry.run.uid != run.uid:
             state = ProgressState.of(run.status)
-            entry = self._entries[_key(run)] = _Entry(run=run, state=state, written=state)
+            entry = self._entries[_key(run)] = _Entry(run=run, state=state, written=state, sent=state)
         return entry
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from tests.support.operator.fake_cluster import FakeCluster
@@ -13,9 +14,14 @@ from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.progress_writer import ProgressWriter
+from trainingrun_operator.relist import Relister
 from trainingrun_operator.store import Key, Store
 
 KEY = Key("demo", "tables")
+
+
+async def _at_once(_: float) -> None:
+    """Waits for nothing."""
 
 
 class Operator:
@@ -29,6 +35,11 @@ class Operator:
         self.restarts()
 
     def restarts(self) -> None:
+        self.begins_anew()
+        self.sees_everything()
+
+    def begins_anew(self) -> None:
+        """A process that knows nothing yet."""
         self.store = Store()
         self.workloads = Workloads(self.store) if self.world.workloads is not None else None
         self.writer = ProgressWriter(
@@ -49,7 +60,9 @@ class Operator:
             now=lambda: self.world.now,
             workloads=self.workloads,
         )
-        self.sees_everything()
+
+    def relister(self, enqueue: Callable[[Key], None]) -> Relister:
+        return Relister(self.cluster, self.store, namespaces=(), interval_s=300.0, enqueue=enqueue, sleep=_at_once)
 
     def _post_event(self, _: Run, event: Event, __: datetime) -> None:
         self.events.append(event.reason)

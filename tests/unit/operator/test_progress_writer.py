@@ -13,7 +13,14 @@ import pytest
 
 from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.world import START, World
-from trainingrun_operator.core.errors import ClusterError, GoneError, InvalidError, RefusedError, TransientError
+from trainingrun_operator.core.errors import (
+    ClusterError,
+    ConflictError,
+    GoneError,
+    InvalidError,
+    RefusedError,
+    TransientError,
+)
 from trainingrun_operator.core.plan import ProgressUpdate
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
@@ -36,7 +43,12 @@ class Desk:
         self.cluster = FakeCluster(self.world)
         clock = asyncio.get_running_loop().time
         interval = timedelta(seconds=interval_s)
-        self.writer = ProgressWriter(self.cluster, Store(), interval=interval, clock=clock, now=lambda: START)
+        self.store = Store()
+        self.watches()
+        self.writer = ProgressWriter(self.cluster, self.store, interval=interval, clock=clock, now=lambda: START)
+
+    def watches(self) -> None:
+        self.store.observe_run(self.cluster.stored_run())
 
     @property
     def run(self) -> Run:
@@ -157,6 +169,30 @@ async def test_a_restarted_writer_goes_on_from_the_status(desk: Desk) -> None:
     assert again.take(desk.run, report(8), "pod-1", from_newest_pod=True)
 
 
+async def test_a_writer_that_stood_still_does_not_put_back_what_another_has_written(desk: Desk) -> None:
+    first, second = ({"epoch": number, "uri": f"s3://b/{number}.pth"} for number in (1, 2))
+    desk.takes(1, resumePoints=[first])
+    await desk.shows(1)
+    stale = desk.run
+    another = ProgressWriter(desk.cluster, desk.store, interval=timedelta(0), clock=lambda: 0.0, now=lambda: START)
+    await another.write_final(stale, ProgressUpdate(report=report(2, resumePoints=[first, second]), pod_uid="pod-1"))
+    with pytest.raises(ConflictError):
+        await desk.writer.write_final(stale, ProgressUpdate(report=report(3), pod_uid="pod-1"))
+    assert desk.percent == 2
+    assert desk.takes(4), "what comes next rests on what is there"
+    await desk.shows(4)
+    assert [point.epoch for point in desk.world.status.resume_points] == [2, 1]
+
+
+async def test_a_write_that_was_done_and_not_answered_is_no_other_process(desk: Desk) -> None:
+    desk.cluster.lost_answers["apply_progress"] = [TransientError("timed out")]
+    desk.takes(1)
+    await desk.shows(1)
+    desk.watches()
+    assert desk.takes(2)
+    await desk.shows(2)
+
+
 async def test_the_reports_of_shards_become_one_figure_of_the_stage(desk: Desk) -> None:
     assert desk.takes_share(0, 40.0, throughput="2.5 pages/s", etaSeconds=60)
     assert desk.takes_share(1, 20.0, throughput="3 pages/s", etaSeconds=90)
@@ -216,7 +252,7 @@ async def test_a_restarted_writer_shows_no_less_until_all_shards_have_reported_a
         desk.takes_share(index, 50.0)
     await desk.shows(50)
     clock = asyncio.get_running_loop().time
-    desk.writer = ProgressWriter(desk.cluster, Store(), interval=timedelta(0), clock=clock, now=lambda: START)
+    desk.writer = ProgressWriter(desk.cluster, desk.store, interval=timedelta(0), clock=clock, now=lambda: START)
     assert desk.takes_share(0, 54.0, sequence=2)
     task = asyncio.create_task(desk.writer.work())
     await asyncio.sleep(0.01)

@@ -44,6 +44,14 @@ class ProgressState:
             },
         )
 
+    def is_as_new_as(self, *others: ProgressState) -> bool:
+        """Whether it tells of the same report and the same checkpoints as one of the others."""
+        return any(self._mark() == other._mark() for other in others)
+
+    def _mark(self) -> tuple[Any, ...]:
+        report = (*_source(self.progress), self.progress.sequence) if self.progress else ()
+        return report, tuple(point.uri for point in self.resume_points)
+
     def cleared(self) -> ProgressState:
         """For the start of a stage: the figures of the last one would be read as its own."""
         return replace(self, progress=None)
