@@ -18,7 +18,7 @@ demo: venv ## Set everything up on this machine and run a training end to end (S
 test: lint test-unit test-integration test-e2e ## All tests; sets up what they need
 
 ##@ Tests, by tier
-.PHONY: lint verify test-unit test-integration test-e2e chaos
+.PHONY: lint verify test-unit test-integration test-e2e chaos chaos-simulated
 lint: venv verify ## ruff, mypy --strict, import-linter, shellcheck, and verify
 	.venv/bin/ruff check operator worker tests hack
 	.venv/bin/ruff format --check operator worker tests hack
@@ -39,8 +39,12 @@ test-integration: venv cluster-up ## Against a real API server and a real S3 ser
 test-e2e: venv cluster-up images ## Real pods on the real cluster
 	$(PYTEST) tests/e2e
 
-chaos: venv cluster-up images ## Kill a training pod twenty times and compare its weights: a quarter of an hour (CHAOS_KILLS=3 is short)
+chaos: chaos-simulated cluster-up images ## Kills and faults: chaos-simulated, then a real training pod killed twenty times (CHAOS_KILLS=3 is short)
 	$(PYTEST) tests/chaos
+
+chaos-simulated: venv ## Kills and faults by a seeded schedule against runs with simulated pods (SEED=1 MINUTES=60 RUNS=200)
+	PYTHONPATH=.:operator .venv/bin/python -m tests.support.chaos \
+	  --minutes $(or $(MINUTES),5) --runs $(or $(RUNS),200) $(if $(SEED),--seed $(SEED))
 
 ##@ The local cluster (CLUSTER=current uses your kubeconfig's own instead)
 .PHONY: cluster-up cluster-down kubeconfig s3-env images

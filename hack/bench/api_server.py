@@ -24,6 +24,7 @@ from hack.ports import free_ports
 
 ADMIN, CLIENT = "admin", "client-under-test"
 START_S = 90.0
+ACCOUNTS_KEY = "accounts.key"
 _POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -98,7 +99,7 @@ def _write_settings(folder: Path, url: str) -> None:
             "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": user}}],
         }
         (folder / f"{user}.kubeconfig").write_text(yaml.safe_dump(document))
-    subprocess.run(["openssl", "genrsa", "-out", folder / "accounts.key", "2048"], check=True, capture_output=True)
+    subprocess.run(["openssl", "genrsa", "-out", folder / ACCOUNTS_KEY, "2048"], check=True, capture_output=True)
 
 
 @contextlib.contextmanager
@@ -108,42 +109,55 @@ def running_api_server() -> Iterator[ApiServer]:
     Raises:
         RuntimeError: it does not get ready.
     """
-    script = ROOT / "hack" / "cluster" / "build-binaries.sh"
-    binaries = Path(subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip())
     folder = Path(tempfile.mkdtemp(prefix="bench-api-server-"))
+    with contextlib.ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        server, commands = prepare(folder)
+        # A pod can be made before anything has made its namespace's service account.
+        commands["kube-apiserver"].append("--disable-admission-plugins=ServiceAccount")
+        for name, command in commands.items():
+            log = stack.enter_context((folder / f"{name}.log").open("wb"))
+            process = subprocess.Popen(command, stdout=log, stderr=log)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        wait_until_ready(server)
+        apply_crd(server)
+        yield server
+
+
+def prepare(folder: Path) -> tuple[ApiServer, dict[str, list[str]]]:
+    """An API server that does not run yet, and the commands that run etcd and it, by the names of their logs."""
     client, peer, port = free_ports(3)
     server = ApiServer(folder, f"https://127.0.0.1:{port}")
     _write_settings(folder, server.url)
     etcd = [
-        *("etcd", "--data-dir", folder / "etcd", "--log-level", "error", "--unsafe-no-fsync"),
+        *("etcd", "--data-dir", str(folder / "etcd"), "--log-level", "error", "--unsafe-no-fsync"),
         *(f"--listen-peer-urls=http://127.0.0.1:{peer}", f"--listen-client-urls=http://127.0.0.1:{client}"),
         *(f"--advertise-client-urls=http://127.0.0.1:{client}", "--quota-backend-bytes=4294967296"),
         *("--name=bench", f"--initial-advertise-peer-urls=http://127.0.0.1:{peer}"),
         f"--initial-cluster=bench=http://127.0.0.1:{peer}",
     ]
     apiserver = [
-        binaries / "kube-apiserver",
+        str(binaries() / "kube-apiserver"),
         *(f"--etcd-servers=http://127.0.0.1:{client}", f"--secure-port={port}", "--bind-address=127.0.0.1"),
-        *("--cert-dir", folder / "certificates", "--token-auth-file", folder / "tokens.csv"),
-        *("--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount", "--profiling=false"),
-        *("--service-cluster-ip-range=10.99.0.0/24", "--service-account-issuer=https://kubernetes.default.svc"),
-        *("--service-account-key-file", folder / "accounts.key"),
-        *("--service-account-signing-key-file", folder / "accounts.key"),
-        *("--audit-policy-file", folder / "audit-policy.yaml", "--audit-log-path", server.audit_log),
+        *(f"--cert-dir={folder / 'certificates'}", f"--token-auth-file={folder / 'tokens.csv'}"),
+        *("--authorization-mode=RBAC", "--profiling=false", "--service-cluster-ip-range=10.99.0.0/24"),
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={folder / ACCOUNTS_KEY}",
+        f"--service-account-signing-key-file={folder / ACCOUNTS_KEY}",
+        *(f"--audit-policy-file={folder / 'audit-policy.yaml'}", f"--audit-log-path={server.audit_log}"),
     ]
-    with contextlib.ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        for name, command in (("etcd", etcd), ("apiserver", apiserver)):
-            log = stack.enter_context((folder / f"{name}.log").open("wb"))
-            process = subprocess.Popen(command, stdout=log, stderr=log)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-        _wait_until_ready(server)
-        _apply_crd(server)
-        yield server
+    return server, {"etcd": etcd, "kube-apiserver": apiserver}
 
 
-def _wait_until_ready(server: ApiServer) -> None:
+def binaries() -> Path:
+    """The folder of the local cluster's Kubernetes binaries; builds them where they are not there yet."""
+    script = ROOT / "hack" / "cluster" / "build-binaries.sh"
+    return Path(subprocess.run([script], capture_output=True, text=True, check=True).stdout.strip())
+
+
+def wait_until_ready(server: ApiServer) -> None:
+    """Raises RuntimeError with the end of its log where it does not get ready."""
     deadline = time.monotonic() + START_S
     while True:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
@@ -151,12 +165,13 @@ def _wait_until_ready(server: ApiServer) -> None:
             if ready.status == 200:
                 return
         if time.monotonic() > deadline:
-            log = (server.folder / "apiserver.log").read_text(errors="replace")[-2000:]
+            log = (server.folder / "kube-apiserver.log").read_text(errors="replace")[-2000:]
             raise RuntimeError(f"the API server is not ready after {START_S:.0f} s:\n{log}")
         time.sleep(0.2)
 
 
-def _apply_crd(server: ApiServer) -> None:
+def apply_crd(server: ApiServer) -> None:
+    """Applies the CRD of this checkout and waits until it is served."""
     crd = yaml.safe_load((ROOT / "crds" / "trainingruns.yaml").read_text())
     server.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
     deadline = time.monotonic() + START_S

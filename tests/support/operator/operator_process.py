@@ -83,6 +83,15 @@ class OperatorProcess:
         self._process.wait(timeout=10)
         self._process = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is not None and self._process.poll() is not None
+
+    def send(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self) -> int | None:
         """As the kubelet does it; answers the exit code."""
         if self._process is None:
