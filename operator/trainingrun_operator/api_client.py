@@ -11,7 +11,7 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,7 +32,7 @@ from trainingrun_operator.core.errors import (
 from trainingrun_operator.core.names import FIELD_MANAGER
 
 Object = dict[str, Any]
-_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10.0, sock_read=30.0)
+_CONNECT_S = 10.0
 # Less than the 90 s after which kube-apiserver closes a connection: a request must not meet that.
 _KEEP_ALIVE_S = 60.0
 _HEADERS = {
@@ -50,6 +50,8 @@ _ERRORS: dict[int, type[ClusterError]] = {
     410: TransientError,
     429: TransientError,
 }
+# How the API server begins what a webhook says.
+_BY_A_WEBHOOK = 'admission webhook "'
 # An API server asks for seconds; whoever asks for more is not believed.
 _MAX_RETRY_AFTER_S = 30.0
 
@@ -57,11 +59,15 @@ _MAX_RETRY_AFTER_S = 30.0
 class ApiClient:
     """Connections to the API server, with the pod's service account or the kubeconfig."""
 
-    def __init__(self, *, connections: int) -> None:
+    def __init__(
+        self, *, connections: int, may_write: Callable[[], bool] = lambda: True, timeout_s: float = 30.0
+    ) -> None:
         """Loads the credentials. An event loop must run.
 
         Args:
             connections: at the same time.
+            may_write: asked right before each request that changes something.
+            timeout_s: how long each part of an answer may take.
 
         Raises:
             kubernetes.config.ConfigException: there are no credentials.
@@ -79,8 +85,9 @@ class ApiClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_HEADERS,
             proxy=None if no_proxy else self._configuration.proxy,
-            timeout=_TIMEOUT,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_S, timeout_s), sock_read=timeout_s),
         )
+        self._may_write = may_write
         self._not_before_s = 0.0
 
     async def close(self) -> None:
@@ -116,6 +123,8 @@ class ApiClient:
         if body is not None:
             headers["Content-Type"] = content_type
             data = json.dumps(body, separators=(",", ":")).encode()
+        if method != "GET" and not self._may_write():
+            raise TransientError(f"{method} {path} was not sent: the operator is not certain to lead")
         url = f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}"
         try:
             request = self._session.request(
@@ -157,25 +166,29 @@ def _tls(configuration: client.Configuration) -> ssl.SSLContext:
 def error_of(status: int, raw: bytes, request: str, *, named: str | None = None) -> ClusterError:
     """What an answer of the API server means.
 
-    A policy or a webhook may say no with any 4xx, 422 included; only validation names the field that is wrong. A 404
-    may be of a version that is not served for a moment, or of a proxy: only one that names the object says that it is
-    gone.
+    A policy or a webhook may say no with any 4xx, 422 included; of the API server's own answers only validation names
+    the field that is wrong, and only what it can't even read is a bad request. A 404 may be of a version that is not
+    served for a moment, or of a proxy: only one that names the object says that it is gone.
 
     Args:
         named: the object that was asked for, where it was one.
     """
     try:
         answer = json.loads(raw)
-        message = str(answer.get("message") or "")
+        message, reason = str(answer.get("message") or ""), answer.get("reason")
         details = answer.get("details") or {}
-        names_a_field = any(cause.get("field") for cause in details.get("causes") or ())
-        names_the_object = answer.get("reason") == "NotFound" and named is not None and details.get("name") == named
+        causes = tuple(
+            (str(cause["field"]), str(cause.get("message") or ""))
+            for cause in details.get("causes") or ()
+            if cause.get("field")
+        )
+        names_the_object = reason == "NotFound" and named is not None and details.get("name") == named
     except (ValueError, AttributeError):
-        message, names_a_field, names_the_object = "", False, False
+        message, reason, causes, names_the_object = "", None, (), False
+    message = message or f"{request}: HTTP status {status}"
     if status == 404 and names_the_object:
-        kind: type[ClusterError] = GoneError
-    elif status == 422 and names_a_field:
-        kind = InvalidError
-    else:
-        kind = _ERRORS.get(status, TransientError if status >= 500 else RefusedError)
-    return kind(message or f"{request}: HTTP status {status}")
+        return GoneError(message)
+    is_wrong = (status == 422 and causes) or (status == 400 and reason == "BadRequest")
+    if is_wrong and not message.startswith(_BY_A_WEBHOOK):
+        return InvalidError(message, causes)
+    return _ERRORS.get(status, TransientError if status >= 500 else RefusedError)(message)

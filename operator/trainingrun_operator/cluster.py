@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -51,6 +52,7 @@ class ClusterPort(Protocol):
     async def get_job(self, namespace: str, name: str) -> Object: ...
     async def get_pod(self, namespace: str, name: str) -> Object: ...
     async def list_pods(self, run: Run) -> list[Object]: ...
+    async def dry_run(self, manifest: Object) -> None: ...
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
@@ -62,18 +64,19 @@ class ClusterPort(Protocol):
 class Cluster:
     """The API server, through the pod's service account or the kubeconfig."""
 
-    def __init__(self, *, reporter: str, workers: int) -> None:
+    def __init__(self, *, reporter: str, workers: int, may_write: Callable[[], bool]) -> None:
         """Loads the credentials. An event loop must run.
 
         Args:
             reporter: who posts Events, the operator's pod name.
             workers: calls at the same time, and connections.
+            may_write: asked right before each request that changes something.
 
         Raises:
             kubernetes.config.ConfigException: there are none.
         """
         self._reporter = reporter
-        self._api = ApiClient(connections=workers)
+        self._api = ApiClient(connections=workers, may_write=may_write)
         self._call = self._api.call
 
     async def close(self) -> None:
@@ -126,23 +129,29 @@ class Cluster:
         items: list[Object] = found["items"]
         return items
 
+    async def dry_run(self, manifest: Object) -> None:
+        """Asks whether a Job or a Service would be created; nothing is. A name that is taken is no objection."""
+        query = [("fieldManager", FIELD_MANAGER), ("dryRun", "All")]
+        with contextlib.suppress(ConflictError):
+            await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
+
     async def create_job(self, manifest: Object) -> Object:
         """Creates a Job, or returns the one of that name that is there already, whoever owns it.
 
         It creates instead of applying: an apply would change a Job that is there, and a create leaves it alone.
         """
         namespace, name = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        query = [("fieldManager", FIELD_MANAGER)]
         try:
-            path = _path(Kind.JOB, namespace)
-            return await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+            return await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
         except ConflictError:
             return await self.get_job(namespace, name)
 
     async def create_service(self, manifest: Object) -> None:
         """Creates a Service, whose name is the run's own, if it is not there."""
-        path = f"/api/v1/namespaces/{manifest['metadata']['namespace']}/services"
+        query = [("fieldManager", FIELD_MANAGER)]
         with contextlib.suppress(ConflictError):
-            await self._call("POST", path, query=[("fieldManager", FIELD_MANAGER)], body=manifest)
+            await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""
@@ -208,3 +217,10 @@ def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     """Of an object, or of all in a namespace; of all in the cluster if that is None."""
     prefix, plural = _PATHS[kind]
     return "/".join(part for part in (prefix, namespace and f"namespaces/{namespace}", plural, name) if part)
+
+
+def _path_to_create(manifest: Object) -> str:
+    namespace = manifest["metadata"]["namespace"]
+    if manifest["kind"] == "Service":
+        return f"/api/v1/namespaces/{namespace}/services"
+    return _path(Kind.JOB, namespace)

@@ -1,13 +1,15 @@
 """One visit to one run: store -> Observed -> reconcile() -> Plan -> cluster.
 
 The order of the writes is what makes every crash harmless: Jobs first (their names are deterministic), then the last
-progress, then the status in one piece, and Events only when that was stored.
+progress, then the status in one piece, and Events only when that was stored. Before a run starts, what it needs is
+tried: nothing of that is stored.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,11 +20,13 @@ from trainingrun_operator.core.attempt import awaited_job, relevant_jobs
 from trainingrun_operator.core.damping import patience
 from trainingrun_operator.core.errors import GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.names import LABEL_STAGE
 from trainingrun_operator.core.observed import JobView, PodView, tells_the_end, view_job
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
 from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import Status
+from trainingrun_operator.core.resource.status import Stage, Status
+from trainingrun_operator.dry_runs import DryRuns
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
@@ -31,6 +35,32 @@ logger = logging.getLogger(__name__)
 # More of one Job's pods are cheaper listed than read one by one.
 _MOST_PODS_READ_BY_NAME = 4
 PostEvent = Callable[[Run, Event, datetime], None]
+
+
+class _NotMade(Exception):  # noqa: N818  (it is an answer)
+    """The API server does not take an object."""
+
+    def __init__(self, error: CreateError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@contextlib.contextmanager
+def _telling_what(manifest: Object) -> Iterator[None]:
+    """Tells of a refusal which object it is of."""
+    try:
+        yield
+    except (InvalidError, RefusedError) as error:
+        raise _NotMade(
+            CreateError(
+                kind=manifest["kind"],
+                name=manifest["metadata"]["name"],
+                stage=Stage(manifest["metadata"]["labels"][LABEL_STAGE]),
+                message=str(error),
+                permanent=isinstance(error, InvalidError),
+                causes=error.causes if isinstance(error, InvalidError) else (),
+            )
+        ) from error
 
 
 class Controller:
@@ -54,6 +84,7 @@ class Controller:
         self._defaults = defaults
         self._clock = clock
         self._now = now
+        self._dry_runs = DryRuns(cluster, clock)
         # Since when a run's status is to be another one than it is.
         self._differs_since_s: dict[Key, float] = {}
         # How often in a row a run's Job was refused.
@@ -74,10 +105,10 @@ class Controller:
         plan = reconcile(observed, self._now())
         try:
             foreign = await self._create(run, plan)
-        except (InvalidError, RefusedError) as error:
-            plan = self._refused(observed, key, plan, error)
+        except _NotMade as refused:
+            plan = self._refused(observed, key, refused)
         else:
-            if plan.create:
+            if plan.tries or plan.create:
                 self._refusals.pop(key, None)
             if foreign is not None:
                 plan = reconcile(replace(observed, jobs=(*observed.jobs, foreign)), self._now())
@@ -141,26 +172,31 @@ class Controller:
         return [pod for pod in self._store.pods_of(run.uid) if pod.owner_uid == job.uid]
 
     async def _create(self, run: Run, plan: Plan) -> JobView | None:
-        """Creates the plan's Jobs and what they need; answers a Job of that name that is there and not the run's."""
+        """Creates the plan's Jobs and what they need; answers a Job of that name that is there and not the run's.
+
+        Raises:
+            _NotMade: the API server does not take one of them.
+        """
+        for trial in plan.tries:
+            with _telling_what(trial.manifest):
+                await self._dry_runs.takes(trial)
         for manifest in plan.services:
-            await self._cluster.create_service(manifest)
+            with _telling_what(manifest):
+                await self._cluster.create_service(manifest)
         for manifest in plan.create:
-            body = await self._cluster.create_job(manifest)
+            with _telling_what(manifest):
+                body = await self._cluster.create_job(manifest)
             job = view_job(body)
             if job.owner_uid != run.uid:
                 return job
             self._store.observe_job(body)
         return None
 
-    def _refused(self, observed: Observed, key: Key, plan: Plan, error: InvalidError | RefusedError) -> Plan:
-        refusal = CreateError(
-            job_name=plan.create[0]["metadata"]["name"],
-            message=str(error),
-            permanent=isinstance(error, InvalidError),
-            times_before=self._refusals.get(key, 0),
-        )
-        self._refusals[key] = refusal.times_before + 1
-        return reconcile(replace(observed, create_error=refusal), self._now())
+    def _refused(self, observed: Observed, key: Key, refused: _NotMade) -> Plan:
+        times_before = self._refusals.get(key, 0)
+        self._refusals[key] = times_before + 1
+        error = replace(refused.error, times_before=times_before)
+        return reconcile(replace(observed, create_error=error), self._now())
 
     async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         run = observed.run

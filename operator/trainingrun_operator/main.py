@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Coroutine
@@ -16,12 +17,14 @@ import kopf
 from trainingrun_operator import accounting, handlers, logs, metrics
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
-from trainingrun_operator.core.errors import RefusedError, SetupError, TransientError
+from trainingrun_operator.core.errors import LeaseLostError, RefusedError, SetupError, TransientError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.endpoints import monitoring
 from trainingrun_operator.endpoints.gateway import Gateway, serve
 from trainingrun_operator.endpoints.tokens import TokenVerifier
 from trainingrun_operator.event_queue import EventQueue
+from trainingrun_operator.leadership.election import Leadership
+from trainingrun_operator.leadership.leases import Leases
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue
 from trainingrun_operator.relist import Relister
@@ -65,8 +68,10 @@ async def _check_installation(cluster: Cluster) -> None:
 class Operator:
     """The operator's own tasks beside kopf; when one of them ends, all end, and the pod is restarted."""
 
-    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, leadership: Leadership) -> None:
         self._settings = settings
+        self._cluster = cluster
+        self._leadership = leadership
         self._defaults = settings.job_defaults()
         self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
@@ -96,32 +101,53 @@ class Operator:
             now=_utc_now,
         )
         verifier = TokenVerifier(cluster.token_keys, clock=time.monotonic)
-        self._gateway = Gateway(self.store, self._writer, verifier, clock=time.monotonic)
+        self._gateway = Gateway(self.store, self._writer, verifier, leads=leadership.is_certain, clock=time.monotonic)
         sources = metrics.Sources(
             runs_by_phase=lambda: accounting.runs_by_phase(self.store),
             backlog=self.queue.backlog,
             gpu_seconds=accounting.gpu_seconds,
+            leads=leadership.is_certain,
         )
         self._monitoring = monitoring.listener(metrics.registry(sources), trouble=self.trouble)
         self.stop = asyncio.Event()
         self.failure: BaseException | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
+    async def stand_by(self) -> None:
+        """Listens on the port for the kubelet; returns once this operator leads, or is told to stop.
+
+        Raises:
+            SetupError: the operator can't lead as it was installed.
+        """
+        listening = asyncio.Event()
+        monitoring = self._monitoring.serve(self._settings.metrics_port, started=listening)
+        await self._serve(monitoring, "monitoring", listening)
+        leads, stops = asyncio.ensure_future(self._take_the_lead()), asyncio.ensure_future(self.stop.wait())
+        await asyncio.wait((leads, stops), return_when=asyncio.FIRST_COMPLETED)
+        stops.cancel()
+        if leads.done():
+            leads.result()
+        else:
+            leads.cancel()
+
+    async def _take_the_lead(self) -> None:
+        await _check_installation(self._cluster)
+        await self._leadership.take()
+
     async def start(self) -> None:
-        """Starts the tasks; returns once the gateway listens, and after it the port that says so.
+        """Starts the tasks; returns once the gateway listens.
 
         Raises:
             SetupError: the gateway can't start.
         """
         settings = self._settings
+        self._spawn(self._leadership.keep(), "lease")
         self._spawn(self._writer.work(), "progress")
         self._spawn(self._events.work(), "events")
         self._spawn(self._control(), "controller")
         listening = asyncio.Event()
         gateway = serve(self._gateway, port=settings.gateway_port, tls_dir=settings.gateway_tls_dir, started=listening)
         await self._serve(gateway, "gateway", listening)
-        listening = asyncio.Event()
-        await self._serve(self._monitoring.serve(settings.metrics_port, started=listening), "monitoring", listening)
 
     def trouble(self) -> str | None:
         """Why the process had better be started anew, in a sentence; None if it works."""
@@ -178,36 +204,52 @@ async def run(settings: Settings) -> None:
 
     Raises:
         SetupError: the operator can't start as it was installed.
+        LeaseLostError: another operator leads.
     """
-    cluster = Cluster(reporter=settings.pod_id, workers=settings.workers + _OTHER_CALLS)
+    leases = Leases()
+    leadership = Leadership(leases, namespace=settings.lease_namespace, name=settings.lease_name, pod=settings.pod_id)
+    workers = settings.workers + _OTHER_CALLS
+    cluster = Cluster(reporter=settings.pod_id, workers=workers, may_write=leadership.is_certain)
+    operator = Operator(settings, cluster, leadership)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # kopf puts handlers of its own in their place.
+        asyncio.get_running_loop().add_signal_handler(number, operator.stop.set)
     try:
-        await _check_installation(cluster)
-        operator = Operator(settings, cluster)
-        registry = kopf.OperatorRegistry()
-        kopf_settings = kopf.OperatorSettings()
-        handlers.configure(kopf_settings)
-        handlers.register(registry, operator.store, operator.queue.add)
-        kopf.on.login(registry=registry)(kopf.login_via_client)
-
-        @kopf.on.startup(registry=registry)
-        async def start(**_: Any) -> None:
-            await operator.start()
-
-        @kopf.on.cleanup(registry=registry)
-        async def end(**_: Any) -> None:
-            await operator.end()
-
-        await kopf.operator(
-            registry=registry,
-            settings=kopf_settings,
-            clusterwide=not settings.watch_namespaces,
-            namespaces=settings.watch_namespaces,
-            stop_flag=operator.stop,
-        )
+        await operator.stand_by()
+        if not operator.stop.is_set():
+            await _lead(operator, settings)
         if operator.failure is not None:
             raise operator.failure
     finally:
+        await operator.end()
         await cluster.close()
+        # Nothing of this process is on its way any more: another one may lead.
+        await leadership.give_back()
+        await leases.close()
+
+
+async def _lead(operator: Operator, settings: Settings) -> None:
+    registry = kopf.OperatorRegistry()
+    kopf_settings = kopf.OperatorSettings()
+    handlers.configure(kopf_settings)
+    handlers.register(registry, operator.store, operator.queue.add)
+    kopf.on.login(registry=registry)(kopf.login_via_client)
+
+    @kopf.on.startup(registry=registry)
+    async def start(**_: Any) -> None:
+        await operator.start()
+
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        await operator.end()
+
+    await kopf.operator(
+        registry=registry,
+        settings=kopf_settings,
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+        stop_flag=operator.stop,
+    )
 
 
 def main() -> None:
@@ -218,7 +260,7 @@ def main() -> None:
         # kopf would ask for the user's name otherwise, and the image's user has none.
         os.environ.setdefault("POD_ID", settings.pod_id)
         asyncio.run(run(settings))
-    except SetupError as error:
+    except (SetupError, LeaseLostError) as error:
         logs.configure("INFO")
         logger.critical("%s", error)
         sys.exit(1)

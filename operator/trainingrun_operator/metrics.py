@@ -71,6 +71,7 @@ class Sources:
     # How many keys are due, and for how many seconds the oldest one.
     backlog: Callable[[], tuple[int, float]]
     gpu_seconds: Callable[[], Mapping[str, float]]
+    leads: Callable[[], bool]
 
 
 class _WhenAsked(Collector):
@@ -78,6 +79,8 @@ class _WhenAsked(Collector):
         self._sources = sources
 
     def collect(self) -> Iterator[Metric]:
+        leads = 1 if self._sources.leads() else 0
+        yield GaugeMetricFamily("trainingrun_leader", "1 where this operator is certain to lead, else 0.", value=leads)
         runs = GaugeMetricFamily("trainingrun_runs", "TrainingRuns that exist, by phase.", labels=["phase"])
         for phase, count in self._sources.runs_by_phase().items():
             runs.add_metric([phase], count)

@@ -30,6 +30,8 @@ class Settings:
     gateway_ca_file: Path | None
     metrics_port: int
     pod_id: str
+    lease_namespace: str
+    lease_name: str
     progress_interval: timedelta
     relist_interval: timedelta
     workers: int
@@ -64,6 +66,8 @@ class Settings:
             gateway_ca_file=Path(ca_file) if ca_file else None,
             metrics_port=_number(environ, "METRICS_PORT", 8080, 1, 65535),
             pod_id=environ.get("POD_ID") or socket.gethostname(),
+            lease_namespace=environ.get("LEASE_NAMESPACE") or "default",
+            lease_name=environ.get("LEASE_NAME") or "trainingrun-operator",
             progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
             relist_interval=timedelta(seconds=_number(environ, "RELIST_INTERVAL_S", 300, 10, 3600)),
             workers=_number(environ, "WORKERS", 8, 1, 64),

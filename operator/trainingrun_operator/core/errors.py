@@ -24,7 +24,14 @@ class RefusedError(ClusterError):
 
 
 class InvalidError(ClusterError):
-    """A field of the object is wrong: the same request will never be taken."""
+    """The object is wrong: the same request will never be taken.
+
+    `causes` are the fields that are wrong and what the API server says of each, as far as it tells.
+    """
+
+    def __init__(self, message: str, causes: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.causes = causes
 
 
 class UnreadableError(ClusterError):
@@ -33,3 +40,7 @@ class UnreadableError(ClusterError):
 
 class SetupError(Exception):
     """The operator can't start as it was installed; `str()` says what to do."""
+
+
+class LeaseLostError(Exception):
+    """Another operator leads: this one has to end; `str()` says who."""

@@ -52,9 +52,14 @@ def job_name(run: Run, stage: Stage, attempt: int) -> str:
 
 
 def service_name(run: Run) -> str:
-    """The headless Service by which the pods of a training over several nodes find each other."""
+    """The headless Service by which the pods of a training over several nodes find each other.
+
+    Its name begins with a letter (DNS-1035), which that of a run need not.
+    """
+    prefix = "" if run.name[0].isalpha() else "run-"
     suffix = f"-{Stage.TRAIN}-{short_hash(run.uid)}"
-    return run.name.replace(".", "-")[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
+    name = prefix + run.name.replace(".", "-")
+    return name[: _MAX_NAME - len(suffix)].rstrip("-") + suffix
 
 
 def audience(namespace: str, name: str, uid: str, stage: Stage, attempt: int) -> str:

@@ -10,20 +10,35 @@ from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.core.resource.status import Status
+from trainingrun_operator.core.resource.status import Stage, Status
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateError:
-    """Why a Job was not made, mostly the API server's answer. `permanent`: the same Job never will be.
+    """Why an object was not made, mostly the API server's answer. `permanent`: the same object never will be.
 
-    `times_before`: how often in a row it was refused before.
+    `stage`: the one that needs it. `causes`: its fields that are wrong, and what is said of each. `times_before`: how
+    often in a row the run was refused before.
     """
 
-    job_name: str
+    kind: str = "Job"
+    name: str
+    stage: Stage
     message: str
     permanent: bool
+    causes: tuple[tuple[str, str], ...] = ()
     times_before: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """An object that the API server must take, as a dry run, before the rest of a plan is carried out.
+
+    `digest` is the same for objects of which either all are valid or none is.
+    """
+
+    manifest: dict[str, Any]
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +82,9 @@ class ProgressUpdate:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is to be done, in this order: services, create, suspend, progress, status, events. `status` is None if it
-    holds.
-    """
+    """What is to be done, in the order of the fields. `status` is None if it holds."""
 
+    tries: tuple[Trial, ...] = ()
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
     suspend: tuple[tuple[str, bool], ...] = ()

@@ -17,6 +17,7 @@ from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize, unreachable
 from trainingrun_operator.core.decision import plan_status
+from trainingrun_operator.core.dry_run import objects_to_try
 from trainingrun_operator.core.events import events_of_disruptions, events_of_summary, events_of_warnings
 from trainingrun_operator.core.failed_attempt import attempt_failed, retrying
 from trainingrun_operator.core.failures import outcome
@@ -29,14 +30,13 @@ from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
+from trainingrun_operator.core.rejection import rejected
 from trainingrun_operator.core.resource.status import Phase, Reason, Stage
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
 _RESYNC_WHILE_RUNNING = timedelta(minutes=1)
 _POLL_PREDECESSOR = timedelta(seconds=5)  # and ever less often, the longer it takes
-_FIRST_RETRY_OF_REJECTED_JOB = timedelta(seconds=30)
-_LAST_RETRY_OF_REJECTED_JOB = timedelta(minutes=10)
 
 
 def reconcile(observed: Observed, now: datetime) -> Plan:
@@ -68,6 +68,9 @@ def _accept(observed: Observed, now: datetime) -> Plan:
         event = Event(reason=Reason.NO_IMAGE, message=message, key="no-image", warning=True)
         status = calculate_status(run, summary, now, stage=Stage.PREPROCESS)
         return plan_status(run, status, events=(event,), requeue_after=RESYNC)
+    tried = observed.create_error or objects_to_try(observed)
+    if isinstance(tried, CreateError):
+        return rejected(run, tried, now)
     summary = Summary(phase=Phase.PENDING, reason=Reason.ACCEPTED, message="the run was accepted")
     event = Event(reason="Started", message="the run was accepted; its spec is immutable from now on", key="started")
     status = calculate_status(
@@ -78,7 +81,7 @@ def _accept(observed: Observed, now: datetime) -> Plan:
         image=image,
         preprocess_image=worker_image(run, Stage.PREPROCESS, observed.defaults),
     )
-    return plan_status(run, status, events=(event,), requeue_after=timedelta(0))
+    return replace(plan_status(run, status, events=(event,), requeue_after=timedelta(0)), tries=tried)
 
 
 def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
@@ -96,7 +99,7 @@ def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     try:
         job = _job_manifest(observed, stage, attempt)
     except ValueError as error:
-        return _job_rejected(observed, stage, CreateError(job_name=name, message=str(error), permanent=True), now)
+        return rejected(run, CreateError(name=name, stage=stage, message=str(error), permanent=True), now)
     services = (build_service(run),) if stage is Stage.TRAIN and run.parallelism(stage) > 1 else ()
     event = Event(reason="JobCreated", message=f"created Job {name}", key=f"created-{name}")
     return Plan(services=services, create=(job,), events=(event,), requeue_after=timedelta(0))
@@ -138,8 +141,8 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     if active:
         return _await_end(observed, stage, attempt, active, now)
     error = observed.create_error
-    if error is not None and error.job_name == job_name(run, stage, attempt):
-        return _job_rejected(observed, stage, error, now)
+    if error is not None and error.stage is stage:
+        return rejected(run, error, now)
     return None
 
 
@@ -283,16 +286,3 @@ def _job_conflict(observed: Observed, stage: Stage, job: JobView, now: datetime)
     summary = Summary(phase=Phase.FAILED, reason=Reason.JOB_CONFLICT, message=message)
     event = Event(reason=Reason.JOB_CONFLICT, message=message, key="conflict", warning=True)
     return plan_status(observed.run, calculate_status(observed.run, summary, now, stage=stage), events=(event,))
-
-
-def _job_rejected(observed: Observed, stage: Stage, error: CreateError, now: datetime) -> Plan:
-    """The Job can't be made: for good if it is invalid, for now if a quota or a policy forbids it."""
-    message = f"Job {error.job_name} can't be created: {error.message}"
-    phase = Phase.FAILED if error.permanent else Phase.PENDING
-    summary = Summary(phase=phase, reason=Reason.JOB_REJECTED, message=message, stalled=not error.permanent)
-    event = Event(reason=Reason.JOB_REJECTED, message=message, key=f"rejected-{error.job_name}", warning=True)
-    status = calculate_status(observed.run, summary, now, stage=stage)
-    after = None
-    if not error.permanent:
-        after = min(_FIRST_RETRY_OF_REJECTED_JOB * 2 ** min(error.times_before, 10), _LAST_RETRY_OF_REJECTED_JOB)
-    return plan_status(observed.run, status, events=(event,), requeue_after=after)

@@ -65,8 +65,14 @@ class Gateway:
         writer: ProgressWriter,
         verifier: TokenVerifier,
         *,
+        leads: Callable[[], bool],
         clock: Callable[[], float],
     ) -> None:
+        """
+        Args:
+            leads: whether no other operator can lead now, which would have to know of the report.
+        """
+        self._leads = leads
         self._store = store
         self._writer = writer
         self._verifier = verifier
@@ -96,6 +102,8 @@ class Gateway:
         return web.Response(status=204)
 
     async def _take(self, request: web.Request, key: Key) -> None:
+        if not self._leads():
+            raise _Refused(503, Refusal.NOT_LEADING, "another operator may lead now")
         bearer = await self._bearer(request)
         report = await self._report(request)
         # From here on nothing is waited for: the run that is judged is the run as it is now.

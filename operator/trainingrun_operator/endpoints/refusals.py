@@ -24,6 +24,7 @@ class Refusal(enum.StrEnum):
     DISPLACED = "Displaced"
     TOO_SLOW = "TooSlow"
     BROKEN = "Broken"
+    NOT_LEADING = "NotLeading"
     NO_TOKEN = "NoToken"  # noqa: S105
     BAD_TOKEN = "BadToken"  # noqa: S105
     KEYS_UNAVAILABLE = "KeysUnavailable"

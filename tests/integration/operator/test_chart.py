@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from tests.support.operator.chart import CHART, IMAGES, Rendered, helm, render, template
-from tests.support.paths import CRD, REPOSITORY
+from tests.support.operator.security_page import Right, documented
+from tests.support.paths import CRD
 from trainingrun_operator.core.names import LABEL_RUN_UID
 
 pytestmark = pytest.mark.integration
@@ -189,19 +190,28 @@ def test_no_role_has_a_wildcard_or_reads_secrets(arguments: list[str]) -> None:
         assert "secrets" not in rule.get("resources", []), rule
 
 
-def test_the_rights_are_those_of_the_documentation() -> None:
-    page = (REPOSITORY / "docs" / "operator.md").read_text()
-    section = page.partition("\n## Rights\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| (.+) \| `(.+)` \| (.+) \|$", section, re.MULTILINE)
-    documented = {
-        (group.strip("`"), resource, verbs) for group, things, verbs in rows for resource in things.split("`, `")
+@pytest.mark.parametrize("arguments", [[], ["--set", "watchNamespace=team"]])
+def test_the_rights_are_those_of_the_documentation(arguments: list[str]) -> None:
+    rendered = render(*arguments)
+    of_the_operator = {
+        item["roleRef"]["name"] for (kind, _), item in rendered.items() if kind in ("RoleBinding", "ClusterRoleBinding")
     }
     granted = {
-        ((rule.get("apiGroups") or ["(non-resource URLs)"])[0] or "core", thing, ", ".join(rule["verbs"]))
-        for rule in render()[("ClusterRole", "system-trainingrun-operator-cluster")]["rules"]
+        Right(f"{thing}.{group}" if group else thing, name, " ".join(rule["verbs"]))
+        for (kind, role), item in rendered.items()
+        if kind in ("Role", "ClusterRole") and role in of_the_operator
+        for rule in item["rules"]
+        for group in rule.get("apiGroups", [""])
         for thing in rule.get("resources") or rule["nonResourceURLs"]
+        for name in rule.get("resourceNames", [""])
     }
-    assert granted == documented
+    # `kubectl` writes the group before the subresource's slash.
+    own, _ = documented()
+    assert granted == {Right(_with_group_last(right.what), right.name, right.verbs) for right in own}
+
+
+def _with_group_last(what: str) -> str:
+    return re.sub(r"^(\w+)\.([\w.]+)/(\w+)$", r"\1/\3.\2", what)
 
 
 def test_releases_of_the_same_name_in_two_namespaces_share_nothing_but_the_crd() -> None:
@@ -211,6 +221,34 @@ def test_releases_of_the_same_name_in_two_namespaces_share_nothing_but_the_crd()
 
     shared = cluster_wide("one") & cluster_wide("two")
     assert shared == {("CustomResourceDefinition", "trainingruns.training.badgerdoc.dev")}
+
+
+def test_the_operators_of_a_release_share_a_lease_of_its_own() -> None:
+    for namespace in ("one", "two"):
+        rendered = render("--set", "replicas=2", namespace=namespace)
+        deployment = rendered[DEPLOYMENT]["spec"]
+        variables = {each["name"]: each.get("value") for each in deployment["template"]["spec"]["containers"][0]["env"]}
+        role = rendered[("Role", "trainingrun-operator-leader")]
+        assert deployment["replicas"] == 2
+        assert variables["LEASE_NAMESPACE"] == role["metadata"]["namespace"] == namespace
+        assert [variables["LEASE_NAME"]] == role["rules"][1]["resourceNames"]
+
+
+def test_a_rolling_update_has_the_next_one_ready_before_the_leader_ends() -> None:
+    assert render()[DEPLOYMENT]["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+
+
+@pytest.mark.parametrize(("replicas", "spread"), [(1, False), (2, True)])
+def test_several_operators_are_spread_over_the_nodes(replicas: int, spread: bool) -> None:
+    pod = operator_pod("--set", f"replicas={replicas}")
+    assert ("topologySpreadConstraints" in pod["spec"]) is spread
+    if spread:
+        (constraint,) = pod["spec"]["topologySpreadConstraints"]
+        assert constraint["topologyKey"] == "kubernetes.io/hostname"
+        assert constraint["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
 
 
 def test_a_watched_namespace_leaves_only_reads_cluster_wide() -> None:
@@ -249,7 +287,8 @@ def test_a_certificate_of_ones_own_is_used_instead_of_a_made_one() -> None:
         "metrics.port=80",
         "metrics.port=8443",
         "networkPolicy.metricsFrom=anybody",
-        "replicas=2",
+        "replicas=-1",
+        "operators=2",
         "progress.intervalSeconds=1.5",
         "progress.intervalSeconds=3601",
         "watchNamespace=Team",

@@ -263,3 +263,26 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
     }
     assert (cells["STAGE"], cells["NODE"], cells["REASON"]) == ("train", "node1", "Training")
     assert cells["GPU"] == "2 x NVIDIA L4"
+
+
+def test_runs_are_selected_by_phase_and_by_bucket(kube: Kube) -> None:
+    namespace = kube.create_namespace()
+    paths = [stored(kube, namespace, started=False) for _ in range(2)]
+    kube.patch(f"{paths[0]}/status", {"status": {"phase": "Training"}})
+    kube.patch(paths[1], {"spec": {"storage": {"bucket": "other"}}})
+
+    def selected(selector: str) -> list[str]:
+        found = kube.items(f"{kube.run_path(namespace, '').rstrip('/')}?fieldSelector={selector}")
+        return [kube.run_path(namespace, run["metadata"]["name"]) for run in found]
+
+    assert selected("status.phase%3DTraining") == paths[:1]
+    assert selected("status.phase%21%3DTraining") == paths[1:]
+    assert selected("spec.storage.bucket%3Dother,status.phase%3D") == paths[1:]
+    with pytest.raises(KubeError, match="field label not supported"):
+        selected("spec.image%3Dworker:1")
+    kube.delete(f"/api/v1/namespaces/{namespace}")
+
+
+def test_all_that_is_deleted_in_a_namespace_leaves_its_runs(kube: Kube) -> None:
+    resources = kube.get("/apis/training.badgerdoc.dev/v1alpha1")["resources"]
+    assert [each.get("categories", []) for each in resources if each["name"] == "trainingruns"] == [[]]

@@ -1,6 +1,7 @@
 """Reports over TLS, to a gateway that answers as the operator's does."""
 
 import json
+import socket
 import ssl
 import threading
 import time
@@ -119,6 +120,29 @@ def test_the_gateways_answers_say_whether_a_report_is_tried_again(
     with pytest.raises(DeliveryError) as failed:
         sender.send({"sequence": 1})
     assert failed.value.retry is retry
+
+
+@pytest.mark.parametrize(("refusals", "arrives"), [(7, True), (8, False)])
+def test_an_operator_that_stands_by_refuses_and_the_next_try_finds_the_one_that_leads(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, refusals: int, arrives: bool
+) -> None:
+    connect = socket.create_connection
+    tries = iter(range(100))
+
+    def by_chance(*arguments: Any, **options: Any) -> socket.socket:
+        if next(tries) < refusals:
+            raise ConnectionRefusedError
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(socket, "create_connection", by_chance)
+    sender = GatewaySender(gateway.url, token_file=None, ca_pem=gateway.ca_pem)
+    if arrives:
+        sender.send({"sequence": 1})
+    else:
+        with pytest.raises(DeliveryError) as failed:
+            sender.send({"sequence": 1})
+        assert failed.value.retry
+    assert len(gateway.reports) == arrives
 
 
 def test_the_gateways_wish_to_wait_is_heard_within_reason(gateway: Gateway) -> None:

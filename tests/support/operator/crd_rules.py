@@ -48,6 +48,11 @@ class Rule:
 
 
 URI = "must be s3://bucket/path"
+ALL_TAINTS = {"operator": "Exists"}
+# A DNS subdomain (RFC 1123), as the API server wants names; each is too short, too long or wrong in another way.
+NO_NAMES = ("Upper", "a b", "-a", "a.", "a..b", "a_b", "ü")
+KEYS = "each key is a name of letters"
+LABEL_VALUE = "must be empty or of letters"
 RULES = [
     Rule("storage", {"bucket": "tables"}, None, "spec.storage: Required value"),
     Rule("storage.bucket", "my-bucket.1", None, "spec.storage.bucket: Required value"),
@@ -217,7 +222,7 @@ RULES = [
         [{"key": "gpu", "operator": "Maybe"}],
         "Unsupported value",
     ),
-    Rule("training.podTemplate.tolerations", [{}] * 16, [{}] * 17, "at most 16 items"),
+    Rule("training.podTemplate.tolerations", [ALL_TAINTS] * 16, [ALL_TAINTS] * 17, "at most 16 items"),
     Rule("training.podTemplate.labels", {"team": "tables"}, {"training.badgerdoc.dev/run": "x"}, "set by the operator"),
     Rule(
         "preprocess.podTemplate.labels", {"team": "tables"}, {"training.badgerdoc.dev/run": "x"}, "set by the operator"
@@ -255,6 +260,68 @@ RULES = [
             ("runtimeClassName", "n" * 253, "n" * 254, "may not be more than 253"),
             ("priorityClassName", "high", "", "at least 1 chars"),
             ("priorityClassName", "p" * 253, "p" * 254, "may not be more than 253"),
+        )
+    ),
+    *(
+        Rule(path, accepted, no_name, f"must be the name of {what}")
+        for path, accepted, what in (
+            ("storage.credentialsSecret", "s3.credentials-1", "a Secret"),
+            ("dataset.passwordsSecret", "0.passwords", "a Secret"),
+            ("serviceAccountName", "system.trainer", "a ServiceAccount"),
+            ("training.podTemplate.runtimeClassName", "nvidia", "a RuntimeClass"),
+            ("preprocess.podTemplate.priorityClassName", "system-node-critical", "a PriorityClass"),
+            ("preprocess.podTemplate.serviceAccountName", "trainer", "a ServiceAccount"),
+        )
+        for no_name in NO_NAMES
+    ),
+    Rule("imagePullSecrets", [{"name": "registry.example"}], [{"name": "a b"}], "must be the name of a Secret"),
+    Rule("storage.caBundleConfigMap", {"name": "a.b"}, {"name": "A"}, "the name of a ConfigMap"),
+    Rule(
+        "training.podTemplate.envFrom",
+        [{"secretRef": {"name": "a.b"}}],
+        [{"secretRef": {"name": "A"}}],
+        "the name of an object",
+    ),
+    Rule("training.configMap", {"name": "a.b", "key": "a.py"}, {"name": "A", "key": "a.py"}, "the name of a ConfigMap"),
+    *(
+        Rule(f"{stage}.podTemplate.{field}", accepted, rejected, says)
+        for stage in ("preprocess", "training")
+        for field, accepted, rejected, says in (
+            *(
+                (field, {key: "1"}, {no_key: "1"}, KEYS)
+                for field in ("labels", "annotations", "nodeSelector")
+                for key, no_key in (
+                    ("example.com/My_team.1", "a b"),
+                    ("a", "/a"),
+                    ("a/b", "a/b/c"),
+                    ("a-b.c/d", "A/b"),
+                    ("0", ""),
+                    ("a.b", "a."),
+                )
+            ),
+            ("labels", {"a": ""}, {"a": "x y"}, LABEL_VALUE),
+            ("labels", {"a": "A.b_c-1"}, {"a": "-a"}, LABEL_VALUE),
+            ("nodeSelector", {"a": ""}, {"a": "x/y"}, LABEL_VALUE),
+            ("labels", {"kueue.x-k8s.io/queue-name": "a"}, {"batch.kubernetes.io/job-name": "a"}, "set by Kubernetes"),
+            ("labels", {"job": "a"}, {"job-name": "a"}, "set by Kubernetes"),
+            ("labels", {"uid": "a"}, {"controller-uid": "a"}, "set by Kubernetes"),
+            ("tolerations", [ALL_TAINTS], [{}], "needs operator Exists"),
+            ("tolerations", [{"key": "a", "value": "b"}], [{"value": "b"}], "needs operator Exists"),
+            ("tolerations", [{"key": "a"}], [{"key": "", "operator": "Equal"}], "needs operator Exists"),
+            (
+                "tolerations",
+                [{"key": "a", "operator": "Exists", "value": ""}],
+                [{"key": "a", "operator": "Exists", "value": "b"}],
+                "operator Exists takes no value",
+            ),
+            (
+                "tolerations",
+                [{"key": "a", "effect": "NoExecute", "tolerationSeconds": 0}],
+                [{"key": "a", "tolerationSeconds": 0}],
+                "tolerationSeconds needs effect NoExecute",
+            ),
+            ("tolerations", [{"key": "a/b"}], [{"key": "a b"}], "the key is a name of letters"),
+            ("tolerations", [{"key": "a", "value": "b"}], [{"key": "a", "value": "b c"}], LABEL_VALUE),
         )
     ),
 ]

@@ -28,6 +28,9 @@ class FakeCluster:
         self.world = world
         self.calls: list[str] = []
         self.faults: dict[str, list[ClusterError]] = {}
+        self.tried: list[str] = []
+        # So many dry runs succeed, whatever `faults` say.
+        self.taken_before_faults = 0
         self.events: list[str] = []
         self.version = 10
         self._stored: dict[str, tuple[Object, int]] = {}
@@ -83,6 +86,13 @@ class FakeCluster:
     async def list_pods(self, run: Run) -> list[Object]:
         self._called("list_pods")
         return self.stored(Kind.POD)
+
+    async def dry_run(self, manifest: Object) -> None:
+        self.tried.append(manifest["metadata"]["name"])
+        if len(self.tried) > self.taken_before_faults:
+            self._called("dry_run")
+        else:
+            self.calls.append("dry_run")
 
     async def create_job(self, manifest: Object) -> Object:
         self._called("create_job")

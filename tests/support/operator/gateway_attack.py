@@ -83,7 +83,7 @@ async def _gateway(port: int, tls_dir: Path, pipe: Connection) -> None:
     writer = ProgressWriter(
         FakeCluster(world), store, interval=timedelta(0), clock=time.monotonic, now=lambda: datetime.now(UTC)
     )
-    door = gateway.Gateway(store, writer, cast(TokenVerifier, _Verifier(pod)), clock=time.monotonic)
+    door = gateway.Gateway(store, writer, cast(TokenVerifier, _Verifier(pod)), leads=lambda: True, clock=time.monotonic)
     started = asyncio.Event()
     server = asyncio.create_task(gateway.serve(door, port=port, tls_dir=tls_dir, started=started))
     await started.wait()

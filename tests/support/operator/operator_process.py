@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from hack.ports import free_ports
@@ -44,6 +47,7 @@ class OperatorProcess:
             "METRICS_PORT": str(self.metrics_port),
             "PROGRESS_INTERVAL_S": "1",
             "POD_ID": "operator-under-test",
+            "LEASE_NAMESPACE": namespace,
             **environ,
         }
 
@@ -51,7 +55,12 @@ class OperatorProcess:
     def log(self) -> str:
         return self._log.read_text() if self._log.exists() else ""
 
-    def start(self, *, wait: bool = True) -> None:
+    def start(self, *, wait: bool = True, leads: bool = True) -> None:
+        """
+        Args:
+            wait: until it is healthy.
+            leads: and until it leads, and takes reports.
+        """
         command = [
             sys.executable,
             "-W",
@@ -62,7 +71,9 @@ class OperatorProcess:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=self.environ, stdout=log, stderr=log)
         if wait:
-            self._wait_until_healthy()
+            self._wait_until("it is healthy", self._is_healthy)
+            if leads:
+                self._wait_until("it takes reports", self._takes_reports)
 
     def kill(self) -> None:
         """As the kernel does it: no goodbye."""
@@ -93,16 +104,37 @@ class OperatorProcess:
         self._process = None
         return code
 
-    def _wait_until_healthy(self) -> None:
-        url = f"http://127.0.0.1:{self.metrics_port}/healthz"
+    @property
+    def leads(self) -> bool:
+        """As its metric says; raises OSError where it does not answer."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return b"\ntrainingrun_leader 1.0\n" in answer.read()
+
+    def freeze(self) -> None:
+        """As a machine that hangs."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _is_healthy(self) -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/healthz", timeout=2) as answer:
+            return bool(answer.status == 200)
+
+    def _takes_reports(self) -> bool:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2):
+            return True
+
+    def _wait_until(self, what: str, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 30
         while True:
             assert self._process is not None
             assert self._process.poll() is None, f"the operator ended:\n{self.log}"
-            try:
-                with urllib.request.urlopen(url, timeout=2) as answer:
-                    assert answer.status == 200
+            with contextlib.suppress(OSError):
+                if is_so():
                     return
-            except OSError:
-                assert time.monotonic() < deadline, f"the operator is not healthy:\n{self.log}"
-                time.sleep(0.1)
+            assert time.monotonic() < deadline, f"not so: {what}\n{self.log}"
+            time.sleep(0.1)

@@ -36,6 +36,7 @@ A_POLICY = {"details": {"name": "j", "causes": [{"message": "denied request: no 
         (422, A_POLICY, RefusedError),
         (422, {}, RefusedError),
         (400, {}, RefusedError),
+        (400, {"reason": "BadRequest"}, InvalidError),
         (403, A_POLICY, RefusedError),
         (413, {}, RefusedError),
         (401, {}, TransientError),
@@ -80,12 +81,25 @@ def test_the_404_of_a_version_that_is_not_served_says_nothing_of_an_object() -> 
     assert type(error) is TransientError
 
 
+def test_an_invalid_object_tells_its_fields() -> None:
+    error = error_of(422, json.dumps({"message": "its own words", **A_FIELD}).encode(), "POST /jobs")
+    assert isinstance(error, InvalidError)
+    assert error.causes == (("spec.template", "m"),)
+
+
+@pytest.mark.parametrize(("status", "body"), [(422, A_FIELD), (400, {"reason": "BadRequest"})])
+def test_what_a_webhook_refuses_is_not_invalid(status: int, body: dict[str, Any]) -> None:
+    message = 'admission webhook "jobs.example" denied the request: not on Fridays'
+    error = error_of(status, json.dumps({"message": message, **body}).encode(), "POST /jobs")
+    assert type(error) is RefusedError
+
+
 class Answers:
     """An API server that gives one answer, and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, bytes]] = []
-        self.token = ""
+        self.token, self.may_be_written_to = "", True
         self.status, self.headers = 200, {"Content-Type": "application/json"}
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self.handle)
@@ -109,7 +123,7 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         }
         (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
         monkeypatch.setattr(config.kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "kubeconfig"))
-        client = ApiClient(connections=2)
+        client = ApiClient(connections=2, may_write=lambda: answers.may_be_written_to)
         yield answers, client
         await client.close()
 
@@ -120,6 +134,21 @@ async def test_a_request_says_what_it_is_given(api: tuple[Answers, ApiClient]) -
     assert await client.call("PATCH", "/api/v1/pods", query=[selector], body={"a": 1}) == {"kind": "Job"}
     assert answers.asked == [("PATCH", "/api/v1/pods?labelSelector=a%2Fb%3Dc+d", b'{"a":1}')]
     assert answers.token == "Bearer secret"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_who_may_not_write_sends_only_what_changes_nothing(api: tuple[Answers, ApiClient], method: str) -> None:
+    answers, client = api
+    answers.may_be_written_to = False
+    with pytest.raises(
+        TransientError, match=f"{method} /api/v1/pods was not sent: the operator is not certain to lead"
+    ):
+        await client.call(method, "/api/v1/pods", body={})
+    assert answers.asked == []
+    await client.call("GET", "/api/v1/pods")
+    answers.may_be_written_to = True
+    await client.call(method, "/api/v1/pods", body={})
+    assert [asked for asked, _, _ in answers.asked] == ["GET", method]
 
 
 async def test_a_refusal_is_asked_for_once(api: tuple[Answers, ApiClient]) -> None:

@@ -1,4 +1,4 @@
-"""How the operator refuses to start."""
+"""How the operator starts, stands by, and refuses to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from hack.ports import free_ports
 from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.operator_process import make_gateway_certificate
 from tests.support.operator.world import World
@@ -16,11 +17,13 @@ from trainingrun_operator import main
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.core.errors import RefusedError, SetupError, TransientError
 from trainingrun_operator.endpoints import gateway
+from trainingrun_operator.leadership.election import Leadership
 from trainingrun_operator.settings import Settings
 
 
-class Discovery:
+class Discovery(FakeCluster):
     def __init__(self, *answers: bool | Exception) -> None:
+        super().__init__(World())
         self.answers = list(answers)
 
     async def serves_the_resource(self) -> bool:
@@ -32,6 +35,21 @@ class Discovery:
 
 async def check(*answers: bool | Exception) -> None:
     await main._check_installation(cast(Cluster, Discovery(*answers)))
+
+
+class Waiting:
+    """Leadership that never comes."""
+
+    def is_certain(self) -> bool:
+        return False
+
+    async def take(self) -> None:
+        await asyncio.Event().wait()
+
+
+def an_operator(*discovered: bool, **environ: str) -> main.Operator:
+    cluster = Discovery(*discovered)
+    return main.Operator(Settings.read(environ), cast(Cluster, cluster), cast(Leadership, Waiting()))
 
 
 async def test_a_missing_crd_is_an_error_and_not_an_idle_operator() -> None:
@@ -52,12 +70,30 @@ async def test_a_refused_discovery_is_said_so() -> None:
 async def test_a_renewed_ca_is_given_to_new_jobs_and_a_lost_one_stops_nothing(tmp_path: Path) -> None:
     ca = tmp_path / "ca.crt"
     ca.write_text("old")
-    operator = main.Operator(Settings.read({"GATEWAY_CA_FILE": str(ca)}), cast(Cluster, FakeCluster(World())))
+    operator = an_operator(GATEWAY_CA_FILE=str(ca))
     assert operator._job_defaults().gateway_ca == "old"
     ca.write_text("new")
     assert operator._job_defaults().gateway_ca == "new"
     ca.unlink()
     assert operator._job_defaults().gateway_ca == "new"
+
+
+async def test_who_stands_by_is_healthy_and_ends_when_told_to() -> None:
+    operator = an_operator(True, METRICS_PORT=str(free_ports(1)[0]))
+    standing_by = asyncio.create_task(operator.stand_by())
+    await asyncio.sleep(0.01)
+    assert not standing_by.done()
+    assert operator.trouble() is None
+    operator.stop.set()
+    await asyncio.wait_for(standing_by, 5)
+    await operator.end()
+
+
+async def test_what_keeps_an_operator_from_leading_ends_it() -> None:
+    operator = an_operator(False, METRICS_PORT=str(free_ports(1)[0]))
+    with pytest.raises(SetupError, match="CRD is not installed"):
+        await operator.stand_by()
+    await operator.end()
 
 
 async def test_a_gateway_without_a_certificate_does_not_start(tmp_path: Path) -> None:

@@ -14,7 +14,10 @@ from trainingrun_operator.endpoints.refusals import Refusal
 from trainingrun_operator.store import Store
 
 SOURCES = metrics.Sources(
-    runs_by_phase=lambda: {"Pending": 1}, backlog=lambda: (2, 3.5), gpu_seconds=lambda: {"used": 60.0}
+    runs_by_phase=lambda: {"Pending": 1},
+    backlog=lambda: (2, 3.5),
+    gpu_seconds=lambda: {"used": 60.0},
+    leads=lambda: True,
 )
 
 
@@ -44,6 +47,7 @@ def test_every_reason_of_a_refusal_is_documented() -> None:
 def test_a_scrape_reads_what_is_true_then() -> None:
     registry = metrics.registry(SOURCES)
     assert registry.get_sample_value("trainingrun_runs", {"phase": "Pending"}) == 1
+    assert registry.get_sample_value("trainingrun_leader") == 1
     assert registry.get_sample_value("trainingrun_queue_depth") == 2
     assert registry.get_sample_value("trainingrun_queue_oldest_seconds") == 3.5
     assert registry.get_sample_value("trainingrun_gpu_seconds_total", {"kind": "used"}) == 60

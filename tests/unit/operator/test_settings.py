@@ -17,6 +17,7 @@ def test_everything_has_a_default() -> None:
     assert settings.gateway_port == 8443
     assert settings.progress_interval == timedelta(seconds=10)
     assert settings.job_defaults().gateway_url == ""
+    assert (settings.lease_namespace, settings.lease_name) == ("default", "trainingrun-operator")
 
 
 def test_the_namespaces_may_be_several() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ logger = logging.getLogger(__name__)
 
 
 MAX_REPORT_BYTES = 8 * 1024
+# Of several operators one listens, and a Service leads to any of them: each try is a new throw of the dice.
+_TRIES_WHEN_REFUSED = 8
 
 
 class Sender(Protocol):
@@ -53,8 +56,7 @@ class GatewaySender:
                 # Read for each report, since the kubelet renews the file.
                 headers["Authorization"] = f"Bearer {self._token_file.read_text().strip()}"
             request = urllib.request.Request(self._url, data=_report_body(report), headers=headers, method="POST")  # noqa: S310
-            with self._opener.open(request, timeout=self._timeout_s):
-                return
+            self._post(request)
         except urllib.error.HTTPError as error:
             with error:
                 # 401 and 403 may be temporary: the operator may not have seen this pod yet, or the token was just
@@ -65,6 +67,15 @@ class GatewaySender:
                 ) from error
         except (OSError, ValueError) as error:
             raise DeliveryError(str(error) or type(error).__name__, retry=True) from error
+
+    def _post(self, request: urllib.request.Request) -> None:
+        for tries_left in reversed(range(_TRIES_WHEN_REFUSED)):
+            try:
+                with self._opener.open(request, timeout=self._timeout_s):
+                    return
+            except urllib.error.URLError as error:
+                if not (tries_left and isinstance(error.reason, ConnectionRefusedError)):
+                    raise
 
 
 class LogSender:

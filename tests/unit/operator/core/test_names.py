@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from tests.support.operator.world import a_run
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from tests.support.operator.world import DEFAULTS, a_run
+from trainingrun_operator.core.jobs.pod.pod import build_pod_spec
 from trainingrun_operator.core.names import job_name, service_name
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
@@ -13,6 +18,21 @@ from trainingrun_operator.core.resource.status import Stage
 @pytest.mark.parametrize("name", ["a", "r" * 63])
 def test_the_name_of_the_service_fits(name: str) -> None:
     assert len(service_name(Run.parse(a_run(name, training={"nodes": 3})))) <= 63
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", fullmatch=True))
+def test_the_service_of_every_run_has_a_name_that_dns_takes(name: str) -> None:
+    found = service_name(Run.parse(a_run(name[:63].rstrip(".-"), training={"nodes": 3})))
+    assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", found), "an RFC 1035 label, as a Service needs it"
+    assert len(found) <= 63
+
+
+def test_the_nodes_of_a_training_look_for_the_first_one_where_the_service_is() -> None:
+    run = Run.parse(a_run("2026-tables", training={"nodes": 2}))
+    pod = build_pod_spec(run, Stage.TRAIN, 1, DEFAULTS, resume_from="auto")
+    assert pod["subdomain"] == "run-2026-tables-train-666ff6cc"
+    address = {"name": "MASTER_ADDR", "value": "2026-tables-train-1-666ff6cc-0.run-2026-tables-train-666ff6cc"}
+    assert address in pod["containers"][0]["env"]
 
 
 @pytest.mark.parametrize("name", ["a", "r" * 63])

@@ -301,10 +301,12 @@ def test_a_training_that_failed_shows_its_report() -> None:
     assert world.status.report == report
 
 
-def test_a_job_that_cannot_even_be_built_fails_the_run_and_says_why() -> None:
-    world = World(preprocess={"podTemplate": {"resources": {"limits": {"memory": "lots"}}}})
+@pytest.mark.parametrize("stage", ["preprocess", "training"])
+def test_a_job_that_cannot_even_be_built_keeps_the_run_from_starting_and_says_why(stage: str) -> None:
+    world = World(**{stage: {"podTemplate": {"resources": {"limits": {"memory": "lots"}}}}})
     world.visits()
-    assert (world.status.phase, world.reason) == (Phase.FAILED, "JobRejected")
+    assert (world.status.phase, world.reason) == (Phase.PENDING, "JobRejected")
+    assert world.status.start_time is None
     assert "'lots' is not a quantity" in world.message
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.operator.world import World
 from trainingrun_operator.core.plan import CreateError
-from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase
+from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
 
 
 def test_a_job_of_the_same_name_that_belongs_to_someone_else_fails_the_run() -> None:
@@ -128,8 +128,8 @@ def test_a_disrupted_pod_is_left_to_its_job() -> None:
 def test_a_job_that_the_api_server_calls_invalid_fails_the_run() -> None:
     world = World()
     world.visits_once()
-    name = "tables-preprocess-1-666ff6cc"
-    world.create_error = CreateError(job_name=name, message="spec.template: Invalid value", permanent=True)
+    name, stage = "tables-preprocess-1-666ff6cc", Stage.PREPROCESS
+    world.create_error = CreateError(name=name, stage=stage, message="spec.template: Invalid value", permanent=True)
     world.visits()
     assert (world.status.phase, world.reason) == (Phase.FAILED, "JobRejected")
     assert "Invalid value" in world.message
@@ -138,8 +138,8 @@ def test_a_job_that_the_api_server_calls_invalid_fails_the_run() -> None:
 def test_a_job_that_a_quota_forbids_is_tried_again() -> None:
     world = World()
     world.visits_once()
-    name = "tables-preprocess-1-666ff6cc"
-    world.create_error = CreateError(job_name=name, message="exceeded quota: gpus", permanent=False)
+    name, stage = "tables-preprocess-1-666ff6cc", Stage.PREPROCESS
+    world.create_error = CreateError(name=name, stage=stage, message="exceeded quota: gpus", permanent=False)
     plan = world.visits()
     assert (world.status.phase, world.reason) == (Phase.PENDING, "JobRejected")
     assert world.condition(ConditionType.STALLED).status is ConditionStatus.TRUE

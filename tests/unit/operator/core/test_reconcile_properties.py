@@ -47,8 +47,8 @@ class Life(RuleBasedStateMachine):
     def the_api_server_refuses_the_next_job(self, permanent: bool) -> None:
         names = relevant_jobs(Run.parse(self.world.run))
         if names and names[-1] not in self.world.jobs and not (permanent and self.world.created):
-            error = CreateError(job_name=names[-1], message="no", permanent=permanent)
-            self.world.create_error = error
+            stage = Stage.PREPROCESS if "-preprocess-" in names[-1] else Stage.TRAIN
+            self.world.create_error = CreateError(name=names[-1], stage=stage, message="no", permanent=permanent)
             self.world.visits_once()
             self.world.create_error = None
 

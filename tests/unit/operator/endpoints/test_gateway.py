@@ -62,12 +62,14 @@ class Door:
             self.world.worker_runs()
             self.store.observe_pod(self.world.pod)
         self.pod: str = self.world.pod["metadata"]["name"]
-        self.sequence = 0
+        self.sequence, self.leads = 0, True
         self.writer = writer = ProgressWriter(
             FakeCluster(self.world), self.store, interval=timedelta(0), clock=lambda: 0.0, now=lambda: START
         )
         verifier = Verifier(f"trainingrun.badgerdoc.dev/demo/tables/{UID}/preprocess/1")
-        self.gateway = Gateway(self.store, writer, cast(TokenVerifier, verifier), clock=lambda: 0.0)
+        self.gateway = Gateway(
+            self.store, writer, cast(TokenVerifier, verifier), leads=lambda: self.leads, clock=lambda: 0.0
+        )
 
     async def posts(self, pod: str, *, while_the_body_comes: Callable[[], None] = lambda: None, **fields: Any) -> int:
         self.sequence += 1
@@ -84,6 +86,13 @@ def door() -> Door:
 async def test_a_run_that_is_flooded_by_its_own_pod_says_so(door: Door) -> None:
     answers = [await door.posts(door.pod) for _ in range(20)]
     assert (answers[0], answers[-1]) == (204, 429)
+
+
+async def test_an_operator_that_is_not_certain_to_lead_takes_nothing_and_says_try_again(door: Door) -> None:
+    door.leads = False
+    assert await door.posts(door.pod) == 503
+    door.leads = True
+    assert await door.posts(door.pod) == 204
 
 
 async def test_a_pod_that_is_not_the_runs_uses_up_nothing_of_it(door: Door) -> None:

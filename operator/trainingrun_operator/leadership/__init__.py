@@ -1,0 +1,1 @@
+"""One operator leads: it alone writes to the cluster and takes the workers' reports; any other waits."""
