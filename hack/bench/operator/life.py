@@ -99,7 +99,7 @@ class Life:
                 "labels": template["metadata"]["labels"],
                 "ownerReferences": [owner],
             },
-            "spec": {**template["spec"], "nodeName": "node-1"},
+            "spec": {"serviceAccountName": "default", **template["spec"], "nodeName": "node-1"},
         }
         self.pods[name] = self._server.call("POST", _PODS, pod)
         self._pod_status(name, "Running", {"running": {"startedAt": _now()}})
