@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from trainingrun_operator import memory
 from trainingrun_operator.cluster import Page
 from trainingrun_operator.core.errors import ClusterError
 from trainingrun_operator.core.names import Kind
@@ -60,6 +61,7 @@ class Relister:
         while True:
             await self._sleep(self._interval_s)
             await self._round()
+            memory.give_back()
 
     async def _round(self) -> bool:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from hack.bench.api_server import ApiServer, running_api_server
 from hack.bench.operator.goals import CPUS, Figures
 from hack.bench.operator.life import NAMESPACE, Life
-from hack.bench.operator.process import Operator
+from hack.bench.operator.process import RELIST_S, Operator
 from hack.bench.operator.quota import cpu_quota
 from hack.bench.operator.reporters import report_for, until_visible
 from hack.bench.preprocess import say
@@ -75,6 +75,8 @@ def _measure(operator: Operator, life: Life, server: ApiServer, runs: int, rest_
     say("all are deleted")
     life.delete_all()
     operator.rests()
+    # Until the next round of lists.
+    time.sleep(RELIST_S)
     return Figures(
         runs=runs,
         burst_wall_s=burst_s,
