@@ -93,7 +93,7 @@ base-weights: venv ## Make builtin://tables-tiny anew from drawn documents: an h
 	PYTHONPATH=.:worker .venv/bin/python -m hack.base_weights.make build/base-weights $(if $(MODEL),--model "$(MODEL)")
 
 ##@ Working on the project
-.PHONY: venv lock format chart-crd golden schemas help
+.PHONY: venv lock format chart-crd api-reference golden schemas help
 venv: ## Debian packages and .venv with every pinned dependency
 	@hack/setup/apt.sh
 	@hack/setup/venv.sh
@@ -107,6 +107,9 @@ format: venv ## Format and fix what ruff can
 
 chart-crd: ## Copy the CRD into the chart
 	cp crds/trainingruns.yaml charts/trainingrun-operator/files/trainingruns.yaml
+
+api-reference: venv ## Write docs/api-reference.md anew from the CRD
+	PYTHONPATH=. .venv/bin/python -m hack.api_reference
 
 golden: venv ## Renew the golden Job manifests of the unit tests
 	rm -f tests/unit/operator/core/jobs/golden/*.yaml

@@ -16,6 +16,9 @@ from trainingrun_operator.core.names import (
     FIELD_MANAGER,
     GROUP,
     KIND,
+    KUEUE_GROUP,
+    KUEUE_VERSIONS,
+    LABEL_JOB_UID,
     LABEL_RUN_UID,
     PLURAL,
     PROGRESS_FIELD_MANAGER,
@@ -56,6 +59,8 @@ class ClusterPort(Protocol):
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
+    async def set_active(self, namespace: str, name: str, *, active: bool) -> Object: ...
+    async def end_job(self, namespace: str, name: str) -> Object: ...
     async def apply_status(self, run: Run, status: Object) -> Object: ...
     async def apply_progress(self, run: Run, status: Object) -> Object: ...
     async def post_event(self, run: Run, event: Event, at: datetime) -> None: ...
@@ -78,6 +83,7 @@ class Cluster:
         self._reporter = reporter
         self._api = ApiClient(connections=workers, may_write=may_write)
         self._call = self._api.call
+        self._workloads_version = KUEUE_VERSIONS[0]
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -85,12 +91,22 @@ class Cluster:
 
     async def serves_the_resource(self) -> bool:
         """Whether the CRD is installed; read from discovery, which needs no rights."""
-        groups = {group["name"]: group for group in (await self._call("GET", "/apis"))["groups"]}
-        versions = groups.get(GROUP, {}).get("versions", ())
-        if not any(version["version"] == VERSION for version in versions):
+        if VERSION not in await self._served_versions(GROUP):
             return False
         found = await self._call("GET", f"/apis/{API_VERSION}")
         return any(resource["name"] == PLURAL for resource in found["resources"])
+
+    async def find_workloads(self) -> str | None:
+        """The version that Kueue's Workloads are read and written in from now on; None where none is served."""
+        served = await self._served_versions(KUEUE_GROUP)
+        found = next((version for version in KUEUE_VERSIONS if version in served), None)
+        if found is not None:
+            self._workloads_version = found
+        return found
+
+    async def _served_versions(self, group: str) -> set[str]:
+        groups = {each["name"]: each for each in (await self._call("GET", "/apis"))["groups"]}
+        return {each["version"] for each in groups.get(group, {}).get("versions", ())}
 
     async def token_keys(self) -> tuple[str, Object]:
         """The issuer of service-account tokens and the keys that sign them (a JWKS)."""
@@ -107,12 +123,13 @@ class Cluster:
         """
         query = [("limit", str(PAGE))]
         if kind is not Kind.RUN:
-            query.append(("labelSelector", LABEL_RUN_UID))
+            query.append(("labelSelector", LABEL_JOB_UID if kind is Kind.WORKLOAD else LABEL_RUN_UID))
         if next_page:
             query.append(("continue", next_page))
         elif cached:
             query.append(("resourceVersion", "0"))
-        found = await self._call("GET", _path(kind, namespace), query=query)
+        path = self._workloads(namespace) if kind is Kind.WORKLOAD else _path(kind, namespace)
+        found = await self._call("GET", path, query=query)
         meta = found["metadata"]
         return Page(items=found["items"], version=meta["resourceVersion"], next_page=meta.get("continue") or "")
 
@@ -161,6 +178,22 @@ class Cluster:
         body = {"metadata": {"annotations": wanted}, "spec": {"suspend": suspend}}
         return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=name)
 
+    async def set_active(self, namespace: str, name: str, *, active: bool) -> Object:
+        """Writes a Workload's `spec.active`, and beside it that this is what the operator wants."""
+        body = {
+            "metadata": {"annotations": {ANNOTATION_SUSPEND: "false" if active else "true"}},
+            "spec": {"active": active},
+        }
+        path, query = self._workloads(namespace, name), [("fieldManager", FIELD_MANAGER)]
+        return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=name)
+
+    async def end_job(self, namespace: str, name: str) -> Object:
+        """Has the Job controller stop a Job's pods, and fail it: its own deadline passes at once, whenever it runs."""
+        path = _path(Kind.JOB, namespace, name)
+        query = [("fieldManager", FIELD_MANAGER)]
+        body = {"spec": {"activeDeadlineSeconds": 0}}
+        return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=name)
+
     async def apply_status(self, run: Run, status: Object) -> Object:
         """Applies the operator's part of the status; a field that is not sent is removed.
 
@@ -204,6 +237,9 @@ class Cluster:
         with contextlib.suppress(ConflictError):
             await self._call("POST", f"/api/v1/namespaces/{run.namespace}/events", body=body)
 
+    def _workloads(self, namespace: str | None, name: str = "") -> str:
+        return _join(f"/apis/{KUEUE_GROUP}/{self._workloads_version}", namespace, Kind.WORKLOAD.value, name)
+
     async def _apply(self, run: Run, status: Object, manager: str, **metadata: str) -> Object:
         path = f"{_path(Kind.RUN, run.namespace, run.name)}/status"
         # The UID: a run of the same name that was created meanwhile is another one.
@@ -216,6 +252,10 @@ class Cluster:
 def _path(kind: Kind, namespace: str | None, name: str = "") -> str:
     """Of an object, or of all in a namespace; of all in the cluster if that is None."""
     prefix, plural = _PATHS[kind]
+    return _join(prefix, namespace, plural, name)
+
+
+def _join(prefix: str, namespace: str | None, plural: str, name: str) -> str:
     return "/".join(part for part in (prefix, namespace and f"namespaces/{namespace}", plural, name) if part)
 
 

@@ -27,6 +27,7 @@ from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage, Status
 from trainingrun_operator.dry_runs import DryRuns
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
@@ -76,7 +77,12 @@ class Controller:
         defaults: Callable[[], JobDefaults],
         clock: Callable[[], float],
         now: Callable[[], datetime],
+        workloads: Workloads | None = None,
     ) -> None:
+        """
+        Args:
+            workloads: Kueue's, where the operator follows them.
+        """
         self._store = store
         self._cluster = cluster
         self._writer = writer
@@ -84,6 +90,7 @@ class Controller:
         self._defaults = defaults
         self._clock = clock
         self._now = now
+        self._workloads = workloads
         self._dry_runs = DryRuns(cluster, clock)
         # Since when a run's status is to be another one than it is.
         self._differs_since_s: dict[Key, float] = {}
@@ -133,7 +140,8 @@ class Controller:
                 if job.finished and job.owner_uid == run.uid:
                     await self._read_pods(run, job)
         pods = self._store.pods_of(run.uid)
-        return Observed(run=run, jobs=tuple(jobs.values()), pods=pods, defaults=self._defaults())
+        workloads = None if self._workloads is None else self._workloads.of_jobs(jobs.values())
+        return Observed(run=run, jobs=tuple(jobs.values()), pods=pods, workloads=workloads, defaults=self._defaults())
 
     async def _read_job(self, run: Run, name: str) -> JobView | None:
         """Looks for a Job that has been made and is not in sight: nothing is lost because a watch or a label is."""
@@ -202,6 +210,12 @@ class Controller:
         run = observed.run
         for name, suspend in plan.suspend:
             self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
+        for name, active in plan.activate:
+            body = await self._cluster.set_active(run.namespace, name, active=active)
+            if self._workloads is not None:
+                self._workloads.observe(body)
+        for name in plan.end:
+            self._store.observe_job(await self._cluster.end_job(run.namespace, name))
         if plan.progress is not None:
             await self._writer.write_final(run, plan.progress)
             # Its own write has made the run another version, and nothing of what was decided on.

@@ -11,7 +11,16 @@ from typing import Any, Protocol
 
 import kopf
 
-from trainingrun_operator.core.names import GROUP, LABEL_RUN_UID, PLURAL, VERSION
+from trainingrun_operator.core.names import (
+    GROUP,
+    KUEUE_GROUP,
+    LABEL_JOB_UID,
+    LABEL_RUN_UID,
+    PLURAL,
+    VERSION,
+    Kind,
+)
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.store import Key, Store
 
 Observe = Callable[..., Key | None]
@@ -27,10 +36,7 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue) ->
     """Watches TrainingRuns and their Jobs and pods."""
 
     def take(observe: Observe, event: kopf.RawEvent) -> None:
-        key = observe(event["object"], deleted=event["type"] == "DELETED")
-        if key is not None:
-            # What was there before the watch began has no type, and can wait.
-            enqueue(key, urgent=event["type"] is not None)
+        _take(observe, event, enqueue)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def run_event(event: kopf.RawEvent, **_: Any) -> None:
@@ -43,6 +49,28 @@ def register(registry: kopf.OperatorRegistry, store: Store, enqueue: Enqueue) ->
     @kopf.on.event("", "v1", "pods", registry=registry)
     async def pod_event(event: kopf.RawEvent, **_: Any) -> None:
         take(store.observe_pod, event)
+
+
+def register_workloads(
+    registry: kopf.OperatorRegistry,
+    settings: kopf.OperatorSettings,
+    version: str,
+    workloads: Workloads,
+    enqueue: Enqueue,
+) -> None:
+    """Watches Kueue's Workloads, too; nobody labels them as a run's, so all that stand for a Job of any kind come."""
+    settings.watching.label_selectors[KUEUE_GROUP, version, Kind.WORKLOAD.value] = LABEL_JOB_UID
+
+    @kopf.on.event(KUEUE_GROUP, version, Kind.WORKLOAD.value, registry=registry)
+    async def workload_event(event: kopf.RawEvent, **_: Any) -> None:
+        _take(workloads.observe, event, enqueue)
+
+
+def _take(observe: Observe, event: kopf.RawEvent, enqueue: Enqueue) -> None:
+    key = observe(event["object"], deleted=event["type"] == "DELETED")
+    if key is not None:
+        # What was there before the watch began has no type, and can wait.
+        enqueue(key, urgent=event["type"] is not None)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

@@ -19,10 +19,12 @@ from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import LeaseLostError, RefusedError, SetupError, TransientError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
+from trainingrun_operator.core.names import Kind
 from trainingrun_operator.endpoints import monitoring
 from trainingrun_operator.endpoints.gateway import Gateway, serve
 from trainingrun_operator.endpoints.tokens import TokenVerifier
 from trainingrun_operator.event_queue import EventQueue
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.leadership.election import Leadership
 from trainingrun_operator.leadership.leases import Leases
 from trainingrun_operator.progress_writer import ProgressWriter
@@ -82,6 +84,17 @@ class Operator:
             interval_s=settings.relist_interval.total_seconds(),
             enqueue=self.queue.add,
         )
+        self.workloads = Workloads(self.store) if settings.kueue_enabled else None
+        self._workload_relister = None
+        if self.workloads is not None:
+            self._workload_relister = Relister(
+                cluster,
+                self.workloads,
+                namespaces=settings.watch_namespaces,
+                interval_s=settings.relist_interval.total_seconds(),
+                enqueue=self.queue.add,
+                kinds=(Kind.WORKLOAD,),
+            )
         self._events = EventQueue(cluster, clock=time.monotonic)
         self._writer = ProgressWriter(
             cluster,
@@ -99,6 +112,7 @@ class Operator:
             defaults=self._job_defaults,
             clock=time.monotonic,
             now=_utc_now,
+            workloads=self.workloads,
         )
         verifier = TokenVerifier(cluster.token_keys, clock=time.monotonic)
         self._gateway = Gateway(self.store, self._writer, verifier, leads=leadership.is_certain, clock=time.monotonic)
@@ -134,6 +148,19 @@ class Operator:
         await _check_installation(self._cluster)
         await self._leadership.take()
 
+    async def find_workloads(self) -> str | None:
+        """The version that Kueue's Workloads are followed in; None where they are not to be, or are not there."""
+        if self.workloads is None:
+            return None
+        version = await self._cluster.find_workloads()
+        if version is None:
+            self._workload_relister = None
+            logger.warning(
+                "KUEUE_ENABLED is true, but the cluster serves no Workloads of Kueue: install Kueue, then restart the "
+                "operator; until then it goes on without"
+            )
+        return version
+
     async def start(self) -> None:
         """Starts the tasks; returns once the gateway listens.
 
@@ -160,8 +187,15 @@ class Operator:
     async def _control(self) -> None:
         """Decides nothing before everything is known."""
         await self._relister.first()
+        if self._workload_relister is not None:
+            # Kueue may be down: then the runs go on without knowing what it waits for.
+            await self._workload_relister.round()
+        for key in self.store.active_runs():
+            self.queue.add(key)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._relister.work())
+            if self._workload_relister is not None:
+                group.create_task(self._workload_relister.work())
             visit = metrics.timed(self._controller.visit)
             group.create_task(self.queue.work(visit, workers=self._settings.workers))
 
@@ -233,6 +267,9 @@ async def _lead(operator: Operator, settings: Settings) -> None:
     kopf_settings = kopf.OperatorSettings()
     handlers.configure(kopf_settings)
     handlers.register(registry, operator.store, operator.queue.add)
+    version = await operator.find_workloads()
+    if operator.workloads is not None and version is not None:
+        handlers.register_workloads(registry, kopf_settings, version, operator.workloads, operator.queue.add)
     kopf.on.login(registry=registry)(kopf.login_via_client)
 
     @kopf.on.startup(registry=registry)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from trainingrun_operator import memory
 from trainingrun_operator.cluster import Page
 from trainingrun_operator.core.errors import ClusterError
-from trainingrun_operator.core.names import Kind
-from trainingrun_operator.store import Key, Listing, Store, version_of
+from trainingrun_operator.core.names import RUN_KINDS, Kind
+from trainingrun_operator.store import Key, Listing, Object, version_of
 
 logger = logging.getLogger(__name__)
 FIRST_RETRY_S = 3.0
@@ -23,17 +23,27 @@ class Lists(Protocol):
     async def list_page(self, kind: Kind, namespace: str | None, *, cached: bool, next_page: str = "") -> Page: ...
 
 
+class Listed(Protocol):
+    """What keeps the objects, as the store does."""
+
+    def begin_listing(self, kind: Kind, namespace: str | None) -> Listing: ...
+    def take_listed(self, listing: Listing, body: Object) -> None: ...
+    def end_listing(self, listing: Listing) -> set[Key]: ...
+    def drop_listing(self, listing: Listing) -> None: ...
+
+
 class Relister:
-    """Lists TrainingRuns, Jobs and pods, again and again."""
+    """Lists objects of some kinds, again and again."""
 
     def __init__(
         self,
         cluster: Lists,
-        store: Store,
+        store: Listed,
         *,
         namespaces: tuple[str, ...],
         interval_s: float,
         enqueue: Callable[[Key], None],
+        kinds: Sequence[Kind] = RUN_KINDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """
@@ -41,31 +51,32 @@ class Relister:
             namespaces: none: all.
             interval_s: between one round of lists and the next.
             enqueue: called for each run of which a list has told something new.
+            kinds: what is listed, in this order.
         """
         self._cluster = cluster
         self._store = store
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
         self._interval_s = interval_s
         self._enqueue = enqueue
+        self._kinds = kinds
         self._sleep = sleep
 
     async def first(self) -> None:
         """Returns once everything has been listed: what is decided before may rest on half of it."""
-        while not await self._round():
+        while not await self.round():
             await self._sleep(FIRST_RETRY_S)
-        for key in self._store.active_runs():
-            self._enqueue(key)
 
     async def work(self) -> None:
         """Lists until cancelled."""
         while True:
             await self._sleep(self._interval_s)
-            await self._round()
+            await self.round()
             memory.give_back()
 
-    async def _round(self) -> bool:
+    async def round(self) -> bool:
+        """One list of each kind; answers whether all were read."""
         try:
-            for kind in Kind:
+            for kind in self._kinds:
                 for namespace in self._namespaces:
                     for key in await self._list(kind, namespace):
                         self._enqueue(key)

@@ -35,6 +35,8 @@ class Settings:
     progress_interval: timedelta
     relist_interval: timedelta
     workers: int
+    # Whether Kueue's Workloads may be seen and written.
+    kueue_enabled: bool
     log_level: str
 
     @classmethod
@@ -70,6 +72,7 @@ class Settings:
             lease_name=environ.get("LEASE_NAME") or "trainingrun-operator",
             progress_interval=timedelta(seconds=_number(environ, "PROGRESS_INTERVAL_S", 10, 1, 3600)),
             relist_interval=timedelta(seconds=_number(environ, "RELIST_INTERVAL_S", 300, 10, 3600)),
+            kueue_enabled=_switch(environ, "KUEUE_ENABLED"),
             workers=_number(environ, "WORKERS", 8, 1, 64),
             log_level=level,
         )
@@ -100,3 +103,10 @@ def _number(environ: Mapping[str, str], name: str, default: int, least: int, mos
     if not text.isdecimal() or not least <= int(text) <= most:
         raise SetupError(f"{name} must be a whole number from {least} to {most}, not {text!r}")
     return int(text)
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = environ.get(name) or "false"
+    if text not in ("true", "false"):
+        raise SetupError(f"{name} must be true or false, not {text!r}")
+    return text == "true"

@@ -253,6 +253,11 @@ class Store:
         jobs = (self._jobs[uid] for uid in sorted(self._jobs_by_run.get(run_uid, ())))
         return tuple(job for job in jobs if job.owner_uid == run_uid)
 
+    def run_of_job(self, uid: str) -> Key | None:
+        """The run that a Job belongs to, where both are known."""
+        job = self._jobs.get(uid)
+        return self._run_of(job) if job is not None else None
+
     def pods_of(self, run_uid: str) -> tuple[PodView, ...]:
         """The pods with that run's label, whoever owns them, oldest first."""
         found = [self._pods[uid] for uid in self._pods_by_run.get(run_uid, ())]

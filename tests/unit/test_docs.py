@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.support.paths import REPOSITORY
+from hack import api_reference
+from tests.support.paths import CRD, REPOSITORY
 
 MOST_CHARACTERS_OF_A_LINE = 120
 PAGES = sorted(path.relative_to(REPOSITORY) for path in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")))
@@ -42,3 +44,8 @@ def test_the_paths_that_a_page_names_exist(page: Path) -> None:
         if not path.exists():
             missing.append(named or linked)
     assert missing == []
+
+
+def test_the_api_reference_is_what_the_crd_says() -> None:
+    expected = api_reference.page(yaml.safe_load(CRD.read_text()))
+    assert api_reference.PAGE.read_text() == expected, "run `make api-reference`"

@@ -1,8 +1,8 @@
 """Typed errors of the worker, each with the exit code that the operator reads.
 
 The exit codes are a contract (docs/architecture.md, "Exit codes of the worker"): the operator fails a run at once on
-64, 65, 66 and 77, tries another node after 69, retries after 75 and once after 86, and resumes after 143. Every message
-is one sentence that says what happened and what to do next, since it is all that a person sees in
+64, 65, 66 and 77, tries another node after 69, retries after 75 and 124 and once after 86, and resumes after 143. Every
+message is one sentence that says what happened and what to do next, since it is all that a person sees in
 `kubectl get trainingrun -o yaml`.
 """
 
@@ -83,6 +83,13 @@ class CudaOOM(WorkerError):
 
     exit_code = 86
     reason = "CudaOOM"
+
+
+class Stalled(WorkerError):
+    """The work has made no step for so long that it must hang."""
+
+    exit_code = 124  # that of timeout(1)
+    reason = "Stalled"
 
 
 class Interrupted(BaseException):

@@ -11,6 +11,8 @@ MESSAGES = timedelta(minutes=1)
 # Most pods start within that time, and then their running is what there is to say.
 SETTLING = timedelta(seconds=5)
 _AT_ONCE = timedelta(0)
+# Kueue, too, has admitted a Job by then, or has said why not.
+_PASSING = (Reason.STARTING, Reason.WAITING_FOR_POD, Reason.WAITING_FOR_QUOTA)
 
 
 def patience(old: Status, new: Status) -> timedelta:
@@ -22,7 +24,7 @@ def patience(old: Status, new: Status) -> timedelta:
     if _without_messages(old) == _without_messages(new) and not new.differs(old, but=("conditions",)):
         return MESSAGES
     begins = old.phase in (Phase.PENDING, Phase.QUEUED, Phase.RETRYING) and stalled.status is not ConditionStatus.TRUE
-    return SETTLING if begins and summary.reason in (Reason.STARTING, Reason.WAITING_FOR_POD) else _AT_ONCE
+    return SETTLING if begins and summary.reason in _PASSING else _AT_ONCE
 
 
 def _without_messages(status: Status) -> list[tuple[object, ...]]:

@@ -15,6 +15,8 @@ def plan_status(
     status: Status,
     *,
     suspend: tuple[tuple[str, bool], ...] = (),
+    activate: tuple[tuple[str, bool], ...] = (),
+    end: tuple[str, ...] = (),
     progress: ProgressUpdate | None = None,
     events: tuple[Event, ...] = (),
     requeue_after: timedelta | None = None,
@@ -23,6 +25,8 @@ def plan_status(
     differs = status.differs(run.status)
     return Plan(
         suspend=suspend,
+        activate=activate,
+        end=end,
         progress=progress,
         status=status if differs else None,
         # An Event tells of a change; without one there is nothing to tell.

@@ -6,7 +6,6 @@ API server objects to, so their objects have one digest and need be tried once.
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
@@ -43,10 +42,13 @@ def _first_job(observed: Observed, run: Run, stage: Stage) -> dict[str, Any]:
 
 def digest(manifest: dict[str, Any]) -> str:
     """Of all that decides whether an object is valid: not what a container is called with."""
-    decides = copy.deepcopy(manifest)
-    pod = decides["spec"].get("template", {}).get("spec", {})
-    for container in pod.get("containers", ()):
-        container.pop("command", None)
-        for variable in container.get("env", ()):
-            variable.pop("value", None)
-    return short_hash(json.dumps(decides, sort_keys=True), length=_DIGEST_LENGTH)
+    spec = manifest["spec"]
+    if "template" in spec:
+        pod = spec["template"]["spec"]
+        containers = [{**each, "command": None, "env": _without_values(each["env"])} for each in pod["containers"]]
+        spec = {**spec, "template": {**spec["template"], "spec": {**pod, "containers": containers}}}
+    return short_hash(json.dumps({**manifest, "spec": spec}, sort_keys=True), length=_DIGEST_LENGTH)
+
+
+def _without_values(env: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**variable, "value": None} for variable in env]

@@ -10,6 +10,7 @@ from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.progress.termination import TrainedModel
+from trainingrun_operator.core.queueing.workload import WorkloadView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Reason, Stage, Status
 
@@ -42,6 +43,13 @@ def events_of_disruptions(stage: Stage, job: JobView, pods: Sequence[PodView]) -
         )
         for pod, diagnosis in told
     )
+
+
+def events_of_stop(status: Status, summary: Summary, job: JobView, workload: WorkloadView | None) -> tuple[Event, ...]:
+    """One each time that somebody else stops a Job at work, by Kueue's own reason where there is one."""
+    reason = (workload.evicted_reason if workload is not None else "") or summary.reason
+    key = f"stopped-{job.name}-{status.attempts.disrupted}"
+    return (Event(reason=reason, message=summary.message, key=key, warning=True),)
 
 
 def events_of_base_weights(run: Run, status: Status) -> tuple[Event, ...]:

@@ -28,12 +28,24 @@ PROGRESS_FIELD_MANAGER = "trainingrun-progress"
 WORKER_CONTAINER = "worker"
 
 
+# Of a Kueue Workload: the UID of the Job that it stands for.
+LABEL_JOB_UID = "kueue.x-k8s.io/job-uid"
+KUEUE_GROUP = "kueue.x-k8s.io"
+# Those with the fields that are read here; the first that a cluster serves is taken.
+KUEUE_VERSIONS = ("v1beta2", "v1beta1")
+
+
 class Kind(enum.Enum):
     """What is watched and listed, runs first: a Job or a pod is only kept where its run is known."""
 
     RUN = PLURAL
     JOB = "jobs"
     POD = "pods"
+    WORKLOAD = "workloads"
+
+
+# What a run cannot do without; Workloads are Kueue's, and only followed where the operator may.
+RUN_KINDS = (Kind.RUN, Kind.JOB, Kind.POD)
 
 
 _MAX_NAME = 63

@@ -17,7 +17,12 @@ from trainingrun_operator.core.names import (
 )
 
 KUEUE_QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+KUEUE_PRIORITY_LABEL = "kueue.x-k8s.io/priority-class"
+# What a Job may name as its controller without another meaning.
+_JOB_CONTROLLER = "kubernetes.io/job-controller"
 _INDEX_LABEL = "batch.kubernetes.io/job-completion-index"
+# A gated pod waits for whoever set the gate, such as Kueue, which chooses a place for several pods together.
+_NOT_PLACED = ("Unschedulable", "SchedulingGated")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # How long after its last moment a pod that is deleted may still be seen. A kubelet that works needs seconds.
 _END_OVERDUE_AFTER = timedelta(seconds=60)
@@ -44,8 +49,14 @@ class JobView:
     # The Job controller's own word: not yet resumed, or since when it is.
     held: bool = False
     resumed_at: datetime | None = None
+    # Told to end at once, and to make no pod ever again.
+    ending: bool = False
     # Kueue owns spec.suspend of a Job in a queue; writing it would admit the Job past it.
     queue: str = ""
+    # Who runs it, where that is not the Job controller of this cluster.
+    managed_by: str = ""
+    # How many of its pods are ready, by its own count: they need not be in this cluster.
+    ready_pods: int = 0
     # How many pods share the work; each has an index where there are several.
     shards: int = 1
     completed_indexes: frozenset[int] = frozenset()
@@ -203,6 +214,7 @@ def view_job(body: Mapping[str, Any]) -> JobView:
     conditions = _by_type(status.get("conditions"))
     complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
     hold = conditions.get("Suspended") or {}
+    managed_by = spec.get("managedBy") or ""
     return JobView(
         name=meta["name"],
         namespace=meta["namespace"],
@@ -215,7 +227,10 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         suspended_by=_suspended_by(meta),
         held=hold.get("status") == "True",
         resumed_at=_time(hold.get("lastTransitionTime")) if hold.get("status") == "False" else None,
+        ending=spec.get("activeDeadlineSeconds") == 0,
         queue=labels.get(KUEUE_QUEUE_LABEL, ""),
+        managed_by=managed_by if managed_by != _JOB_CONTROLLER else "",
+        ready_pods=status.get("ready") or 0,
         shards=spec.get("completions", 1) if spec.get("completionMode") == "Indexed" else 1,
         completed_indexes=_indexes(status.get("completedIndexes")),
         failed_indexes=_indexes(status.get("failedIndexes")),
@@ -260,7 +275,7 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         message=status.get("message") or "",
         admitted=bool(worker),
         node=spec.get("nodeName"),
-        unschedulable=(scheduled.get("message") or "") if scheduled.get("reason") == "Unschedulable" else "",
+        unschedulable=(scheduled.get("message") or "") if scheduled.get("reason") in _NOT_PLACED else "",
         mounting_since=_time(ready_to_start.get("lastTransitionTime")) if mounting else None,
         disruption=disruption.get("reason") or ("DisruptionTarget" if disruption else ""),
         disruption_message=disruption.get("message") or "",

@@ -9,6 +9,7 @@ from typing import Any
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.progress.report import Report
+from trainingrun_operator.core.queueing.workload import KueueView, WorkloadView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage, Status
 
@@ -51,11 +52,18 @@ class Observed:
     run: Run
     jobs: tuple[JobView, ...] = ()
     pods: tuple[PodView, ...] = ()
+    # Those of the Jobs; None where the operator does not follow Kueue.
+    workloads: tuple[WorkloadView, ...] | None = None
     defaults: JobDefaults = field(default_factory=JobDefaults)
     create_error: CreateError | None = None
 
     def job(self, name: str) -> JobView | None:
         return next((job for job in self.jobs if job.name == name), None)
+
+    def kueue_of(self, job: JobView) -> KueueView:
+        """Kueue's part in a Job."""
+        workload = next((each for each in self.workloads or () if each.job_uid == job.uid), None)
+        return KueueView(workload=workload, followed=self.workloads is not None)
 
     def pods_of(self, job: JobView) -> tuple[PodView, ...]:
         """Oldest first."""
@@ -87,7 +95,12 @@ class Plan:
     tries: tuple[Trial, ...] = ()
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
+    # Names of Jobs, and what their spec.suspend is to be.
     suspend: tuple[tuple[str, bool], ...] = ()
+    # Names of Kueue Workloads, and what their spec.active is to be.
+    activate: tuple[tuple[str, bool], ...] = ()
+    # Names of Jobs whose pods are to be stopped for good.
+    end: tuple[str, ...] = ()
     progress: ProgressUpdate | None = None
     status: Status | None = None
     events: tuple[Event, ...] = ()

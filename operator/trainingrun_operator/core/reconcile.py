@@ -13,25 +13,37 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from trainingrun_operator.core.attempt import attempt_is_over
+from trainingrun_operator.core.conditions.announcement import announced
 from trainingrun_operator.core.conditions.conditions import Summary
+from trainingrun_operator.core.conditions.held import SUSPENDED
 from trainingrun_operator.core.conditions.status_update import calculate_status
-from trainingrun_operator.core.conditions.waiting import SUSPENDED, summarize, unreachable
+from trainingrun_operator.core.conditions.waiting import summarize, unreachable
+from trainingrun_operator.core.deadlines import active_deadline, start_deadline
 from trainingrun_operator.core.decision import plan_status
 from trainingrun_operator.core.dry_run import objects_to_try
-from trainingrun_operator.core.events import events_of_disruptions, events_of_summary, events_of_warnings
+from trainingrun_operator.core.elsewhere import completed_elsewhere
+from trainingrun_operator.core.events import (
+    events_of_disruptions,
+    events_of_stop,
+    events_of_summary,
+    events_of_warnings,
+)
 from trainingrun_operator.core.failed_attempt import attempt_failed, retrying
 from trainingrun_operator.core.failures import outcome
-from trainingrun_operator.core.failures.disruptions import find_disruptions
+from trainingrun_operator.core.failures.disruptions import find_disruptions, was_stopped
 from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.jobs.defaults import worker_image
 from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.overdue import in_time, not_started, out_of_time
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
+from trainingrun_operator.core.queueing.suspend import with_the_runs_wish
 from trainingrun_operator.core.rejection import rejected
 from trainingrun_operator.core.resource.status import Phase, Reason, Stage
+from trainingrun_operator.core.review import awaiting_review, awaits_review, review_event
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
@@ -51,9 +63,10 @@ def reconcile(observed: Observed, now: datetime) -> Plan:
         return _accept(observed, now)
     stage = run.status.current_stage
     attempt = run.status.attempts.of(stage)
-    if attempt_is_over(run.status, stage, attempt):
-        return _begin_attempt(observed, stage, attempt + 1, now)
-    return _follow_attempt(observed, stage, attempt, now)
+    plan = out_of_time(observed, stage, attempt, now)
+    if plan is None and attempt_is_over(run.status, stage, attempt):
+        plan = _begin_attempt(observed, stage, attempt + 1, now)
+    return in_time(plan or _follow_attempt(observed, stage, attempt, now), run, now)
 
 
 def _accept(observed: Observed, now: datetime) -> Plan:
@@ -131,6 +144,10 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     run, status = observed.run, observed.run.status
     if run.spec.suspend:
         return plan_status(run, calculate_status(run, SUSPENDED, now, stage=stage), requeue_after=RESYNC)
+    if stage is Stage.TRAIN and attempt == 1 and awaits_review(run):
+        summary = awaiting_review(run, status.dataset)
+        reviewed = calculate_status(run, summary, now, stage=stage)
+        return plan_status(run, reviewed, events=review_event(run, summary), requeue_after=RESYNC)
     if status.next_retry_time and now < status.next_retry_time:
         failure = status.last_failure
         reason = failure.failure_class if failure else Reason.RETRYING
@@ -201,6 +218,8 @@ def _job_finished(observed: Observed, stage: Stage, job: JobView, attempt: int, 
     succeeded = outcome.succeeded_attempt(stage, job, pods)
     if succeeded is not None:
         return _published(observed, succeeded, attempt, now)
+    if job.complete and job.managed_by and not pods:
+        return completed_elsewhere(observed, stage, job, now)
     return attempt_failed(observed, outcome.failed_attempt(stage, job, pods), attempt, now)
 
 
@@ -225,24 +244,34 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     failed_pod = outcome.failed_pod(job, pods)
     if failed_pod is not None and not (job.suspended or run.spec.suspend):
         return attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
-    suspend: tuple[tuple[str, bool], ...] = ()
-    # Only a change of the run's own wish is written: what somebody else suspends is theirs to resume.
-    if job.suspend_wanted != run.spec.suspend and not job.queue:
-        suspend = ((job.name, run.spec.suspend),)
-        job = replace(job, suspended=run.spec.suspend)
-    summary = summarize(run, stage, job, pods, now)
+    before, kueue = job, observed.kueue_of(job)
+    job, workload = with_the_runs_wish(run, job, kueue)
+    suspend = ((job.name, job.suspended),) if job != before else ()
+    activate = ((workload.name, workload.active),) if workload is not None and workload != kueue.workload else ()
+    kueue = replace(kueue, workload=workload)
+    summary = summarize(run, stage, job, pods, now, kueue=kueue)
+    overdue = not_started(observed, job, summary, (stage, attempt), now)
+    if overdue is not None:
+        return overdue
+    due = start_deadline(run, stage, job, pods)
+    summary = announced(summary, start=due, active=active_deadline(run))
     disruptions = find_disruptions(run.status.disrupted_pods, pods)
+    stopped = was_stopped(run, job)
     status = calculate_status(
         run,
         summary,
         now,
         stage=stage,
-        attempts=run.status.attempts.with_disruptions(len(disruptions.new)),
+        attempts=run.status.attempts.with_disruptions(len(disruptions.new) + stopped),
         disrupted_pods=disruptions.known,
+        queue=job.queue,
     )
     after = _no_later_than_overdue(_RESYNC_WHILE_RUNNING if summary.running else RESYNC, pods, now)
+    after = min(after, due - now) if due else after
     events = (*events_of_disruptions(stage, job, disruptions.new), *events_of_summary(run, summary, job))
-    return plan_status(run, status, suspend=suspend, events=events, requeue_after=after)
+    if stopped:
+        events += events_of_stop(status, summary, job, workload)
+    return plan_status(run, status, suspend=suspend, activate=activate, events=events, requeue_after=after)
 
 
 def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datetime) -> Plan:
@@ -251,12 +280,16 @@ def _dataset_published(observed: Observed, finished: FinishedAttempt, now: datet
         raise ValueError("preprocess succeeds only by a termination message with its dataset")
     message = "the dataset is ready; training starts"
     summary = Summary(phase=Phase.PENDING, reason=Reason.DATASET_PUBLISHED, message=message)
+    waits: tuple[Event, ...] = ()
+    if awaits_review(run) and not run.spec.suspend:
+        summary = awaiting_review(run, result.dataset)
+        waits = review_event(run, summary)
     status = calculate_status(run, summary, now, stage=Stage.TRAIN, dataset=result.dataset)
     message = f"preprocess published {result.dataset.manifest}"
     if result.dataset.report:
         message += f"; look it over: {result.dataset.report}"
-    event = Event(reason="DatasetReady", message=message, key="dataset")
-    return plan_status(run, status, progress=ProgressUpdate(report=None), events=(event,), requeue_after=timedelta(0))
+    events = (Event(reason="DatasetReady", message=message, key="dataset"), *waits)
+    return plan_status(run, status, progress=ProgressUpdate(report=None), events=events, requeue_after=timedelta(0))
 
 
 def _model_published(observed: Observed, finished: FinishedAttempt, attempt: int, now: datetime) -> Plan:

@@ -26,13 +26,18 @@ class Gpus:
 
 
 def gpus(observed: Observed) -> Gpus:
-    """Those of the run's training Job, while it has one that is not over. A suspended run waits for none."""
+    """Those of the run's training Job, while it has one that is not over. A suspended run waits for none; of those in
+    another cluster nothing is known.
+    """
     run = observed.run
     per_pod = _gpus_per_pod(run)
     job = observed.job(job_name(run, Stage.TRAIN, run.status.attempts.train))
     if run.status.current_stage is not Stage.TRAIN or job is None or job.owner_uid != run.uid or job.finished:
         return Gpus()
-    used = per_pod * sum(1 for pod in observed.pods_of(job) if pod.running and not pod.gone)
+    pods = observed.pods_of(job)
+    if job.managed_by and not pods:
+        return Gpus()
+    used = per_pod * sum(1 for pod in pods if pod.running and not pod.gone)
     wanted = 0 if run.spec.suspend else per_pod * run.spec.training.nodes
     return Gpus(used=used, waiting=max(0, wanted - used))
 

@@ -214,6 +214,18 @@ def _with_group_last(what: str) -> str:
     return re.sub(r"^(\w+)\.([\w.]+)/(\w+)$", r"\1/\3.\2", what)
 
 
+def test_the_rights_to_kueues_workloads_come_with_its_value_alone() -> None:
+    more = [rule for rule in rules(render("--set", "kueue.enabled=true")) if rule not in rules(render())]
+    verbs = ["get", "list", "watch", "patch"]
+    assert more == [{"apiGroups": ["kueue.x-k8s.io"], "resources": ["workloads"], "verbs": verbs}]
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_the_operator_knows_whether_it_may_follow_kueue(enabled: str) -> None:
+    variables = operator_pod("--set", f"kueue.enabled={enabled}")["spec"]["containers"][0]["env"]
+    assert {"name": "KUEUE_ENABLED", "value": enabled} in variables
+
+
 def test_releases_of_the_same_name_in_two_namespaces_share_nothing_but_the_crd() -> None:
     def cluster_wide(namespace: str) -> set[tuple[str, str]]:
         rendered = render(namespace=namespace)

@@ -52,6 +52,8 @@ def test_the_base_of_all_rules_is_accepted_and_gets_its_defaults(kube: Kube, rul
     assert spec["checkpoints"] == {"everyEpochs": 1, "everyMinutes": 15, "keepLast": 2, "keepBest": 1}
     assert spec["retry"] == {"limit": 3, "backoff": "10s"}
     assert spec["gpu"] == {"resourceName": "nvidia.com/gpu"}
+    assert spec["deadlines"] == {"progress": "1h"}
+    assert spec["review"] == {"required": False, "approved": False}
     assert spec["suspend"] is False
 
 
@@ -86,6 +88,7 @@ def test_a_name_may_have_63_characters(kube: Kube, rules_namespace: str, length:
 IMMUTABLE: list[tuple[str, Any]] = [
     ("image", "other:1"),
     ("imagePullPolicy", "Always"),
+    ("managedBy", "kueue.x-k8s.io/multikueue"),
     ("imagePullSecrets", [{"name": "other"}]),
     ("serviceAccountName", "other"),
     ("storage", {"bucket": "other"}),
@@ -98,6 +101,7 @@ IMMUTABLE: list[tuple[str, Any]] = [
     ("checkpoints", {"keepLast": 5}),
     ("retry", {"backoff": "20s"}),
     ("retry.onOOM", {"maxMemory": "64Gi"}),
+    ("review.required", True),
 ]
 
 
@@ -130,7 +134,15 @@ def test_an_optional_field_may_not_be_removed_after_the_start(kube: Kube, rules_
         kube.patch(path, {"spec": {field: None}})
 
 
-@pytest.mark.parametrize("change", [{"suspend": True}, {"retry": {"limit": 9}}])
+MUTABLE: list[Object] = [
+    {"suspend": True},
+    {"retry": {"limit": 9}},
+    {"review": {"approved": True}},
+    {"deadlines": {"start": "30m", "progress": "2h", "active": "12h"}},
+]
+
+
+@pytest.mark.parametrize("change", MUTABLE)
 def test_some_fields_may_change_after_the_start(kube: Kube, rules_namespace: str, change: Object) -> None:
     kube.patch(stored(kube, rules_namespace, started=True), {"spec": change})
 
@@ -239,6 +251,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
         "stage": "train",
         "gpu": "2 x NVIDIA L4",
         "node": "node1",
+        "queue": "gpus",
         "conditions": [{**condition, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
         "attempts": {"counted": 2},
         "progress": {"percent": 15, "percentage": "15%", "epochs": "3/20", "eta": "1h12m"},
@@ -251,7 +264,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
     names = [column["name"].upper() for column in table["columnDefinitions"]]
     cells = dict(zip(names, table["rows"][0]["cells"], strict=True))
     wide = {column["name"].upper() for column in table["columnDefinitions"] if column["priority"] == 1}
-    assert wide == {"STAGE", "GPU", "NODE", "LAST-CKPT", "REASON"}
+    assert wide == {"STAGE", "GPU", "NODE", "LAST-CKPT", "QUEUE", "REASON"}
     assert {name: cells[name] for name in ("PHASE", "EPOCH", "PROGRESS", "ETA", "BEST", "RETRIES", "MODEL")} == {
         "PHASE": "Training",
         "EPOCH": "3/20",
@@ -262,6 +275,7 @@ def test_the_columns_show_what_people_look_for(kube: Kube, rules_namespace: str)
         "MODEL": "s3://tables/m.pth",
     }
     assert (cells["STAGE"], cells["NODE"], cells["REASON"]) == ("train", "node1", "Training")
+    assert cells["QUEUE"] == "gpus"
     assert cells["GPU"] == "2 x NVIDIA L4"
 
 

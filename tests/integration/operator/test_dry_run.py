@@ -39,7 +39,7 @@ async def cluster(kube: Kube, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     """The operator's own client."""
     # Read from the environment when the client is imported.
     monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(kube.kubeconfig))
-    client = Cluster(reporter="test", workers=1)
+    client = Cluster(reporter="test", workers=1, may_write=lambda: True)
     yield client
     await client.close()
 

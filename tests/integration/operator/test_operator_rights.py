@@ -12,6 +12,7 @@ import yaml
 
 from tests.support.cluster.kube import Kube, Object, wait_for
 from tests.support.operator.chart import helm, render
+from tests.support.operator.kueue import QUEUE, Kueue, serving_workloads
 from tests.support.operator.lifecycle import Life
 from tests.support.operator.operator_process import OperatorProcess
 from tests.support.operator.security_page import Right, documented, policy
@@ -37,10 +38,16 @@ def watched(request: pytest.FixtureRequest, namespace: str) -> str:
 
 
 @pytest.fixture
-def account(kube: Kube, namespace: str, watched: str) -> Iterator[str]:
+def values() -> list[str]:
+    """More of the chart's values."""
+    return []
+
+
+@pytest.fixture
+def account(kube: Kube, namespace: str, watched: str, values: list[str]) -> Iterator[str]:
     """The chart's service account with all its roles, in the test's namespace."""
     made: list[str] = []
-    for (kind, name), item in render("--set", f"watchNamespace={watched}", namespace=namespace).items():
+    for (kind, name), item in render("--set", f"watchNamespace={watched}", *values, namespace=namespace).items():
         if kind in KINDS:
             path = KINDS[kind].format(item["metadata"].get("namespace"))
             kube.create(path, item)
@@ -116,6 +123,31 @@ def test_the_charts_rights_are_enough(kube: Kube, namespace: str, limited_operat
     life.reaches("Succeeded")
     wait_for(lambda: {"Started", "Succeeded"} <= life.events(), "the Events are posted")
     assert "orbidden" not in limited_operator.log, limited_operator.log
+
+
+@pytest.mark.parametrize("watched", ["one namespace"], indirect=True)
+@pytest.mark.parametrize("values", [["--set", "kueue.enabled=true"]])
+def test_the_charts_rights_to_kueues_workloads_are_enough(
+    kube: Kube, namespace: str, limited_kubeconfig: Path, gateway_tls: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "operator.log"
+    operator = OperatorProcess(limited_kubeconfig, namespace, gateway_tls, log=log, KUEUE_ENABLED="true")
+    with serving_workloads(kube, "v1beta2"), Kueue(kube, namespace, quota=1) as kueue:
+        try:
+            operator.start()
+            life = Life(kube, namespace, labels={QUEUE: "gpus"})
+            kueue.admits("tables", "preprocess")
+            life.runs("preprocess")
+            life.reaches("Preprocessing")
+            kube.patch(life.path, {"spec": {"suspend": True}})
+            life.reaches("Suspended")
+            kube.patch(life.path, {"spec": {"suspend": False}})
+            kueue.admits("tables", "preprocess", times=2)
+            life.passes("preprocess")
+            life.has_pod("train")
+            assert "orbidden" not in operator.log, operator.log
+        finally:
+            operator.kill()
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ class FakeCluster:
             Kind.RUN: [self.world.run] if self.world.run else [],
             Kind.JOB: self.world.jobs.values(),
             Kind.POD: self.world.pods.values(),
+            Kind.WORKLOAD: (self.world.workloads or {}).values(),
         }
         return [self.as_stored(thing) for thing in things[kind]]
 
@@ -108,6 +109,16 @@ class FakeCluster:
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
         self.world.suspends(name, suspended=suspend)
+        return self.as_stored(self.world.jobs[name])
+
+    async def set_active(self, namespace: str, name: str, *, active: bool) -> Object:
+        self._called("set_active")
+        self.world.activates(name, active=active)
+        return self.as_stored((self.world.workloads or {})[name])
+
+    async def end_job(self, namespace: str, name: str) -> Object:
+        self._called("end_job")
+        self.world.ends(name)
         return self.as_stored(self.world.jobs[name])
 
     async def apply_status(self, run: Run, status: Object) -> Object:

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.world import DEFAULTS, World
 from trainingrun_operator.controller import Controller
-from trainingrun_operator.core.names import Kind
+from trainingrun_operator.core.names import RUN_KINDS, Kind
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.store import Key, Store
 
@@ -28,6 +29,7 @@ class Operator:
 
     def restarts(self) -> None:
         self.store = Store()
+        self.workloads = Workloads(self.store) if self.world.workloads is not None else None
         self.writer = ProgressWriter(
             self.cluster,
             self.store,
@@ -43,6 +45,7 @@ class Operator:
             defaults=lambda: DEFAULTS,
             clock=lambda: self.clock_s,
             now=lambda: self.world.now,
+            workloads=self.workloads,
         )
         self.sees_everything()
 
@@ -56,10 +59,13 @@ class Operator:
             self.store.observe_job(job)
         for pod in self.cluster.stored(Kind.POD):
             self.store.observe_pod(pod)
+        for workload in self.cluster.stored(Kind.WORKLOAD):
+            if self.workloads is not None:
+                self.workloads.observe(workload)
 
     def lists_everything(self) -> None:
         """A round of lists."""
-        for kind in Kind:
+        for kind in RUN_KINDS:
             listing = self.store.begin_listing(kind, None)
             listing.version = self.cluster.version
             for body in self.cluster.stored(kind):

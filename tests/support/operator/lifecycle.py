@@ -31,11 +31,15 @@ def a_run(name: str, **spec: Any) -> Object:
 class Life:
     """One run in the cluster."""
 
-    def __init__(self, kube: Kube, namespace: str, name: str = "tables", **spec: Any) -> None:
+    def __init__(
+        self, kube: Kube, namespace: str, name: str = "tables", *, labels: dict[str, str] | None = None, **spec: Any
+    ) -> None:
         self.kube = kube
         self.namespace = namespace
         self.name = name
-        self.uid: str = kube.create_run(namespace, a_run(name, **spec))["metadata"]["uid"]
+        body = a_run(name, **spec)
+        body["metadata"]["labels"] = labels or {}
+        self.uid: str = kube.create_run(namespace, body)["metadata"]["uid"]
 
     # -- reading
 

@@ -21,6 +21,7 @@ from trainingrun_operator.core.names import ANNOTATION_SUSPEND, API_VERSION, KIN
 from trainingrun_operator.core.observed import view_job, view_pod
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
 from trainingrun_operator.core.progress.state import ProgressState, advance
+from trainingrun_operator.core.queueing.workload import view_workload
 from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Condition, ConditionType, Status
@@ -104,6 +105,8 @@ class World:
         self.jobs: dict[str, dict[str, Any]] = {}
         self.pods: dict[str, dict[str, Any]] = {}
         self.gone: dict[str, dict[str, Any]] = {}
+        # By name; None: the operator does not follow Kueue.
+        self.workloads: dict[str, dict[str, Any]] | None = None
         self.created: list[str] = []
         self.services: list[str] = []
         self.events: list[Event] = []
@@ -146,6 +149,9 @@ class World:
                 *(view_pod(pod, gone=True) for pod in self.gone.values()),
                 *(view_pod(pod) for pod in self.pods.values()),
             ),
+            workloads=(
+                None if self.workloads is None else tuple(view_workload(each) for each in self.workloads.values())
+            ),
             defaults=self.defaults,
             create_error=self.create_error,
         )
@@ -167,6 +173,10 @@ class World:
             self.jobs[name] = job
         for name, suspended in plan.suspend:
             self.suspends(name, suspended=suspended)
+        for name, active in plan.activate:
+            self.activates(name, active=active)
+        for name in plan.end:
+            self.ends(name)
         if dies_before_status:
             return plan
         state = ProgressState.of(self.status)
@@ -187,6 +197,30 @@ class World:
         """The operator writes it, and that it did."""
         self.jobs[name]["spec"]["suspend"] = suspended
         self.jobs[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(suspended).lower()
+
+    def activates(self, name: str, *, active: bool) -> None:
+        """The operator writes it, and that it did."""
+        assert self.workloads is not None
+        self.workloads[name]["spec"]["active"] = active
+        self.workloads[name]["metadata"].setdefault("annotations", {})[ANNOTATION_SUSPEND] = str(not active).lower()
+
+    def ends(self, name: str) -> None:
+        """The operator has the Job controller end a Job."""
+        self.jobs[name]["spec"]["activeDeadlineSeconds"] = 0
+
+    def job_starts(self) -> None:
+        """The Job controller sees that the newest Job may have pods."""
+        self.job["status"] = {"startTime": self.now.isoformat()}
+
+    def job_has_ended(self) -> None:
+        """The Job controller sees that the newest Job was ended: its pods are stopped, and it fails."""
+        assert self.job["spec"]["activeDeadlineSeconds"] == 0
+        for name, pod in list(self.pods.items()):
+            if pod["status"]["phase"] == "Running":
+                self.pod_ends(143, pod=pod)
+            elif pod["status"]["phase"] == "Pending":
+                self.gone[name] = self.pods.pop(name)
+        self.job_ends("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
 
     def visits(self) -> Plan:
         """Visits until there is nothing left to do at once."""

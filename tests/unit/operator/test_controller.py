@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.operator.fake_cluster import Object
 from tests.support.operator.fake_operator import KEY, Operator
+from tests.support.operator.workloads import NO_QUOTA, a_workload, pending
 from tests.support.operator.world import UID, World
 from trainingrun_operator.core.errors import (
     ClusterError,
@@ -468,6 +469,28 @@ async def test_suspending_writes_nothing_but_the_jobs_suspend_field() -> None:
     assert operator.world.job["spec"]["suspend"] is True
     assert operator.world.status.phase is Phase.SUSPENDED
     assert operator.cluster.calls.count("create_job") == 1
+
+
+async def test_suspending_a_queued_run_writes_nothing_but_its_workloads_active_field() -> None:
+    world = World()
+    world.run["metadata"]["labels"] = {"kueue.x-k8s.io/queue-name": "gpus"}
+    world.workloads = {}
+    operator = Operator(world)
+    await operator.comes_to_rest()
+    world.job["spec"]["suspend"] = True
+    world.workloads["w"] = a_workload(world.job, conditions=pending())
+    world.workloads["w"]["metadata"]["name"] = "w"
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    assert NO_QUOTA in world.message
+    operator.cluster.calls.clear()
+    world.changes_spec(suspend=True)
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    assert operator.cluster.calls == ["set_active", "apply_status"]
+    assert (world.workloads["w"]["spec"]["active"], world.status.phase) == (False, "Suspended")
+    await operator.comes_to_rest()
+    assert operator.cluster.calls == ["set_active", "apply_status"], "its own write is known without the watch"
 
 
 async def test_a_conflict_is_an_error_of_the_visit() -> None:

@@ -10,8 +10,10 @@ import kopf
 import pytest
 from kopf._cogs.structs.references import Resource
 
+from tests.support.operator.workloads import a_workload, pending
 from tests.support.operator.world import UID, a_run
 from trainingrun_operator import handlers
+from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.store import Key, Store
 
 CHILD: dict[str, Any] = {
@@ -91,3 +93,20 @@ async def test_an_event_is_remembered_and_its_run_becomes_due() -> None:
     assert due[3:] == [(key, True)] * 3
     assert store.job_named("demo", "child") is None
     assert store.run(key) is None
+
+
+async def test_kueues_workloads_are_watched_in_the_version_that_is_served(settings: kopf.OperatorSettings) -> None:
+    registry, store, due = kopf.OperatorRegistry(), Store(), list[Key]()
+    workloads = Workloads(store)
+    store.observe_run(a_run())
+    store.observe_job(CHILD)
+
+    def enqueue(key: Key, *, urgent: bool) -> None:
+        due.append(key)
+
+    handlers.register_workloads(registry, settings, "v1beta1", workloads, enqueue)
+    (on_workload,) = (handler.fn for handler in registry._watching.get_all_handlers())
+    await on_workload(event={"type": "ADDED", "object": a_workload(CHILD, conditions=pending())})
+    assert due == [Key("demo", "tables")]
+    found = settings.watching.label_selectors.collect(Resource("kueue.x-k8s.io", "v1beta1", "workloads"))
+    assert found == ["kueue.x-k8s.io/job-uid"]

@@ -131,12 +131,12 @@ async def test_what_the_watch_has_missed_is_made_up_for_and_its_run_is_due() -> 
     etcd.delete(Kind.JOB, "job-1", seen=False)
     etcd.delete(Kind.POD, "pod-1", seen=False)
     etcd.put(Kind.JOB, child("job-2"), seen=False)
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.seen() == {"runs": {UID}, "jobs": {"job-2"}, "pods": set()}
     assert [(pod.phase, pod.gone) for pod in etcd.store.pods_of(UID)] == [("Running", True)], "its last sight is kept"
     assert set(etcd.due) == {KEY}
     etcd.due.clear()
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.due == [], "nothing is new"
 
 
@@ -145,7 +145,7 @@ async def test_a_run_whose_deletion_the_watch_missed_is_forgotten_with_its_child
     etcd.put(Kind.RUN, a_run())
     etcd.put(Kind.JOB, child("job-1"))
     etcd.delete(Kind.RUN, UID, seen=False)
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.seen() == {"runs": set(), "jobs": set(), "pods": set()}
     assert etcd.due == [KEY]
 
@@ -154,7 +154,7 @@ async def test_an_object_that_was_called_gone_is_taken_up_again_when_it_is_there
     etcd = Etcd()
     etcd.put(Kind.RUN, a_run())
     etcd.store.forget_run(KEY, UID)
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.seen()["runs"] == {UID}
 
 
@@ -162,7 +162,7 @@ async def test_what_appears_while_the_list_is_read_stays() -> None:
     etcd = Etcd()
     etcd.put(Kind.RUN, a_run())
     etcd.while_listing = lambda: etcd.put(Kind.JOB, child("job-late"))
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.seen()["jobs"] == {"job-late"}
 
 
@@ -171,7 +171,7 @@ async def test_what_is_deleted_while_the_list_is_read_is_not_brought_back() -> N
     etcd.put(Kind.RUN, a_run())
     etcd.put(Kind.JOB, child("job-1"))
     etcd.while_listing = lambda: etcd.delete(Kind.JOB, "job-1")
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.seen()["jobs"] == set()
 
 
@@ -182,7 +182,7 @@ async def test_a_cache_that_lags_is_not_believed() -> None:
     etcd.cache = etcd.remembers()
     etcd.delete(Kind.JOB, "job-old")
     etcd.put(Kind.JOB, child("job-new"))
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert etcd.seen()["jobs"] == {"job-new"}
     assert (Kind.JOB, False) in etcd.asked
 
@@ -196,7 +196,7 @@ async def test_after_a_restore_of_etcd_its_content_holds_although_it_is_older() 
     etcd.put(Kind.JOB, child("job-undone"))
     etcd.put(Kind.POD, child("pod-undone", phase="Running"))
     etcd.version, etcd.content = backup
-    await etcd.relister._round()
+    await etcd.relister.round()
     run = etcd.store.run(KEY)
     assert run is not None
     assert run.spec.suspend is False
@@ -206,7 +206,7 @@ async def test_after_a_restore_of_etcd_its_content_holds_although_it_is_older() 
     assert run is not None
     assert run.spec.suspend is True, "events count again"
     etcd.asked.clear()
-    await etcd.relister._round()
+    await etcd.relister.round()
     assert all(cached for _, cached in etcd.asked)
 
 
@@ -216,7 +216,7 @@ async def test_a_list_that_breaks_off_takes_nothing_away() -> None:
     for number in range(3):
         etcd.put(Kind.JOB, child(f"job-{number}"))
     etcd.while_listing = lambda: etcd.fails.append(TransientError("the continue token has expired"))
-    assert await etcd.relister._round() is False
+    assert await etcd.relister.round() is False
     assert etcd.seen()["jobs"] == {f"job-{number}" for number in range(3)}
 
 
@@ -233,7 +233,7 @@ async def test_only_the_namespaces_that_are_watched_are_listed_and_judged(monkey
     relister = Relister(
         etcd, etcd.store, namespaces=("other", "third"), interval_s=1.0, enqueue=etcd.due.append, sleep=etcd._sleep
     )
-    await relister._round()
+    await relister.round()
     assert set(asked) == {"other", "third"}
     assert etcd.seen()["runs"] == {UID}
 
@@ -266,10 +266,10 @@ async def _lives(steps: list[tuple[str, Kind, str, bool]]) -> Etcd:
         elif step == "cache":
             etcd.cache = etcd.remembers()
         else:
-            await etcd.relister._round()
+            await etcd.relister.round()
     etcd.cache = None
     etcd.version += 1  # of something else in etcd
-    await etcd.relister._round()
+    await etcd.relister.round()
     return etcd
 
 

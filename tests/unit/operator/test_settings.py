@@ -34,6 +34,7 @@ def test_the_namespaces_may_be_several() -> None:
         ("DEFAULT_IMAGE_PULL_POLICY", "Sometimes"),
         ("LOG_LEVEL", "loud"),
         ("WORKERS", "-1"),
+        ("KUEUE_ENABLED", "yes"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:

@@ -38,6 +38,7 @@ from training.process.exit import run_command
 from training.process.logs import start_logging
 from training.process.pool import warm_up
 from training.process.signals import StopRequest
+from training.process.watchdog import Watchdog, step_deadline
 from training.progress.report import STAGE_PREPROCESS, JsonObject
 from training.progress.reporter import ProgressReporter
 from training.progress.termination import dataset_message, failed_message, shard_message, write_termination
@@ -215,9 +216,10 @@ def summary(outcome: DatasetDone | ShardDone, target: Storage, seconds: float) -
     return "\n".join(lines)
 
 
-def run(options: Options) -> None:
+def run(options: Options, stop: StopRequest) -> None:
     """Runs preprocess, reports progress, prints the summary and writes the termination message."""
     started = time.monotonic()
+    watchdog = Watchdog(step_deadline(), stop)
     warm_up(chunk.__name__)
     source = open_storage(options.source)
     target = open_storage(options.target, beside=source)
@@ -228,6 +230,10 @@ def run(options: Options) -> None:
 
         def on_progress(progress: Progress) -> None:
             seconds = time.monotonic() - started
+            if not progress.fraction:
+                watchdog.begin()
+                return
+            watchdog.step() if progress.fraction < 1 else watchdog.rest()
             reporter.update(
                 percent=round(100 * progress.fraction, 1),
                 etaSeconds=round(seconds * (1 / progress.fraction - 1)),
@@ -263,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse_options(sys.argv[1:] if arguments is None else arguments)
         verbose = options.verbose
         start_logging(logging.INFO if verbose else logging.WARNING)
-        run(options)
+        run(options, stop)
 
     def on_failure(failure: Failure) -> None:
         write_termination(failed_message(STAGE_PREPROCESS, failure))

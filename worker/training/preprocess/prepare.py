@@ -80,7 +80,10 @@ class Prepared:
 def prepare_documents(
     preparation: Preparation, pairs: Sequence[Pair], *, workers: int, on_progress: Callable[[Progress], None]
 ) -> list[Prepared]:
-    """Prepares all documents; results come in any order. The first fault that is not a document's own ends the run."""
+    """Prepares all documents; results come in any order. The first fault that is not a document's own ends the run.
+
+    `on_progress` is called when the first document begins, and after each part of one.
+    """
     if not pairs:
         return []
     # Large documents first: one that starts last would keep one process busy while the others idle.
@@ -114,6 +117,7 @@ class _Meter:
         self._done_bytes = 0
         self._documents = 0
         self._pages = 0
+        self._tell()
 
     def chunk(self, pair: Pair, done: PreparedChunk) -> None:
         """One chunk of a document is done."""

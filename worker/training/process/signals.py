@@ -85,6 +85,14 @@ class StopRequest:
         if self.requested:
             raise Interrupted("SIGTERM ended the run; the next attempt goes on from what is stored.")
 
+    def end(self, error: BaseException) -> NoReturn:
+        """End the process with the exit code of the error, from any thread, whatever the main thread does."""
+
+        def give_up() -> NoReturn:
+            raise error
+
+        os._exit(run_command(give_up, on_failure=self._on_failure))
+
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         first = not self.requested
         self.requested = True
@@ -105,10 +113,9 @@ class StopRequest:
                 self._end(self._deadline_s)
 
     def _end(self, waited_s: float) -> NoReturn:
-        def give_up() -> NoReturn:
-            raise Interrupted(
+        self.end(
+            Interrupted(
                 f"SIGTERM arrived and the work did not end within {waited_s:g} s; the next attempt goes on from what "
                 f"is stored."
             )
-
-        os._exit(run_command(give_up, on_failure=self._on_failure))
+        )

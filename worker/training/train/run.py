@@ -25,6 +25,7 @@ from training.model.base_weights.record import in_report
 from training.model.metrics import detection_metrics
 from training.process.backoff import retry_until
 from training.process.signals import StopRequest
+from training.process.watchdog import Watchdog, step_deadline
 from training.progress.report import STAGE_TRAIN, metric_list
 from training.progress.reporter import ProgressReporter
 from training.progress.senders import NullSender
@@ -44,6 +45,7 @@ from training.train.hooks.norm_statistics import NormStatisticsHook
 from training.train.hooks.progress import ProgressHook
 from training.train.hooks.resumed_optimizer import ResumedOptimizerHook
 from training.train.hooks.stop import StopHook
+from training.train.hooks.watchdog import WatchdogHook
 from training.train.observer import Observer
 from training.train.plan import STOP_DEADLINE_S, TrainingPlan
 from training.train.result.published_weights import find_published_weights
@@ -290,6 +292,7 @@ def _build(
             images_per_step=settings.batch_size,
             versions=versions(),
         ),
+        WatchdogHook(Watchdog(step_deadline(), stop, settle=last_good)),
     ):
         runner.register_hook(hook)
     return BuiltTraining(runner=runner, checkpoints=checkpoints, writer=writer, progress=progress, last_good=last_good)

@@ -21,7 +21,7 @@ from trainingrun_operator.core.resource.status import (
 
 REPORTS_STOPPED_AFTER = timedelta(minutes=5)
 # The whole status stays under 16 KiB however long a worker's or a scheduler's message is.
-_MESSAGE_BYTES = 384
+MESSAGE_BYTES = 376
 
 _State = tuple[ConditionStatus, str, str]
 
@@ -65,7 +65,7 @@ def build_conditions(
     """All conditions of a run. One whose status stays keeps its transition time."""
     states = {
         ConditionType.SUCCEEDED: _succeeded(summary),
-        ConditionType.DATASET_READY: _dataset_ready(dataset),
+        ConditionType.DATASET_READY: _dataset_ready(run, summary, dataset),
         ConditionType.BASE_WEIGHTS: _base_weights(run, base_weights),
         ConditionType.TRAINED: _trained(summary, model),
         ConditionType.SUSPENDED: _suspended(summary),
@@ -83,7 +83,13 @@ def _succeeded(summary: Summary) -> _State:
     return statuses.get(summary.phase, ConditionStatus.UNKNOWN), summary.reason, summary.message
 
 
-def _dataset_ready(dataset: PublishedDataset | None) -> _State:
+def _dataset_ready(run: Run, summary: Summary, dataset: PublishedDataset | None) -> _State:
+    """Nobody says of a dataset that was made elsewhere what is in it, neither then nor later."""
+    known = run.status.condition(ConditionType.DATASET_READY)
+    if dataset is None and known is not None and known.reason == Reason.COMPLETED_ELSEWHERE:
+        return known.status, known.reason, known.message
+    if dataset is None and summary.reason == Reason.COMPLETED_ELSEWHERE:
+        return ConditionStatus.UNKNOWN, summary.reason, summary.message
     if dataset is None:
         return ConditionStatus.FALSE, Reason.NOT_YET, "preprocess has not published a dataset"
     images = dataset.images
@@ -104,6 +110,8 @@ def _base_weights(run: Run, said: BaseWeights | None) -> _State:
 
 
 def _trained(summary: Summary, model: PublishedModel | None) -> _State:
+    if model is None and summary.phase is Phase.SUCCEEDED:
+        return ConditionStatus.UNKNOWN, summary.reason, summary.message
     if model is None:
         return ConditionStatus.FALSE, Reason.NOT_YET, "no model has been published"
     # A run with a model has succeeded: its summary tells of the model.
@@ -148,7 +156,7 @@ def _mirror(summary: Summary, phase: Phase, otherwise: str) -> _State:
 
 def _condition(run: Run, kind: ConditionType, state: _State, old: Condition | None, now: datetime) -> Condition:
     status, reason, message = state
-    message = clip(message, _MESSAGE_BYTES)
+    message = clip(message, MESSAGE_BYTES)
     said = (status, reason, message, run.generation)
     if old is not None and said == (old.status, old.reason, old.message, old.observed_generation):
         return old

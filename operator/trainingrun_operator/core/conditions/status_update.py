@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from trainingrun_operator.core.conditions.conditions import Summary, build_conditions, clip
+from trainingrun_operator.core.deadlines import pause
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
@@ -17,6 +19,7 @@ from trainingrun_operator.core.resource.status import (
 )
 
 FAILURE_BYTES = 512
+T = TypeVar("T")
 
 
 def calculate_status(
@@ -29,6 +32,7 @@ def calculate_status(
     preprocess_image: str | None = None,
     attempts: Attempts | None = None,
     new_job: str | None = None,
+    queue: str | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
     excluded_nodes: tuple[str, ...] | None = None,
@@ -47,6 +51,7 @@ def calculate_status(
         preprocess_image: the image of preprocess, given when the run starts.
         attempts: the counters, where one changes.
         new_job: the Job of an attempt that begins.
+        queue: the Kueue queue of the Job that is looked after, empty where it is in none.
         failure: what an attempt failed of.
         next_retry_time: when the attempt after that failure begins.
         excluded_nodes: the nodes that the next pods avoid, where that changes.
@@ -61,6 +66,8 @@ def calculate_status(
     now = now.replace(microsecond=0)
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
+    ends_preprocess = stage is not Stage.PREPROCESS and old.current_stage is Stage.PREPROCESS
+    paused_since, paused_seconds = pause(old, summary.phase, now)
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
     # What training asks for, until it says what it runs on.
@@ -73,8 +80,9 @@ def calculate_status(
         preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
         gpu=str(device) if device else gpu,
         # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
-        node=None if new_job or dataset else summary.node or old.node,
-        job=None if dataset else new_job or old.job,
+        node=None if new_job or ends_preprocess else summary.node or old.node,
+        job=None if ends_preprocess else new_job or old.job,
+        queue=None if ends_preprocess else _or_old(queue, old.queue) or None,
         conditions=build_conditions(
             run,
             summary,
@@ -86,16 +94,18 @@ def calculate_status(
             model=model or old.model,
         ),
         start_time=old.start_time or (now if image else None),
+        paused_since=paused_since,
+        paused_seconds=paused_seconds,
         completion_time=now if ended else None,
         attempts=attempts,
         # The last failure stays, also when a later attempt succeeds.
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
         next_retry_time=None if new_job or ended else next_retry_time or old.next_retry_time,
-        excluded_nodes=old.excluded_nodes if excluded_nodes is None else excluded_nodes,
+        excluded_nodes=_or_old(excluded_nodes, old.excluded_nodes),
         # Of one Job, and of one stage.
-        disrupted_pods=() if new_job or dataset else old.disrupted_pods if disrupted_pods is None else disrupted_pods,
-        memory=None if dataset else memory or old.memory,
+        disrupted_pods=() if new_job or ends_preprocess else _or_old(disrupted_pods, old.disrupted_pods),
+        memory=None if ends_preprocess else memory or old.memory,
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,
@@ -104,6 +114,11 @@ def calculate_status(
         resume_points=old.resume_points,
         best_checkpoint=old.best_checkpoint,
     )
+
+
+def _or_old(new: T | None, old: T) -> T:
+    """What a decision says, empty or not, or else what was known."""
+    return old if new is None else new
 
 
 def _clipped(failure: LastFailure) -> LastFailure:

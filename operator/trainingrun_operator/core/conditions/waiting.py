@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from trainingrun_operator.core.conditions.announcement import unannounced
 from trainingrun_operator.core.conditions.conditions import Summary
+from trainingrun_operator.core.conditions.held import held
 from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.queueing.suspend import unfulfilled_suspend
+from trainingrun_operator.core.queueing.workload import KueueView
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionType, Phase, Reason, Stage
 
-SUSPENDED = Summary(
-    phase=Phase.SUSPENDED, reason=Reason.SUSPENDED, message="spec.suspend is true; set it to false to go on"
-)
 _PULL_FAILURES = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _CONFIG_FAILURES = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 # A Job makes its pod within seconds, unless something forbids it.
@@ -23,14 +24,23 @@ _NOT_MOUNTED_AFTER = timedelta(minutes=3)
 _WORKING, _STUCK, _UNPLACED, _STARTING, _REPLACED, _ENDED = range(6)
 
 
-def summarize(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Summary:
+def summarize(
+    run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime, *, kueue: KueueView
+) -> Summary:
     """The summary of a run whose Job has not ended, from its newest pod; of several shards, from the most telling one.
 
     Args:
         pods: the Job's, oldest first, those that are gone included.
     """
-    if job.suspended or (run.spec.suspend and not job.queue):
-        return _held(run, stage, job)
+    if job.suspended:
+        return held(run, stage, job, kueue)
+    summary = _of_pods(run, stage, job, pods, now)
+    return replace(summary, message=summary.message + unfulfilled_suspend(run, job, kueue))
+
+
+def _of_pods(run: Run, stage: Stage, job: JobView, pods: Sequence[PodView], now: datetime) -> Summary:
+    if job.managed_by and not pods:
+        return _elsewhere(stage, job)
     newest = _newest_of_each_shard(pods)
     pod = min(newest, key=lambda each: _rank(each, now), default=None)
     if pod is not None and (pod.phase == "Succeeded" or (pod.phase == "Failed" and pod.exit_code == 0)):
@@ -71,16 +81,13 @@ def unreachable(pod: PodView, phase: Phase) -> Summary:
     return Summary(phase=phase, reason=reason, message=message, node=pod.node, stalled=True, pod_uid=pod.uid)
 
 
-def _held(run: Run, stage: Stage, job: JobView) -> Summary:
-    """Of a Job that is suspended: by the run's own wish, or by somebody else, whose it is to resume."""
-    if run.spec.suspend and not job.queue:
-        return SUSPENDED
-    if job.queue:
-        message = f"{stage} waits for the Kueue queue {job.queue} to admit it{_of_kueue(run)}"
-        return Summary(phase=Phase.QUEUED, reason=Reason.WAITING_FOR_QUOTA, message=message)
-    who = job.suspended_by or "somebody else"
-    message = f"Job {job.name} was suspended by {who}, not by this run; it goes on when its spec.suspend is false again"
-    return Summary(phase=Phase.SUSPENDED, reason=Reason.SUSPENDED_BY_OTHERS, message=message)
+def _elsewhere(stage: Stage, job: JobView) -> Summary:
+    """Of a Job without a pod, which somebody else than this cluster's Job controller runs, perhaps in another one."""
+    if not job.ready_pods:
+        message = f"{stage} waits for {job.managed_by} to run Job {job.name}"
+        return Summary(phase=Phase.PENDING, reason=Reason.WAITING_FOR_POD, message=message)
+    message = f"{stage} runs where this operator sees no pods, says {job.managed_by}; no progress is to be expected"
+    return Summary(phase=_working(stage), reason=_doing(stage), message=message, running=True)
 
 
 def _newest_of_each_shard(pods: Sequence[PodView]) -> list[PodView]:
@@ -110,7 +117,7 @@ def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], 
     ranks = [(_rank(pod, now), pod) for pod in newest]
     at_work = [pod for rank, pod in ranks if rank == _WORKING]
     ended = sum(rank == _ENDED for rank, _ in ranks)
-    message = f"{stage} runs in {len(at_work)} of {job.shards} pods{_of_kueue(run)}"
+    message = f"{stage} runs in {len(at_work)} of {job.shards} pods"
     if ended:
         message += f"; {ended} {'has' if ended == 1 else 'have'} ended"
     kept = sorted((each for each in ranks if each[0] in (_STUCK, _UNPLACED)), key=lambda each: each[0])
@@ -128,10 +135,6 @@ def _of_shards(run: Run, stage: Stage, job: JobView, newest: Sequence[PodView], 
     )
 
 
-def _of_kueue(run: Run) -> str:
-    return "; spec.suspend holds from the next attempt on: this Job is Kueue's to suspend" if run.spec.suspend else ""
-
-
 def _makes_no_pod(job: JobView, pods: Sequence[PodView], now: datetime) -> bool:
     """Whether the Job should have made its next pod long ago. Unknown where it is not known when the last one ended."""
     # Until the Job controller has seen that a Job was resumed, its start is that of the time before.
@@ -146,7 +149,7 @@ def _of_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Summary:
 
 def _of_live_pod(run: Run, stage: Stage, pod: PodView, now: datetime) -> Summary:
     if _works(pod):
-        message = f"{stage} runs in pod {pod.name}{_of_kueue(run)}"
+        message = f"{stage} runs in pod {pod.name}"
         return Summary(phase=_working(stage), reason=_doing(stage), message=message, node=pod.node, running=True)
     if pod.unschedulable and not pod.node:
         return _unscheduled(run, stage, pod)
@@ -194,5 +197,5 @@ def _lasting_message(run: Run, pod: PodView, reason: Reason) -> str:
     """The registry's own answer, which the kubelet replaces by "back-off" in between: the first is what helps."""
     old = run.status.condition(ConditionType.SUCCEEDED)
     if pod.waiting_reason == "ImagePullBackOff" and old is not None and old.reason == reason:
-        return old.message.partition(": ")[2] or pod.waiting_message
+        return unannounced(old.message).partition(": ")[2] or pod.waiting_message
     return pod.waiting_message or pod.waiting_reason

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
+from trainingrun_operator.core.failures.finished_attempt import Deadline, FinishedAttempt
 from trainingrun_operator.core.progress.words import printable
 from trainingrun_operator.core.resource.status import Stage
 
@@ -49,8 +49,12 @@ class FailureClass(enum.StrEnum):
     KILLED = "Killed"
     NO_RESULT = "NoResult"
     RESULT_LOST = "ResultLost"
+    FAILED_ELSEWHERE = "FailedElsewhere"
     POD_LOST = "PodLost"
     JOB_LOST = "JobLost"
+    STALLED = "Stalled"
+    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
     USER_ERROR = "UserError"
 
 
@@ -158,11 +162,38 @@ def _node_lost(attempt: FinishedAttempt) -> bool:
     return attempt.pod_reason == "NodeLost" or of_its_container in _END_UNSEEN
 
 
+def _failed_elsewhere(attempt: FinishedAttempt) -> bool:
+    return attempt.pod is None and attempt.job is not None and bool(attempt.job.managed_by)
+
+
+def _failed_elsewhere_message(attempt: FinishedAttempt) -> str:
+    who, said = (attempt.job.managed_by, attempt.job.failed_message) if attempt.job else ("", "")
+    return f"{who} ran the Job where this operator sees no pods, and it failed: {said or 'no reason is given'}"
+
+
+def _never_started(attempt: FinishedAttempt) -> bool:
+    """The operator may die between ending the Job, by the Job's own deadline, and writing down why."""
+    ended = attempt.job is not None and attempt.job.failed_reason == "DeadlineExceeded" and attempt.exit_code is None
+    return attempt.deadline is Deadline.START or ended
+
+
 def _complete(attempt: FinishedAttempt) -> bool:
     return bool(attempt.job and attempt.job.complete) or attempt.exit_code == 0
 
 
 RULES: tuple[Rule, ...] = (
+    Rule(
+        failure_class=FailureClass.DEADLINE_EXCEEDED,
+        matches=lambda attempt: attempt.deadline is Deadline.ACTIVE,
+        message=lambda attempt: attempt.deadline_message,
+        action=Action.FAIL,
+    ),
+    Rule(
+        failure_class=FailureClass.START_DEADLINE_EXCEEDED,
+        matches=_never_started,
+        message=lambda attempt: attempt.deadline_message or "the worker did not start within spec.deadlines.start",
+        excludes_node=True,
+    ),
     Rule(
         failure_class=FailureClass.JOB_LOST,
         matches=lambda attempt: attempt.job is None,
@@ -290,6 +321,11 @@ RULES: tuple[Rule, ...] = (
         message=_worker_message("a service that the worker needs failed (exit code 75)"),
     ),
     Rule(
+        failure_class=FailureClass.STALLED,
+        matches=_exits(124),
+        message=_worker_message("the worker made no step within spec.deadlines.progress (exit code 124)"),
+    ),
+    Rule(
         failure_class=FailureClass.INTERRUPTED,
         matches=_exits(143),
         message=_worker_message("the worker was told to stop and did (exit code 143)"),
@@ -300,6 +336,11 @@ RULES: tuple[Rule, ...] = (
         failure_class=FailureClass.KILLED,
         matches=_exits(137),
         message=_worker_message("the worker was killed (exit code 137)"),
+    ),
+    Rule(
+        failure_class=FailureClass.FAILED_ELSEWHERE,
+        matches=_failed_elsewhere,
+        message=_failed_elsewhere_message,
     ),
     Rule(
         failure_class=FailureClass.POD_LOST,

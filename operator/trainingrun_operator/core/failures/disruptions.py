@@ -10,8 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from trainingrun_operator.core.names import short_hash
-from trainingrun_operator.core.observed import PodView
-from trainingrun_operator.core.resource.status import MAX_DISRUPTED_PODS
+from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.core.resource.status import MAX_DISRUPTED_PODS, Phase
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,3 +35,12 @@ def find_disruptions(known: Collection[str], pods: Sequence[PodView]) -> Disrupt
     # Of more pods the status has no room to say that they are counted: better some are not than each again and again.
     hashed = {short_hash(pod.uid): pod for pod in disrupted[-MAX_DISRUPTED_PODS:]}
     return Disruptions(new=tuple(pod for uid, pod in hashed.items() if uid not in known), known=tuple(hashed))
+
+
+def was_stopped(run: Run, job: JobView) -> bool:
+    """Whether somebody else has suspended the Job since the last look, as Kueue does to preempt it.
+
+    Its pods are deleted without a sign of why, all at once: that they worked is what the phase in the status keeps.
+    """
+    worked = run.status.phase in (Phase.PREPROCESSING, Phase.TRAINING)
+    return worked and job.suspended and not run.spec.suspend

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,13 @@ from datetime import datetime
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.progress.termination import TerminationMessage, read_termination_message
 from trainingrun_operator.core.resource.status import Stage
+
+
+class Deadline(enum.StrEnum):
+    """A deadline of `spec.deadlines` that has passed."""
+
+    START = "start"
+    ACTIVE = "active"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +27,9 @@ class FinishedAttempt:
     job: JobView | None
     pod: PodView | None
     termination: TerminationMessage | None = None
+    # Why the operator ended it, where it did, and what it waited for or did then.
+    deadline: Deadline | None = None
+    deadline_message: str = ""
 
     @classmethod
     def of(cls, stage: Stage, job: JobView | None, pod: PodView | None) -> FinishedAttempt:

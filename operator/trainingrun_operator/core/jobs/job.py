@@ -17,6 +17,7 @@ from trainingrun_operator.core.names import (
     WORKER_CONTAINER,
     job_name,
 )
+from trainingrun_operator.core.observed import KUEUE_PRIORITY_LABEL, KUEUE_QUEUE_LABEL
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
 
@@ -60,9 +61,12 @@ def build_job(
             "name": job_name(run, stage, attempt),
             "namespace": run.namespace,
             **metadata,
+            # A stage may wait in a queue of its own.
+            "labels": {**_of_the_queue(run), **labels},
             "ownerReferences": [owner_reference(run)],
         },
         "spec": {
+            **({"managedBy": run.spec.managed_by} if run.spec.managed_by else {}),
             **_extent(stage, run.parallelism(stage)),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
@@ -85,6 +89,11 @@ def build_job(
             },
         },
     }
+
+
+def _of_the_queue(run: Run) -> dict[str, str]:
+    """The run's labels that Kueue reads from a Job."""
+    return {name: run.labels[name] for name in (KUEUE_QUEUE_LABEL, KUEUE_PRIORITY_LABEL) if name in run.labels}
 
 
 def _extent(stage: Stage, pods: int) -> dict[str, Any]:

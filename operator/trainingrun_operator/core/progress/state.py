@@ -72,12 +72,14 @@ def advance(state: ProgressState, report: Report, pod_uid: str | None, now: date
     Reports are cumulative: it replaces all before it.
 
     A report without resume points leaves the known ones: a new attempt reports before it has looked for checkpoints.
+    For the same reason one without any figure leaves those of the stage: the pod does not know yet where it stands.
     """
     points = _newest_first(report.resume_points) or state.resume_points
     if report.final and len(points) < len(state.resume_points):
         # A termination message has little room, and its writer leaves out old checkpoints first.
         points = _newest_first((*state.resume_points, *points))
     eta_seconds = None if report.final or report.eta_seconds is None else int(report.eta_seconds)
+    report = _with_figures_of(state.progress, report)
     percent = None if report.percent is None else int(report.percent)
     epochs = f"{report.epoch or 0}/{report.total_epochs}" if report.total_epochs else None
     advanced = ProgressState(
@@ -105,6 +107,13 @@ def advance(state: ProgressState, report: Report, pod_uid: str | None, now: date
         best_checkpoint=_best((*((state.best_checkpoint,) if state.best_checkpoint else ()), *points[::-1])),
     )
     return _fitted(advanced)
+
+
+def _with_figures_of(last: Progress | None, report: Report) -> Report:
+    if last is None or last.stage is not report.stage or report.percent is not None or report.epoch is not None:
+        return report
+    figures = ("percent", "epoch", "total_epochs", "iteration", "total_iterations", "metrics", "device", "base_weights")
+    return report.model_copy(update={name: getattr(report, name) or getattr(last, name) for name in figures})
 
 
 def write_delay(

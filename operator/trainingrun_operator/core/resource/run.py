@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from trainingrun_operator.core.resource.base import Model
 from trainingrun_operator.core.resource.pod_template import PodTemplate
 from trainingrun_operator.core.resource.spec import Spec
@@ -20,6 +22,7 @@ class Run(Model):
     generation: int
     # As observed: a write that names it fails where the run has changed since.
     resource_version: str = ""
+    labels: dict[str, str] = Field({})
     spec: Spec
     status: Status = Status()
     deleting: bool = False
@@ -38,6 +41,7 @@ class Run(Model):
             uid=meta["uid"],
             generation=meta.get("generation", 1),
             resource_version=meta.get("resourceVersion", ""),
+            labels=meta.get("labels") or {},
             spec=Spec.model_validate(body["spec"]),
             status=Status.model_validate(body.get("status") or {}),
             deleting=bool(meta.get("deletionTimestamp")),

@@ -123,6 +123,9 @@ def _read_duration(value: object) -> object:
     return timedelta(hours=hours, minutes=minutes, seconds=seconds)
 
 
+Duration = Annotated[timedelta, BeforeValidator(_read_duration)]
+
+
 class OnOOM(Model):
     memory_factor: float = 1.5
     max_memory: str
@@ -130,8 +133,19 @@ class OnOOM(Model):
 
 class Retry(Model):
     limit: int = 3
-    backoff: Annotated[timedelta, BeforeValidator(_read_duration)] = timedelta(seconds=10)
+    backoff: Duration = timedelta(seconds=10)
     on_oom: OnOOM | None = Field(None, alias="onOOM")
+
+
+class Deadlines(Model):
+    start: Duration | None = None
+    progress: Duration = timedelta(hours=1)
+    active: Duration | None = None
+
+
+class Review(Model):
+    required: bool = False
+    approved: bool = False
 
 
 class Spec(Model):
@@ -146,4 +160,7 @@ class Spec(Model):
     gpu: Gpu = Gpu()
     checkpoints: Checkpoints = Checkpoints()
     retry: Retry = Retry()
+    deadlines: Deadlines = Deadlines()
+    review: Review = Review()
     suspend: bool = False
+    managed_by: str | None = None

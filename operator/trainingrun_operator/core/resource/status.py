@@ -31,6 +31,7 @@ class Phase(enum.StrEnum):
 
     PENDING = "Pending"
     PREPROCESSING = "Preprocessing"
+    AWAITING_REVIEW = "AwaitingReview"
     QUEUED = "Queued"
     TRAINING = "Training"
     RETRYING = "Retrying"
@@ -42,6 +43,11 @@ class Phase(enum.StrEnum):
     def is_terminal(self) -> bool:
         """Latched: a run in this phase never changes again, whatever happens to its Jobs and pods."""
         return self in (Phase.SUCCEEDED, Phase.FAILED)
+
+    @property
+    def is_paused(self) -> bool:
+        """The run waits for people: such time is none of spec.deadlines.active."""
+        return self in (Phase.SUSPENDED, Phase.AWAITING_REVIEW)
 
 
 class ConditionType(enum.StrEnum):
@@ -79,6 +85,8 @@ class Reason(enum.StrEnum):
     WAITING_FOR_QUOTA = "WaitingForQuota"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    AWAITING_REVIEW = "AwaitingReview"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
     RETRYING = "Retrying"
     RETRY_LIMIT_REACHED = "RetryLimitReached"
     SUSPENDED = "Suspended"
@@ -87,6 +95,7 @@ class Reason(enum.StrEnum):
     JOB_REJECTED = "JobRejected"
     JOB_CONFLICT = "JobConflict"
     JOB_DELETED = "JobDeleted"
+    COMPLETED_ELSEWHERE = "CompletedElsewhere"
     NO_IMAGE = "NoImage"
     POD_NOT_CREATED = "PodNotCreated"
     NODE_UNREACHABLE = "NodeUnreachable"
@@ -263,8 +272,13 @@ class Status(Model):
     gpu: str | None = None
     node: str | None = None
     job: str | None = None
+    # The Kueue queue of the current Job.
+    queue: str | None = None
     conditions: tuple[Condition, ...] = ()
     start_time: Time | None = None
+    # Since when the run is paused, after its start, and for how long it was before.
+    paused_since: Time | None = None
+    paused_seconds: Count | None = None
     completion_time: Time | None = None
     attempts: Attempts = Attempts()
     last_failure: LastFailure | None = None
@@ -290,8 +304,9 @@ class Status(Model):
 
     @property
     def current_stage(self) -> Stage:
-        """The stage that is worked on: training, once there is a dataset."""
-        return Stage.PREPROCESS if self.dataset is None else Stage.TRAIN
+        """The stage that is worked on: training, once preprocess is done. What it published may not be known."""
+        begun = self.dataset is not None or self.stage in (Stage.TRAIN, Stage.DONE)
+        return Stage.TRAIN if begun else Stage.PREPROCESS
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """The condition of that type, wherever it stands in the list."""

@@ -38,6 +38,8 @@ ACCEPTED = status(Phase.PENDING, Reason.ACCEPTED)
         (status(Phase.SUSPENDED, Reason.SUSPENDED), status(Phase.PENDING, Reason.WAITING_FOR_POD), AT_ONCE),
         (ACCEPTED, status(Phase.PREPROCESSING, Reason.PREPROCESSING), AT_ONCE),
         (ACCEPTED, status(Phase.QUEUED, Reason.WAITING_FOR_GPU), AT_ONCE),
+        (ACCEPTED, status(Phase.QUEUED, Reason.WAITING_FOR_QUOTA), SETTLING),
+        (status(Phase.TRAINING, Reason.TRAINING), status(Phase.QUEUED, Reason.WAITING_FOR_QUOTA), AT_ONCE),
         (ACCEPTED, status(Phase.PENDING, Reason.IMAGE_PULL_FAILED, stalled=True), AT_ONCE),
         (
             status(Phase.QUEUED, Reason.WAITING_FOR_GPU, "0/49 nodes"),

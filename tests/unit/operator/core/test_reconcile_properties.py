@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,11 @@ from trainingrun_operator.core.plan import CreateError, Plan
 from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionStatus, ConditionType, Phase, Stage
+
+
+def is_open(job: dict[str, Any]) -> bool:
+    return not job.get("status", {}).get("conditions")
+
 
 CODES = st.sampled_from([1, 64, 65, 66, 69, 75, 77, 86, 134, 137, 139, 143])
 
@@ -65,7 +71,7 @@ class Life(RuleBasedStateMachine):
     # -- the cluster
 
     def _job_is_open(self) -> bool:
-        return bool(self.world.created) and self.world.created[-1] in self.world.jobs and "status" not in self.world.job
+        return bool(self.world.created) and self.world.created[-1] in self.world.jobs and is_open(self.world.job)
 
     def _pod_is_open(self) -> bool:
         if not (self._job_is_open() and self.world.pods):
@@ -191,7 +197,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def at_most_one_job_of_the_run_is_open(self) -> None:
-        assert sum("status" not in job for job in self.world.jobs.values()) <= 1
+        assert sum(map(is_open, self.world.jobs.values())) <= 1
 
     @invariant()
     def the_same_observation_gives_the_same_plan(self) -> None:
@@ -233,6 +239,55 @@ class ShardedLife(Life):
     @rule()
     def the_job_is_complete_without_a_result(self) -> None:
         self.world.job_ends("Complete")
+
+
+class LifeWithDeadlines(Life):
+    """The same with every deadline, and a review that somebody may forget."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(deadlines={"start": "10m", "active": "1h"}, review={"required": True})
+
+    def operator_visits(self) -> None:
+        paused, failures = self.world.run["spec"].get("suspend"), self._failures()
+        self.world.visits_once()
+        if paused:
+            assert self._failures() == failures, "no deadline passes while the run is suspended"
+
+    def _failures(self) -> tuple[Any, ...]:
+        failure, reason = self.world.status.last_failure, self.world.run.get("status") and self.world.reason
+        overdue = failure is not None and failure.failure_class in ("StartDeadlineExceeded", "DeadlineExceeded")
+        return failure if overdue else None, reason == "DeadlineExceeded" and self.world.status.phase
+
+    @precondition(Life._job_is_open)
+    @rule()
+    def the_job_controller_starts_the_job(self) -> None:
+        if not self.world.job.get("status"):
+            self.world.job_starts()
+
+    @precondition(lambda self: self._job_is_open() and self.world.job["spec"].get("activeDeadlineSeconds") == 0)
+    @rule()
+    def the_job_controller_ends_a_job_that_was_ended(self) -> None:
+        if not self.world.job["spec"].get("suspend"):
+            self.world.job_has_ended()
+
+    @rule(approved=st.booleans())
+    def somebody_approves_or_thinks_better_of_it(self, approved: bool) -> None:
+        self.world.changes_spec(review={"approved": approved})
+
+    @rule(start=st.sampled_from(["1m", "10m", None]), active=st.sampled_from(["1h", "100h", None]))
+    def somebody_changes_the_deadlines(self, start: str | None, active: str | None) -> None:
+        self.world.changes_spec(deadlines={"start": start, "active": active})
+
+    @invariant()
+    def a_run_that_is_over_leaves_no_job_that_could_start_a_pod_for_a_deadline(self) -> None:
+        if self.world.status.is_terminal and self.world.reason == "DeadlineExceeded":
+            jobs = [job for job in self.world.jobs.values() if is_open(job)]
+            assert all(job["spec"].get("activeDeadlineSeconds") == 0 for job in jobs)
+
+
+LifeWithDeadlines.TestCase.settings = Life.TestCase.settings
+TestLifeWithDeadlines = LifeWithDeadlines.TestCase
 
 
 ShardedLife.TestCase.settings = Life.TestCase.settings

@@ -40,7 +40,7 @@ def test_a_job_that_somebody_else_suspends_100_times_is_never_written(world: Wor
     assert writes == 0
 
 
-@pytest.mark.parametrize(("who", "named"), [("kueue", "by kueue, not by this run"), ("", "by somebody else")])
+@pytest.mark.parametrize(("who", "named"), [("kubectl", "by kubectl, not by this run"), ("", "by somebody else")])
 def test_a_job_that_somebody_else_suspends_stays_so_and_the_status_says_who(world: World, who: str, named: str) -> None:
     others_suspend(world, who=who)
     world.visits()
@@ -79,6 +79,8 @@ def test_somebody_who_resumes_a_suspended_job_is_let(world: World) -> None:
     world.visits()
     others_suspend(world, suspended=False)
     assert world.visits().suspend == ()
+    assert world.status.phase is Phase.TRAINING, "it trains, whatever the run wants"
+    assert world.message.endswith("; spec.suspend is true, but somebody else has resumed the Job")
     world.changes_spec(suspend=False)
     world.visits()
     assert world.job["spec"]["suspend"] is False

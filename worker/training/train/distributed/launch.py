@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import Any, Self
 
-from training.errors import Failure, LostContact, Transient, WorkerError, as_typed
+from training.errors import Failure, LostContact, Stalled, Transient, WorkerError, as_typed
 from training.process.exit import run_command
 from training.train.distributed.topology import Topology
 from training.train.plan import TrainingPlan
@@ -128,6 +128,8 @@ def why_it_ended(name: str, exit_code: int) -> WorkerError:
         return LostContact(f"The process of {name} was aborted, as NCCL does without contact; the run is tried again.")
     if exit_code == -signal.SIGKILL:
         return Transient(f"The process of {name} was killed, most likely for lack of memory; the run is tried again.")
+    if exit_code == Stalled.exit_code:
+        return Stalled(f"The process of {name} made no step for too long; the stacks of its threads are in the log.")
     how = f"by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"with exit code {exit_code}"
     return Transient(f"The process of {name} was ended {how}; the run is tried again.")
 

@@ -47,6 +47,7 @@ def _own(run: Run, stage: Stage, attempt: int, defaults: JobDefaults) -> list[di
         "TRAINING_ATTEMPT": str(attempt),
         "TRAINING_IMAGE": worker_image(run, stage, defaults),
         "TRAINING_TERMINATION_LOG": "/dev/termination-log",
+        "TRAINING_STEP_DEADLINE_S": str(round(run.spec.deadlines.progress.total_seconds())),
     }
     if stage is Stage.TRAIN and run.spec.training.nodes > 1:
         values["TRAINING_NODES"] = str(run.spec.training.nodes)

@@ -52,7 +52,8 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
     annotations = {f"{n:02}" + "c" * 30: 10**9 for n in range(8)}
     dataset = {**DATASET, "manifest": uri[:400], "report": uri, "annotations": annotations}
     images = {"image": "i" * 512, "preprocessImage": "p" * 512}
-    world.run["status"].update({**images, "job": "j" * 63, "dataset": dataset})
+    paused = {"pausedSince": "2026-01-01T12:00:00Z", "pausedSeconds": 2**53 - 1}
+    world.run["status"].update({**images, **paused, "job": "j" * 63, "dataset": dataset})
     model = {**MODEL, "uri": uri[:512], "manifest": uri[:540], "metrics": shown, "epoch": 9}
     summary = Summary(phase=Phase.FAILED, reason="R" * 64, message=LONG, node="n" * 253, stalled=True)
     status = calculate_status(
@@ -64,11 +65,12 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         failure=failure,
         excluded_nodes=tuple(f"{n:02}" + "n" * 251 for n in range(MAX_EXCLUDED_NODES)),
         disrupted_pods=tuple(f"{n:08}" for n in range(MAX_DISRUPTED_PODS)),
+        queue="q" * 63,
         memory="8796093022207Mi",
         model=TrainedModel.model_validate(model).shown(),
         report=uri,
     )
-    assert [name for name in Status.model_fields if not getattr(status, name)] == ["next_retry_time"]
+    assert [name for name in Status.model_fields if not getattr(status, name)] == ["paused_since", "next_retry_time"]
     assert len(json.dumps(status.to_json(), ensure_ascii=False).encode()) <= 16 * 1024
 
 

@@ -10,12 +10,13 @@ import pytest
 
 from tests.support.operator.world import START, World, termination
 from trainingrun_operator.core.failures.diagnosis import Action, Diagnosis, FailureClass, diagnose
-from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
+from trainingrun_operator.core.failures.finished_attempt import Deadline, FinishedAttempt
 from trainingrun_operator.core.failures.retries import decide_retry, retry_time
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.resource.status import LastFailure, Phase, Stage
 
 FAILED_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True)
+ENDED_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True, failed_reason="DeadlineExceeded")
 COMPLETE_JOB = JobView(name="j", namespace="demo", uid="j", owner_uid="r", complete=True)
 
 
@@ -31,6 +32,7 @@ class Row:
     action: Action = Action.RETRY
     says: str = ""
     job: JobView | None = field(default=FAILED_JOB)
+    deadline: Deadline | None = None
 
 
 def policy_failure(code: int) -> JobView:
@@ -43,10 +45,19 @@ def failed(code: int, reason: str, says: str = "the worker's own words") -> PodV
     return pod(exit_code=code, terminated_message=message)
 
 
+ELSEWHERE = JobView(
+    name="j", namespace="demo", uid="j", owner_uid="r", failed=True, failed_message="too often", managed_by="a.b/c"
+)
 NO_COMMAND = 'runc create failed: exec: "python3": executable file not found in $PATH'
 SEVERAL_NODES = JobView(name="j", namespace="demo", uid="j", owner_uid="r", failed=True, shards=2)
 TRACEBACK = "Traceback (most recent call last):\n  File x\nValueError: no such class\n"
 ROWS = [
+    Row(
+        "FailedElsewhere",
+        None,
+        job=ELSEWHERE,
+        says="a.b/c ran the Job where this operator sees no pods, and it failed: too often",
+    ),
     Row("Preempted", pod(exit_code=137, disruption="PreemptionByScheduler"), counted=False),
     Row(
         "Evicted",
@@ -79,6 +90,13 @@ ROWS = [
     Row("NodeLost", pod(exit_code=137, disruption="DeletionByTaintManager"), counted=False),
     Row("NodeLost", pod(disruption="DeletionByPodGC"), counted=False),
     Row("Interrupted", pod(exit_code=143), counted=False),
+    Row("Stalled", pod(exit_code=124), says="within spec.deadlines.progress"),
+    Row("Stalled", failed(124, "Stalled"), says="own words"),
+    Row("StartDeadlineExceeded", None, job=ENDED_JOB, says="it waited for a GPU"),
+    Row("StartDeadlineExceeded", pod(phase="Pending"), deadline=Deadline.START, says="it waited for a GPU"),
+    Row("Interrupted", pod(exit_code=143), counted=False, job=ENDED_JOB),
+    Row("DeadlineExceeded", pod(exit_code=143), action=Action.FAIL, deadline=Deadline.ACTIVE, says="it waited"),
+    Row("DeadlineExceeded", pod(exit_code=64), action=Action.FAIL, deadline=Deadline.ACTIVE, says="it waited"),
     Row(
         "AdmissionError", pod(reason="UnexpectedAdmissionError", message="no healthy devices"), False, says="no healthy"
     ),
@@ -122,12 +140,13 @@ ROWS = [
     Row("UserError", pod(exit_code=127), says="code 127"),
     Row("UserError", pod(exit_code=139)),
 ]
-FAILURES_OF_A_NODE = ("AdmissionError", "StartError", "GPUUnavailable", "GPUFault")
+FAILURES_OF_A_NODE = ("AdmissionError", "StartError", "StartDeadlineExceeded", "GPUUnavailable", "GPUFault")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.failure_class}-{row.pod and row.pod.exit_code}")
 def test_a_failure_is_told_by_its_job_and_its_pod(row: Row) -> None:
-    diagnosis = diagnose(FinishedAttempt.of(Stage.TRAIN, row.job, row.pod))
+    attempt = FinishedAttempt.of(Stage.TRAIN, row.job, row.pod)
+    diagnosis = diagnose(replace(attempt, deadline=row.deadline, deadline_message="it waited for a GPU"))
     assert (diagnosis.failure_class, diagnosis.counted, diagnosis.action) == (
         row.failure_class,
         row.counted,

@@ -116,3 +116,25 @@ def test_durations_show_the_two_largest_units(seconds: int, text: str) -> None:
 def test_the_json_of_a_cleared_state_removes_the_figures_and_keeps_the_checkpoints() -> None:
     cleared = state(resumePoints=[point(1, "0.5")]).cleared().to_json()
     assert set(cleared) == {"resumePoints", "bestCheckpoint"}
+
+
+def test_a_pod_that_does_not_know_yet_where_it_stands_leaves_the_figures_of_the_stage() -> None:
+    before = state(attempt=1, etaSeconds=60, metrics=[{"name": "bbox_mAP", "value": "0.512"}])
+    device = {"name": "NVIDIA L4", "count": 1}
+    began = report(attempt=2, sequence=1, percent=None, epoch=None, totalEpochs=None, device=device)
+    after = advance(before, began, "pod-2", START).progress
+    assert before.progress is not None
+    assert after is not None
+    assert (after.attempt, after.pod_uid, after.device and after.device.name) == (2, "pod-2", "NVIDIA L4")
+    assert (after.percentage, after.epochs, after.metrics) == ("15%", "3/20", before.progress.metrics)
+    assert (after.eta, after.throughput) == (None, None), "that was the pod before"
+    from_the_start = advance(before, report(attempt=2, percent=0, epoch=0), "pod-2", START).progress
+    assert from_the_start is not None
+    assert (from_the_start.percentage, from_the_start.epochs) == ("0%", "0/20")
+
+
+def test_the_figures_of_preprocess_are_not_those_of_training() -> None:
+    before = advance(ProgressState(), report(stage="preprocess", percent=80), "pod-1", START)
+    after = advance(before, report(stage="train", percent=None, epoch=None), "pod-2", START).progress
+    assert after is not None
+    assert (after.percentage, after.epoch) == (None, None)

@@ -115,6 +115,8 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (spec.Checkpoints, ("spec", "checkpoints")),
         (spec.Retry, ("spec", "retry")),
         (spec.OnOOM, ("spec", "retry", "onOOM")),
+        (spec.Deadlines, ("spec", "deadlines")),
+        (spec.Review, ("spec", "review")),
         (spec.Gpu, ("spec", "gpu")),
         (status.Status, ("status",)),
         (status.Condition, ("status", "conditions")),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from training.errors import CudaOOM, LostContact, Transient
+from training.errors import CudaOOM, LostContact, Stalled, Transient, WorkerError
 from training.train.distributed.launch import Followers, why_it_ended
 from training.train.distributed.topology import Topology
 
@@ -21,10 +21,11 @@ from training.train.distributed.topology import Topology
         (-signal.SIGSEGV, Transient, "was ended by SIGSEGV"),
         (-signal.SIGBUS, Transient, "was ended by SIGBUS"),
         (-signal.SIGTERM, Transient, "was ended by SIGTERM"),
+        (124, Stalled, "made no step for too long"),
         (1, Transient, "was ended with exit code 1"),
     ],
 )
-def test_the_exit_code_of_a_rank_says_why_it_ended(exit_code: int, kind: type[Transient], part: str) -> None:
+def test_the_exit_code_of_a_rank_says_why_it_ended(exit_code: int, kind: type[WorkerError], part: str) -> None:
     why = why_it_ended("rank 1", exit_code)
     assert type(why) is kind
     assert f"The process of rank 1 {part}" in str(why)

@@ -1,0 +1,1 @@
+"""Kueue's Workloads, where the operator follows them: what is seen of them."""
