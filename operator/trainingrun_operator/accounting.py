@@ -31,15 +31,15 @@ def wrote(observed: Observed, status: Status, now: datetime) -> None:
     failure = usage.new_failure(observed.run.status, status)
     if failure is not None:
         metrics.FAILURES.labels(failure.failure_class).inc()
-        _gpus.lose(usage.lost_gpu_seconds(observed, failure))
+    _gpus.lose(usage.added_loss(observed.run.status, status))
     waited_s = usage.seconds_to_first_pod(observed.run.status, status, now)
     if waited_s is not None:
         metrics.FIRST_POD.observe(waited_s)
 
 
-def heard(run: Run, old: ProgressState, new: ProgressState, now: datetime) -> None:
-    """A report has changed the progress."""
-    waited_s = usage.seconds_to_first_step(run, old, new, now)
+def wrote_progress(run: Run, written: ProgressState, new: ProgressState, now: datetime) -> None:
+    """The progress in the status has become another."""
+    waited_s = usage.seconds_to_first_step(run, written, new, now)
     if waited_s is not None:
         metrics.FIRST_STEP.observe(waited_s)
 

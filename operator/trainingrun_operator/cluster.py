@@ -26,6 +26,7 @@ from trainingrun_operator.core.names import (
     Kind,
     short_hash,
 )
+from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.base import format_time
 from trainingrun_operator.core.resource.run import Run
@@ -58,6 +59,7 @@ class ClusterPort(Protocol):
     async def dry_run(self, manifest: Object) -> None: ...
     async def create_job(self, manifest: Object) -> Object: ...
     async def create_service(self, manifest: Object) -> None: ...
+    async def delete_job(self, job: JobView) -> None: ...
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object: ...
     async def set_active(self, namespace: str, name: str, *, active: bool) -> Object: ...
     async def end_job(self, namespace: str, name: str) -> Object: ...
@@ -170,6 +172,12 @@ class Cluster:
         with contextlib.suppress(ConflictError):
             await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
 
+    async def delete_job(self, job: JobView) -> None:
+        """Deletes the Job that was observed, and its pods after it."""
+        body = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
+        with contextlib.suppress(GoneError):
+            await self._call("DELETE", _path(Kind.JOB, job.namespace, job.name), body=body, named=job.name)
+
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""
         path = _path(Kind.JOB, namespace, name)
@@ -193,6 +201,26 @@ class Cluster:
         query = [("fieldManager", FIELD_MANAGER)]
         body = {"spec": {"activeDeadlineSeconds": 0}}
         return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=name)
+
+    async def expire_job(self, job: JobView, *, seconds: int) -> Object:
+        """Lets Kubernetes delete a Job, and its pods with it, so many seconds after its end."""
+        return await self._patch_job(job, {"ttlSecondsAfterFinished": seconds})
+
+    async def delete_run(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        """Deletes a run, and its Jobs after it, if it is the one that was observed, as it was.
+
+        Raises:
+            ConflictError: it has changed since.
+        """
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        body = {"propagationPolicy": "Background", "preconditions": preconditions}
+        await self._call("DELETE", _path(Kind.RUN, namespace, name), body=body, named=name)
+
+    async def _patch_job(self, job: JobView, spec: Object) -> Object:
+        path, query = _path(Kind.JOB, job.namespace, job.name), [("fieldManager", FIELD_MANAGER)]
+        # The UID: a Job of the same name that was created meanwhile is another one.
+        body = {"metadata": {"uid": job.uid}, "spec": spec}
+        return await self._call("PATCH", path, query=query, body=body, content_type=_MERGE, named=job.name)
 
     async def apply_status(self, run: Run, status: Object) -> Object:
         """Applies the operator's part of the status; a field that is not sent is removed.

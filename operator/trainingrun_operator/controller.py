@@ -15,6 +15,7 @@ from datetime import datetime
 
 from trainingrun_operator import accounting
 from trainingrun_operator.api_client import Object
+from trainingrun_operator.cleaner import Cleaner
 from trainingrun_operator.cluster import ClusterPort
 from trainingrun_operator.core.attempt import awaited_job, relevant_jobs
 from trainingrun_operator.core.damping import patience
@@ -72,6 +73,7 @@ class Controller:
         store: Store,
         cluster: ClusterPort,
         writer: ProgressWriter,
+        cleaner: Cleaner,
         *,
         post_event: PostEvent,
         defaults: Callable[[], JobDefaults],
@@ -86,6 +88,7 @@ class Controller:
         self._store = store
         self._cluster = cluster
         self._writer = writer
+        self._cleaner = cleaner
         self._post_event = post_event
         self._defaults = defaults
         self._clock = clock
@@ -106,10 +109,17 @@ class Controller:
         run = self._store.run(key)
         if run is None or run.deleting:
             self._forget(key)
+        if run is None:
+            return await self._cleaner.visit(key)
+        if run.deleting:
+            await self._cleaner.end_jobs(run)
             return None
         observed = await self._observe(run)
         accounting.saw(observed)
         plan = reconcile(observed, self._now())
+        if plan.create:
+            # Before anything is waited for: no other run may begin at the same place meanwhile.
+            self._store.places.begin(run.uid, run.status.current_stage)
         try:
             foreign = await self._create(run, plan)
         except _NotMade as refused:
@@ -141,7 +151,14 @@ class Controller:
                     await self._read_pods(run, job)
         pods = self._store.pods_of(run.uid)
         workloads = None if self._workloads is None else self._workloads.of_jobs(jobs.values())
-        return Observed(run=run, jobs=tuple(jobs.values()), pods=pods, workloads=workloads, defaults=self._defaults())
+        return Observed(
+            run=run,
+            jobs=tuple(jobs.values()),
+            pods=pods,
+            workloads=workloads,
+            defaults=self._defaults(),
+            ahead=self._store.places.ahead_of(run.uid),
+        )
 
     async def _read_job(self, run: Run, name: str) -> JobView | None:
         """Looks for a Job that has been made and is not in sight: nothing is lost because a watch or a label is."""
@@ -203,11 +220,14 @@ class Controller:
     def _refused(self, observed: Observed, key: Key, refused: _NotMade) -> Plan:
         times_before = self._refusals.get(key, 0)
         self._refusals[key] = times_before + 1
+        self._store.places.withdraw(observed.run.uid)
         error = replace(refused.error, times_before=times_before)
         return reconcile(replace(observed, create_error=error), self._now())
 
     async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         run = observed.run
+        for job in plan.delete:
+            await self._cluster.delete_job(job)
         for name, suspend in plan.suspend:
             self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
         for name, active in plan.activate:
@@ -230,7 +250,8 @@ class Controller:
             accounting.wrote(observed, plan.status, self._now())
         for event in plan.events:
             self._post_event(run, event, self._now())
-        return again_s
+        # A run that has just ended is looked after by the cleaner from now on.
+        return 0.0 if self._store.is_over(key) else again_s
 
     def _with_version_of_progress(self, key: Key, run: Run) -> Run:
         latest = self._store.run(key)

@@ -15,6 +15,7 @@ from typing import Any
 import kopf
 
 from trainingrun_operator import accounting, handlers, logs, metrics, progress_writer
+from trainingrun_operator.cleaner import Cleaner
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import LeaseLostError, RefusedError, SetupError, TransientError
@@ -75,8 +76,8 @@ class Operator:
         self._cluster = cluster
         self._leadership = leadership
         self._defaults = settings.job_defaults()
-        self.store = Store()
         self.queue: WorkQueue[Key] = WorkQueue(time.monotonic)
+        self.store = Store(wake=self.queue.add)
         self._relister = Relister(
             cluster,
             self.store,
@@ -108,6 +109,7 @@ class Operator:
             self.store,
             cluster,
             self._writer,
+            Cleaner(self.store, cluster, keep_jobs=settings.keep_jobs, now=_utc_now),
             post_event=self._events.add,
             defaults=self._job_defaults,
             clock=time.monotonic,

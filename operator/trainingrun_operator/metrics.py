@@ -53,7 +53,7 @@ FIRST_POD = Histogram(
 )
 FIRST_STEP = Histogram(
     "trainingrun_first_step_seconds",
-    "From the acceptance of a run to the first training step that is reported, in the first attempt of training.",
+    "From the acceptance to the first training step, of trainings whose first attempt nothing disturbed before it.",
     buckets=_WAIT_BUCKETS_S,
     registry=None,
 )

@@ -86,7 +86,7 @@ class ProgressWriter:
             completed: shards whose pod has succeeded.
         """
         entry = self._entry(run)
-        before = entry.state
+        entry.run = run
         shard = report.shard
         if shard is not None:
             shards = entry.shards
@@ -102,7 +102,6 @@ class ProgressWriter:
             entry.state = advance(entry.state, report, pod_uid, self._now())
         else:
             return False
-        accounting.heard(run, before, entry.state, self._now())
         since = timedelta(seconds=min(self._clock() - entry.written_at_s, 1e6))
         delay = write_delay(entry.written, entry.state, since_write=since, interval=self._interval, final=report.final)
         self._queue.add(_key(run), delay.total_seconds())
@@ -154,6 +153,7 @@ class ProgressWriter:
             if state == entry.written:
                 return
             body = await self._cluster.apply_progress(entry.run, state.to_json())
+            accounting.wrote_progress(entry.run, entry.written, state, self._now())
             entry.written = state
             entry.written_at_s = self._clock()
             self._store.observe_answer(body)

@@ -35,6 +35,7 @@ class Settings:
     progress_interval: timedelta
     relist_interval: timedelta
     workers: int
+    keep_jobs: timedelta
     # Whether Kueue's Workloads may be seen and written.
     kueue_enabled: bool
     log_level: str
@@ -74,6 +75,7 @@ class Settings:
             relist_interval=timedelta(seconds=_number(environ, "RELIST_INTERVAL_S", 300, 10, 3600)),
             kueue_enabled=_switch(environ, "KUEUE_ENABLED"),
             workers=_number(environ, "WORKERS", 8, 1, 64),
+            keep_jobs=timedelta(seconds=_number(environ, "KEEP_JOBS_S", 86400, 0, 10 * 366 * 86400)),
             log_level=level,
         )
 

@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from trainingrun_operator.core.errors import UnreadableError
-from trainingrun_operator.core.names import Kind
+from trainingrun_operator.core.lifetime.leftovers import Leftovers
+from trainingrun_operator.core.lifetime.ttl import deletion_time
+from trainingrun_operator.core.names import LABEL_RUN, Kind
 from trainingrun_operator.core.observed import JobView, PodView, view_job, view_pod
+from trainingrun_operator.core.places import Claim, Places, claim_of
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Phase
 
@@ -30,7 +34,10 @@ _GONE_PODS = 5
 _NO_VERSION, _ANY_VERSION = -1.0, float("inf")
 # The runs that were visited last are likely to be visited next.
 _PARSED_RUNS = 128
-_USED_METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "labels", "deletionTimestamp")
+_USED_METADATA = (
+    *("name", "namespace", "uid", "generation", "resourceVersion", "labels", "deletionTimestamp"),
+    "finalizers",
+)
 
 
 class Key(NamedTuple):
@@ -47,6 +54,15 @@ class _StoredRun(NamedTuple):
     version: int
     phase: str
     body: bytes | None
+    delete_at: datetime | None = None
+
+
+class OverRun(NamedTuple):
+    """All that is kept of a run that is over: which version of it, and when it is to be deleted, if ever."""
+
+    uid: str
+    resource_version: str
+    delete_at: datetime | None
 
 
 @dataclass
@@ -88,7 +104,10 @@ def _parse(body: bytes) -> Run:
 class Store:
     """Runs as JSON, Jobs and pods as the few facts that decisions need."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, wake: Callable[[Key], None] = lambda _: None) -> None:
+        """`wake` is called for each run that may go on by what another one has become."""
+        self._wake = wake
+        self.places = Places()
         self._runs: dict[Key, _StoredRun] = {}
         self._active: dict[str, Key] = {}
         self._jobs: dict[str, JobView] = {}
@@ -96,6 +115,7 @@ class Store:
         self._jobs_by_run: dict[str, set[str]] = {}
         self._job_by_name: dict[tuple[str, str], str] = {}
         self._pods_by_run: dict[str, set[str]] = {}
+        self.leftovers: Leftovers[Key] = Leftovers()
         self._highest = dict.fromkeys(Kind, 0)
         self._listings: list[Listing] = []
 
@@ -122,7 +142,7 @@ class Store:
         if deleted:
             key = self._run_of(job)
             return key if self._forget_job(job.uid) else None
-        return self._put_job(job, replaces_up_to=_NO_VERSION)
+        return self._take_job(job, body, replaces_up_to=_NO_VERSION)
 
     def observe_pod(self, body: Object, *, deleted: bool = False) -> Key | None:
         """Remembers a pod, and the last sight of a deleted one: how it ended may be known from nowhere else.
@@ -139,6 +159,7 @@ class Store:
         if known is None or known.uid != uid:
             return False
         del self._runs[key]
+        self.leftovers.drop_all(key)
         self._drop_children(uid)
         return True
 
@@ -181,7 +202,7 @@ class Store:
             key = Key(meta["namespace"], meta["name"])
             key = key if self._put_run(key, body, version, replaces_up_to=limit) else None
         elif listing.kind is Kind.JOB:
-            key = self._put_job(view_job(body), replaces_up_to=limit)
+            key = self._take_job(view_job(body), body, replaces_up_to=limit)
         else:
             key = self._put_pod(view_pod(body), replaces_up_to=limit)
         if key is not None:
@@ -234,6 +255,13 @@ class Store:
         """Whether it is known to have succeeded or failed for good."""
         known = self._runs.get(key)
         return known is not None and known.body is None
+
+    def over(self, key: Key) -> OverRun | None:
+        """A run that is over."""
+        known = self._runs.get(key)
+        if known is None or known.body is not None:
+            return None
+        return OverRun(known.uid, str(known.version), known.delete_at)
 
     def active_runs(self) -> tuple[Key, ...]:
         """The runs that are not over."""
@@ -289,21 +317,35 @@ class Store:
             return False
         phase = status.get("phase", "")
         if phase in (Phase.SUCCEEDED, Phase.FAILED):
-            new = _StoredRun(uid, version, phase, None)
+            new = _StoredRun(uid, version, phase, None, deletion_time(body))
+            for job in self.jobs_of(uid) if new.delete_at is None else ():
+                self.leftovers.put(key, uid, job)
             self._drop_children(uid)
         else:
             used = {name: meta[name] for name in _USED_METADATA if name in meta}
             kept = {"metadata": used, "spec": body.get("spec") or {}, "status": status}
             new = _StoredRun(uid, version, phase, json.dumps(kept, separators=(",", ":")).encode())
             self._active[uid] = key
+            self._claims(uid, claim_of(body))
         self._runs[key] = new
         return known != new
+
+    def _take_job(self, job: JobView, body: Object, *, replaces_up_to: float) -> Key | None:
+        if self._run_of(job) is not None:
+            return self._put_job(job, replaces_up_to=replaces_up_to)
+        key = Key(job.namespace, (body["metadata"].get("labels") or {}).get(LABEL_RUN, ""))
+        run = self._runs.get(key)
+        if run is None or run.body is not None or run.delete_at is not None:
+            # Those of a run that is to be deleted go with it.
+            return None
+        return key if self.leftovers.put(key, run.uid, job) else None
 
     def _put_job(self, job: JobView, *, replaces_up_to: float) -> Key | None:
         key, known = self._run_of(job), self._jobs.get(job.uid)
         if key is None or (known is not None and _is_older(job, known, replaces_up_to)):
             return None
         self._jobs[job.uid] = job
+        self.places.begin(job.owner_uid or "", job.stage)
         self._job_by_name[job.namespace, job.name] = job.uid
         self._jobs_by_run.setdefault(self._runs[key].uid, set()).add(job.uid)
         return None if known == job else key
@@ -341,6 +383,11 @@ class Store:
         for pod_uid in self._pods_by_run.pop(run_uid, ()):
             del self._pods[pod_uid]
         self._active.pop(run_uid, None)
+        self._claims(run_uid, None)
+
+    def _claims(self, uid: str, claim: Claim | None) -> None:
+        for other in self.places.put(uid, claim):
+            self._wake(Key(other.namespace, other.name))
 
     def _drop_old_pods(self, latest: PodView) -> None:
         alike = (latest.owner_uid, latest.index)

@@ -7,6 +7,12 @@ from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage, Status
 
 
+def job_of_attempt(run: Run, stage: Stage, attempt: int) -> str:
+    """Name of an attempt's Job: the one that it was made with, also where it would be named otherwise today."""
+    known = (job.name for job in run.status.jobs if (job.stage, job.attempt) == (stage, attempt))
+    return next(known, job_name(run, stage, attempt))
+
+
 def relevant_jobs(run: Run) -> tuple[str, ...]:
     """Names of the Jobs that the next decision rests on."""
     if not _is_under_way(run.status):
@@ -14,7 +20,7 @@ def relevant_jobs(run: Run) -> tuple[str, ...]:
     stage = run.status.current_stage
     attempt = run.status.attempts.of(stage)
     numbers = (attempt, attempt + 1) if attempt_is_over(run.status, stage, attempt) else (attempt,)
-    return tuple(job_name(run, stage, number) for number in numbers if number > 0)
+    return tuple(job_of_attempt(run, stage, number) for number in numbers if number > 0)
 
 
 def awaited_job(run: Run) -> str | None:
@@ -25,7 +31,7 @@ def awaited_job(run: Run) -> str | None:
     attempt = run.status.attempts.of(stage)
     if not _is_under_way(run.status) or attempt_is_over(run.status, stage, attempt):
         return None
-    return job_name(run, stage, attempt)
+    return job_of_attempt(run, stage, attempt)
 
 
 def _is_under_way(status: Status) -> bool:
@@ -33,6 +39,8 @@ def _is_under_way(status: Status) -> bool:
 
 
 def attempt_is_over(status: Status, stage: Stage, attempt: int) -> bool:
-    """Whether another attempt is due: there was none yet, or the failure of this one is in the status already."""
+    """Whether another attempt is due: there was none yet, or this one's failure or replacement is in the status."""
     failure = status.last_failure
-    return attempt == 0 or (failure is not None and (failure.stage, failure.attempt) == (stage, attempt))
+    return attempt in (0, status.attempts.replaced) or (
+        failure is not None and (failure.stage, failure.attempt) == (stage, attempt)
+    )

@@ -21,7 +21,7 @@ def patience(old: Status, new: Status) -> timedelta:
     summary = new.condition(ConditionType.SUCCEEDED)
     if new.phase not in (Phase.PENDING, Phase.QUEUED) or stalled is None or summary is None:
         return _AT_ONCE
-    if _without_messages(old) == _without_messages(new) and not new.differs(old, but=("conditions",)):
+    if _without_messages(old) == _without_messages(new) and not new.differs(old, but=("conditions", "usage")):
         return MESSAGES
     begins = old.phase in (Phase.PENDING, Phase.QUEUED, Phase.RETRYING) and stalled.status is not ConditionStatus.TRUE
     return SETTLING if begins and summary.reason in _PASSING else _AT_ONCE

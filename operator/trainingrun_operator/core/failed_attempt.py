@@ -68,6 +68,9 @@ def attempt_failed(observed: Observed, finished: FinishedAttempt, attempt: int, 
         excluded_nodes=_excluded_nodes(old, diagnosis),
         disrupted_pods=disruptions.known,
         memory=memory,
+        memory_asked=run.pod_template(stage).resources.memory
+        if diagnosis.failure_class is FailureClass.OOM_KILLED
+        else None,
         last_report=finished.termination.progress if finished.termination else None,
         report=finished.termination.report if finished.termination else None,
     )
@@ -97,6 +100,7 @@ def _memory_after(run: Run, finished: FinishedAttempt, diagnosis: Diagnosis) -> 
         return memory, "" if memory else f"it asked for {asked}, and spec.retry.onOOM.maxMemory allows no more"
     last = run.status.last_failure
     again = last is not None and (last.stage, last.failure_class) == (finished.stage, FailureClass.OOM_KILLED)
+    again = again and run.status.memory_asked == run.pod_template(finished.stage).resources.memory
     return None, f"{asked} were too little twice; spec.retry.onOOM lets the next attempt have more" if again else ""
 
 

@@ -20,6 +20,8 @@ LABEL_RUN_UID = f"{GROUP}/run-uid"
 LABEL_STAGE = f"{GROUP}/stage"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 # Of a Job: what the operator last wrote into its spec.suspend.
+# What the worker of a Job asks for, as a hash.
+ANNOTATION_RESOURCES = "training.badgerdoc.dev/resources"
 ANNOTATION_SUSPEND = f"{GROUP}/suspend"
 
 FIELD_MANAGER = "trainingrun-operator"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from trainingrun_operator.core.names import (
+    ANNOTATION_RESOURCES,
     ANNOTATION_SUSPEND,
     FIELD_MANAGER,
     LABEL_ATTEMPT,
@@ -44,6 +45,8 @@ class JobView:
     suspended: bool = False
     # As the operator last wrote it. Where the spec differs, somebody else has suspended or resumed the Job.
     suspend_wanted: bool = False
+    # What its worker asks for, as a hash.
+    resources: str = ""
     # Who else wrote spec.suspend last, where that is known.
     suspended_by: str = ""
     # The Job controller's own word: not yet resumed, or since when it is.
@@ -59,6 +62,7 @@ class JobView:
     ready_pods: int = 0
     # How many pods share the work; each has an index where there are several.
     shards: int = 1
+    stage: str = ""
     completed_indexes: frozenset[int] = frozenset()
     failed_indexes: frozenset[int] = frozenset()
     # How many of its pods have failed, by its own count.
@@ -69,6 +73,8 @@ class JobView:
     failed_message: str = ""
     finished_at: datetime | None = None
     deleting: bool = False
+    # Whether it has a time to live after its end.
+    expires: bool = False
     # Alone it tells of no change that matters.
     resource_version: str = field(default="", compare=False)
 
@@ -111,6 +117,8 @@ class PodView:
     terminated_message: str = ""
     # Which container before the worker failed, and how.
     init_failure: str = ""
+    # When its container began and ended.
+    started_at: datetime | None = None
     finished_at: datetime | None = None
     memory_limit: str | None = None
     memory_request: str | None = None
@@ -210,6 +218,7 @@ def _suspended_by(meta: Mapping[str, Any]) -> str:
 def view_job(body: Mapping[str, Any]) -> JobView:
     """Reads a `batch/v1` Job."""
     meta, labels = body["metadata"], body["metadata"].get("labels") or {}
+    annotations = meta.get("annotations") or {}
     spec, status = body.get("spec") or {}, body.get("status") or {}
     conditions = _by_type(status.get("conditions"))
     complete, failed = _true(conditions, "Complete"), _true(conditions, "Failed")
@@ -223,12 +232,14 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         run_uid=labels.get(LABEL_RUN_UID, ""),
         started_at=_time(status.get("startTime")),
         suspended=bool(spec.get("suspend")),
-        suspend_wanted=(meta.get("annotations") or {}).get(ANNOTATION_SUSPEND) == "true",
+        suspend_wanted=annotations.get(ANNOTATION_SUSPEND) == "true",
+        resources=annotations.get(ANNOTATION_RESOURCES, ""),
         suspended_by=_suspended_by(meta),
         held=hold.get("status") == "True",
         resumed_at=_time(hold.get("lastTransitionTime")) if hold.get("status") == "False" else None,
         ending=spec.get("activeDeadlineSeconds") == 0,
         queue=labels.get(KUEUE_QUEUE_LABEL, ""),
+        stage=labels.get(LABEL_STAGE, ""),
         managed_by=managed_by if managed_by != _JOB_CONTROLLER else "",
         ready_pods=status.get("ready") or 0,
         shards=spec.get("completions", 1) if spec.get("completionMode") == "Indexed" else 1,
@@ -241,6 +252,7 @@ def view_job(body: Mapping[str, Any]) -> JobView:
         failed_message=(failed or {}).get("message") or "",
         finished_at=_time((complete or failed or {}).get("lastTransitionTime")),
         deleting=bool(meta.get("deletionTimestamp")),
+        expires=spec.get("ttlSecondsAfterFinished") is not None,
         resource_version=meta.get("resourceVersion", ""),
     )
 
@@ -286,6 +298,7 @@ def view_pod(body: Mapping[str, Any], *, gone: bool = False) -> PodView:
         terminated_reason=terminated.get("reason") or "",
         terminated_message=terminated.get("message") or "",
         init_failure=_init_failure(before),
+        started_at=_time((terminated or state.get("running") or {}).get("startedAt")),
         finished_at=_time(terminated.get("finishedAt")),
         memory_limit=(resources.get("limits") or {}).get("memory"),
         memory_request=(resources.get("requests") or {}).get("memory"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from trainingrun_operator.core.attempt import attempt_is_over
+from trainingrun_operator.core.attempt import attempt_is_over, job_of_attempt
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.conditions.waiting import unreachable
@@ -18,7 +18,6 @@ from trainingrun_operator.core.decision import plan_status
 from trainingrun_operator.core.failed_attempt import attempt_failed
 from trainingrun_operator.core.failures import outcome
 from trainingrun_operator.core.failures.finished_attempt import Deadline, FinishedAttempt
-from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event, Observed, Plan
 from trainingrun_operator.core.progress.state import format_duration
@@ -40,7 +39,7 @@ def out_of_time(observed: Observed, stage: Stage, attempt: int, now: datetime) -
         return _stop(observed, stage, at_work, now)
     if attempt_is_over(run.status, stage, attempt):
         return _fail(run, stage, now)
-    job = observed.job(job_name(run, stage, attempt))
+    job = observed.job(job_of_attempt(run, stage, attempt))
     if job is None or job.owner_uid != run.uid:
         return None
     pods = observed.pods_of(job)

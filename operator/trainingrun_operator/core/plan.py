@@ -8,6 +8,7 @@ from typing import Any
 
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.queueing.workload import KueueView, WorkloadView
 from trainingrun_operator.core.resource.run import Run
@@ -56,6 +57,8 @@ class Observed:
     workloads: tuple[WorkloadView, ...] | None = None
     defaults: JobDefaults = field(default_factory=JobDefaults)
     create_error: CreateError | None = None
+    # Another run that goes first where this one wants to write.
+    ahead: Claim | None = None
 
     def job(self, name: str) -> JobView | None:
         return next((job for job in self.jobs if job.name == name), None)
@@ -95,6 +98,7 @@ class Plan:
     tries: tuple[Trial, ...] = ()
     services: tuple[dict[str, Any], ...] = ()
     create: tuple[dict[str, Any], ...] = ()
+    delete: tuple[JobView, ...] = ()
     # Names of Jobs, and what their spec.suspend is to be.
     suspend: tuple[tuple[str, bool], ...] = ()
     # Names of Kueue Workloads, and what their spec.active is to be.

@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from trainingrun_operator.core.attempt import attempt_is_over
+from trainingrun_operator.core.attempt import attempt_is_over, job_of_attempt
 from trainingrun_operator.core.conditions.announcement import announced
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.held import SUSPENDED
 from trainingrun_operator.core.conditions.status_update import calculate_status
-from trainingrun_operator.core.conditions.waiting import summarize, unreachable
+from trainingrun_operator.core.conditions.waiting import behind, summarize, unreachable
 from trainingrun_operator.core.deadlines import active_deadline, start_deadline
 from trainingrun_operator.core.decision import plan_status
 from trainingrun_operator.core.dry_run import objects_to_try
@@ -35,15 +35,17 @@ from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
 from trainingrun_operator.core.jobs.defaults import worker_image
 from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
-from trainingrun_operator.core.names import job_name
 from trainingrun_operator.core.observed import JobView, PodView
 from trainingrun_operator.core.overdue import in_time, not_started, out_of_time
+from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.queueing.suspend import with_the_runs_wish
 from trainingrun_operator.core.rejection import rejected
-from trainingrun_operator.core.resource.status import Phase, Reason, Stage
+from trainingrun_operator.core.replacement import is_outdated, replace_attempt, replaced_jobs
+from trainingrun_operator.core.resource.status import JobRecord, Phase, Reason, Stage
 from trainingrun_operator.core.review import awaiting_review, awaits_review, review_event
+from trainingrun_operator.core.usage import count_usage
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.
 RESYNC = timedelta(minutes=5)
@@ -56,6 +58,10 @@ def reconcile(observed: Observed, now: datetime) -> Plan:
 
     Terminal is latched: a run that has succeeded or failed gets an empty plan whatever its Jobs and pods do afterwards.
     """
+    return count_usage(observed, _decide(observed, now), now)
+
+
+def _decide(observed: Observed, now: datetime) -> Plan:
     run = observed.run
     if run.deleting or run.status.is_terminal:
         return Plan()
@@ -100,7 +106,7 @@ def _accept(observed: Observed, now: datetime) -> Plan:
 def _begin_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
     """Begins an attempt, when its time has come."""
     run = observed.run
-    name = job_name(run, stage, attempt)
+    name = job_of_attempt(run, stage, attempt)
     existing = observed.job(name)
     if existing is not None and existing.owner_uid != run.uid:
         return _job_conflict(observed, stage, existing, now)
@@ -125,7 +131,8 @@ def _adopt(observed: Observed, stage: Stage, attempt: int, name: str, now: datet
     run, old = observed.run, observed.run.status
     summary = Summary(phase=Phase.PENDING, reason=Reason.STARTING, message=f"{stage} attempt {attempt} starts")
     attempts = old.attempts.with_new(stage, attempt)
-    begun = calculate_status(run, summary, now, stage=stage, attempts=attempts, new_job=name)
+    job = JobRecord(name=name, stage=stage, attempt=attempt)
+    begun = calculate_status(run, summary, now, stage=stage, attempts=attempts, new_job=job)
     # The conditions are still those of before, so that what the Job shows is news.
     status = begun.model_copy(update={"conditions": old.conditions})
     plan = _follow_attempt(replace(observed, run=run.model_copy(update={"status": status})), stage, attempt, now)
@@ -157,10 +164,17 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
     active = _active_part(observed, stage, attempt - 1) if attempt > 1 else ""
     if active:
         return _await_end(observed, stage, attempt, active, now)
+    if attempt == 1 and observed.ahead is not None:
+        return _wait_behind(observed, stage, observed.ahead, now)
     error = observed.create_error
-    if error is not None and error.stage is stage:
-        return rejected(run, error, now)
-    return None
+    return rejected(run, error, now) if error is not None and error.stage is stage else None
+
+
+def _wait_behind(observed: Observed, stage: Stage, ahead: Claim, now: datetime) -> Plan:
+    summary = behind(ahead)
+    event = Event(reason=summary.reason, message=summary.message, key=f"behind-{stage}-{ahead.uid}")
+    status = calculate_status(observed.run, summary, now, stage=stage)
+    return plan_status(observed.run, status, events=(event,), requeue_after=RESYNC)
 
 
 def _await_end(observed: Observed, stage: Stage, attempt: int, active: str, now: datetime) -> Plan:
@@ -176,7 +190,8 @@ def _await_end(observed: Observed, stage: Stage, attempt: int, active: str, now:
         events = (Event(reason=summary.reason, message=summary.message, key=f"stuck-{stuck.uid}", warning=True),)
     waited = now - (run.status.next_retry_time or now)
     after = _no_later_than_overdue(min(max(waited, _POLL_PREDECESSOR), RESYNC), observed.pods, now)
-    return plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+    plan = plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
+    return replace(plan, delete=replaced_jobs(observed, stage))
 
 
 def _no_later_than_overdue(after: timedelta, pods: Sequence[PodView], now: datetime) -> timedelta:
@@ -189,7 +204,7 @@ def _active_part(observed: Observed, stage: Stage, attempt: int) -> str:
 
     A pod counts by its label alone: one whose Job was deleted has lost its owner reference and works on.
     """
-    job = observed.job(job_name(observed.run, stage, attempt))
+    job = observed.job(job_of_attempt(observed.run, stage, attempt))
     if job is not None and job.owner_uid == observed.run.uid and not job.finished:
         return f"Job {job.name}"
     return next((f"pod {pod.name}" for pod in observed.pods if not (pod.gone or pod.terminal)), "")
@@ -198,7 +213,7 @@ def _active_part(observed: Observed, stage: Stage, attempt: int) -> str:
 def _follow_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:
     """Looks after the Job of an attempt that has begun."""
     run = observed.run
-    job = observed.job(job_name(run, stage, attempt))
+    job = observed.job(job_of_attempt(run, stage, attempt))
     if job is None:
         return _job_lost(observed, stage, attempt, now)
     if job.owner_uid != run.uid:
@@ -244,6 +259,8 @@ def _job_active(observed: Observed, stage: Stage, job: JobView, attempt: int, no
     failed_pod = outcome.failed_pod(job, pods)
     if failed_pod is not None and not (job.suspended or run.spec.suspend):
         return attempt_failed(observed, FinishedAttempt.of(stage, job, failed_pod), attempt, now)
+    if is_outdated(run, stage, job):
+        return replace_attempt(run, stage, job, attempt, now)
     before, kueue = job, observed.kueue_of(job)
     job, workload = with_the_runs_wish(run, job, kueue)
     suspend = ((job.name, job.suspended),) if job != before else ()

@@ -16,8 +16,9 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
+from trainingrun_operator.core.attempt import job_of_attempt
 from trainingrun_operator.core.errors import SetupError, UnreadableError
-from trainingrun_operator.core.names import audience, job_name
+from trainingrun_operator.core.names import audience
 from trainingrun_operator.core.progress.rate_limit import RateLimit
 from trainingrun_operator.core.progress.report import STAGE_ORDER, Report, Shard, read_report
 from trainingrun_operator.core.resource.run import Run
@@ -170,7 +171,7 @@ class Gateway:
         if expected not in bearer.audiences or bearer.namespace != run.namespace:
             raise _Refused(403, Refusal.NOT_ITS_POD, "the token was issued for another run, stage or attempt")
         pod = self._store.pod(bearer.pod_uid)
-        job = self._store.job_named(run.namespace, job_name(run, report.stage, report.attempt))
+        job = self._store.job_named(run.namespace, job_of_attempt(run, report.stage, report.attempt))
         if pod is None or job is None:
             raise _Refused(503, Refusal.UNKNOWN_POD, "the pod has not been observed yet")
         if job.owner_uid != run.uid or pod.owner_uid != job.uid or pod.name != bearer.pod_name:

@@ -137,6 +137,7 @@ def test_an_optional_field_may_not_be_removed_after_the_start(kube: Kube, rules_
 MUTABLE: list[Object] = [
     {"suspend": True},
     {"retry": {"limit": 9}},
+    {"ttlSecondsAfterFinished": {"succeeded": 60, "failed": None}},
     {"review": {"approved": True}},
     {"deadlines": {"start": "30m", "progress": "2h", "active": "12h"}},
 ]

@@ -118,6 +118,13 @@ def test_the_charts_rights_are_enough(kube: Kube, namespace: str, limited_operat
     kube.patch(life.path, {"spec": {"suspend": True}})
     life.reaches("Suspended")
     kube.patch(life.path, {"spec": {"suspend": False}})
+    life.runs("preprocess")
+    life.reaches("Preprocessing")
+    kube.patch(life.path, {"spec": {"suspend": True}})
+    life.reaches("Suspended")
+    more = {"preprocess": {"podTemplate": {"resources": {"requests": {"cpu": "1"}}}}}
+    kube.patch(life.path, {"spec": {**more, "suspend": False}})
+    wait_for(lambda: "JobReplaced" in life.events(), "another Job takes its place")
     life.passes("preprocess")
     life.passes("train")
     life.reaches("Succeeded")

@@ -11,6 +11,7 @@ from tests.support.operator.world import World, merged
 from trainingrun_operator.cluster import Page
 from trainingrun_operator.core.errors import ClusterError, ConflictError, GoneError
 from trainingrun_operator.core.names import Kind
+from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import PROGRESS_FIELDS
@@ -106,6 +107,10 @@ class FakeCluster:
     async def create_service(self, manifest: Object) -> None:
         self._called("create_service")
 
+    async def delete_job(self, job: JobView) -> None:
+        self._called("delete_job")
+        self.world.jobs.pop(job.name, None)
+
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")
         self.world.suspends(name, suspended=suspend)
@@ -120,6 +125,25 @@ class FakeCluster:
         self._called("end_job")
         self.world.ends(name)
         return self.as_stored(self.world.jobs[name])
+
+    async def expire_job(self, job: JobView, *, seconds: int) -> Object:
+        self._called("expire_job")
+        return self._patched(job, {"ttlSecondsAfterFinished": seconds})
+
+    def _patched(self, job: JobView, spec: Object) -> Object:
+        if job.name not in self.world.jobs:
+            raise GoneError(f"jobs {job.name} not found")
+        self.world.jobs[job.name]["spec"].update(spec)
+        return self.as_stored(self.world.jobs[job.name])
+
+    async def delete_run(self, namespace: str, name: str, *, uid: str, resource_version: str) -> None:
+        self._called("delete_run")
+        if not self.world.run:
+            raise GoneError(f"trainingruns {name} not found")
+        stored = self.stored_run()["metadata"]
+        if (stored["uid"], stored["resourceVersion"]) != (uid, resource_version):
+            raise ConflictError("the object has been modified")
+        self.world.run = {}
 
     async def apply_status(self, run: Run, status: Object) -> Object:
         self._called("apply_status")

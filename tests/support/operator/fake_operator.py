@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.world import DEFAULTS, World
+from trainingrun_operator.cleaner import Cleaner
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.names import RUN_KINDS, Kind
 from trainingrun_operator.core.plan import Event
@@ -41,6 +42,7 @@ class Operator:
             self.store,
             self.cluster,
             self.writer,
+            Cleaner(self.store, self.cluster, keep_jobs=timedelta(days=1), now=lambda: self.world.now),
             post_event=self._post_event,
             defaults=lambda: DEFAULTS,
             clock=lambda: self.clock_s,

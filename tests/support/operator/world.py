@@ -19,6 +19,7 @@ from typing import Any
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.names import ANNOTATION_SUSPEND, API_VERSION, KIND
 from trainingrun_operator.core.observed import view_job, view_pod
+from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
 from trainingrun_operator.core.progress.state import ProgressState, advance
 from trainingrun_operator.core.queueing.workload import view_workload
@@ -112,6 +113,7 @@ class World:
         self.events: list[Event] = []
         self.defaults = DEFAULTS
         self.create_error: CreateError | None = None
+        self.ahead: Claim | None = None
         self.last_plan = Plan()
 
     # -- reading
@@ -154,6 +156,7 @@ class World:
             ),
             defaults=self.defaults,
             create_error=self.create_error,
+            ahead=self.ahead,
         )
 
     # -- the operator
@@ -171,6 +174,8 @@ class World:
             job = copy.deepcopy(manifest)
             job["metadata"]["uid"] = f"uid-of-{name}"
             self.jobs[name] = job
+        for deleted in plan.delete:
+            del self.jobs[deleted.name]
         for name, suspended in plan.suspend:
             self.suspends(name, suspended=suspended)
         for name, active in plan.activate:
@@ -294,7 +299,10 @@ class World:
     def worker_runs(self, *, index: int | None = None, node: str = "node-1") -> None:
         pod = self.pod_appears(index=index)
         pod["spec"]["nodeName"] = node
-        pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "worker", "state": {"running": {}}}]}
+        pod["status"] = {
+            "phase": "Running",
+            "containerStatuses": [{"name": "worker", "state": {"running": {"startedAt": self.now.isoformat()}}}],
+        }
 
     def shard(self, index: int) -> dict[str, Any]:
         """The newest pod of a shard."""
@@ -305,8 +313,12 @@ class World:
     ) -> None:
         """The container terminates; the Job has not looked yet."""
         reason = reason or ("Completed" if code == 0 else "Error")
+        ended = pod or self.pod
+        before = (ended["status"].get("containerStatuses") or [{"state": {}}])[0]["state"]
         terminated = {"exitCode": code, "reason": reason, "message": message, "finishedAt": self.now.isoformat()}
-        (pod or self.pod)["status"] = {
+        if "running" in before:
+            terminated |= before["running"]
+        ended["status"] = {
             "phase": "Succeeded" if code == 0 else "Failed",
             "containerStatuses": [{"name": "worker", "state": {"terminated": terminated}}],
             "conditions": [{"type": kind, "status": "True", "reason": why} for kind, why in conditions.items()],

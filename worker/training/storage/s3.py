@@ -6,6 +6,7 @@ absent; otherwise an empty AWS_ACCESS_KEY_ID would override the credentials of t
 
 import os
 import secrets
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -28,6 +29,7 @@ from training.storage.content_type import written_as
 from training.storage.files import atomic_path, local_errors
 from training.storage.s3_errors import Place, typed_error
 from training.storage.s3_parts import compares_checksums, upload_in_parts
+from training.storage.setting_names import setting_names
 
 MEBIBYTE = 1024 * 1024
 MULTIPART_THRESHOLD_BYTES = 16 * MEBIBYTE
@@ -56,22 +58,24 @@ class S3Settings:
     @classmethod
     def from_env(cls) -> "S3Settings":
         """Reads AWS_S3_ENDPOINT, AWS_REGION, AWS_S3_SSE_TYPE, AWS_S3_SSE_KMS_KEY_ID. Raises ConfigError."""
+        names = setting_names()
         endpoint = os.environ.get("AWS_S3_ENDPOINT") or None
         if endpoint and "@" in endpoint:
-            raise ConfigError("AWS_S3_ENDPOINT holds credentials; give them as AWS_ACCESS_KEY_ID and its secret.")
+            raise ConfigError(f"{names.endpoint} holds credentials; give them as {names.credentials}.")
         if endpoint and not endpoint.startswith(("http://", "https://")):
-            raise ConfigError(f"AWS_S3_ENDPOINT is {endpoint!r}; write it as a URL such as https://s3.example.com.")
+            raise ConfigError(f"{names.endpoint} is {endpoint!r}; write it as a URL such as https://s3.example.com.")
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
         return cls(endpoint, region, _encryption_from_env())
 
 
 def _encryption_from_env() -> dict[str, str]:
+    names = setting_names()
     kind = os.environ.get("AWS_S3_SSE_TYPE") or ""
     key_id = os.environ.get("AWS_S3_SSE_KMS_KEY_ID") or ""
     if kind not in ("", "AES256", "aws:kms"):
-        raise ConfigError(f"AWS_S3_SSE_TYPE is {kind!r}; write AES256 or aws:kms, or leave it out.")
+        raise ConfigError(f"{names.sse_type} is {kind!r}; write AES256 or aws:kms, or leave it out.")
     if key_id and kind != "aws:kms":
-        raise ConfigError("AWS_S3_SSE_KMS_KEY_ID is set, which needs AWS_S3_SSE_TYPE=aws:kms; set both or none.")
+        raise ConfigError(f"{names.kms_key} is set, which needs aws:kms as {names.sse_type}; set both or none.")
     if not kind:
         return {}
     return {"ServerSideEncryption": kind, **({"SSEKMSKeyId": key_id} if key_id else {})}
@@ -82,8 +86,10 @@ def make_client(settings: S3Settings, *, signature: str | None = None) -> Any:
 
     Raises ConfigError for settings that boto3 refuses.
     """
+    names = setting_names()
     for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
         del os.environ[name]  # boto3 reads the environment itself and takes "" for a value in some variables
+    _check_authorities()
     options: dict[str, Any] = {
         "retries": {"mode": "standard", "total_max_attempts": 5},
         "connect_timeout": 10,
@@ -107,10 +113,22 @@ def make_client(settings: S3Settings, *, signature: str | None = None) -> Any:
             "s3", endpoint_url=settings.endpoint, region_name=settings.region or "us-east-1", config=Config(**options)
         )
     except (BotoCoreError, ValueError) as error:
-        raise ConfigError(f"S3 cannot be used ({error}); check AWS_S3_ENDPOINT and AWS_REGION.") from error
+        raise ConfigError(f"S3 cannot be used ({error}); check {names.endpoint} and {names.region}.") from error
     # `Expect: 100-continue` costs each upload a round trip and gains nothing: bodies are small or sent in parts.
     client.meta.events.unregister("before-call.s3", add_expect_header)
     return client
+
+
+def _check_authorities() -> None:
+    """boto3 would find out with its first request, and call it a failure of the connection. Raises ConfigError."""
+    path = os.environ.get("AWS_CA_BUNDLE")
+    if not path or Path(path).is_dir():  # as OpenSSL takes one, too
+        return
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:
+        what = f"The certificates of {setting_names().ca_bundle} cannot be read"
+        raise ConfigError(f"{what} ({path}: {error}); they must be a file in PEM format.") from error
 
 
 class S3Storage:

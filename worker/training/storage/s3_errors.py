@@ -1,11 +1,12 @@
 """Turns boto3's exceptions into typed errors, whose messages name the place and the next step, never a secret."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from botocore import exceptions as boto
 from botocore.exceptions import ClientError
 
 from training.errors import ConfigError, Forbidden, NotFound, Transient, WorkerError
+from training.storage.setting_names import setting_names
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,19 @@ _MISCONFIGURED = (
     boto.NoRegionError,
     boto.UnknownEndpointError,
 )
+# What follows a code; settings stand in braces, by their attributes of SettingNames.
 _CODES: dict[str, tuple[type[WorkerError], str]] = {
     "NoSuchBucket": (NotFound, "the bucket does not exist; check its name, the endpoint and the region"),
     "NoSuchKey": (NotFound, "the object does not exist; check the path"),
-    "SignatureDoesNotMatch": (Forbidden, "the secret key does not fit the access key; check AWS_SECRET_ACCESS_KEY"),
-    "InvalidAccessKeyId": (Forbidden, "the access key is unknown there; check AWS_ACCESS_KEY_ID"),
+    "SignatureDoesNotMatch": (Forbidden, "the secret key does not fit the access key; check {secret_key}"),
+    "InvalidAccessKeyId": (Forbidden, "the access key is unknown there; check {access_key}"),
     "ExpiredToken": (Forbidden, "the session token has expired; renew the credentials"),
-    "InvalidToken": (Forbidden, "the session token is not valid; renew AWS_SESSION_TOKEN or leave it out"),
+    "InvalidToken": (Forbidden, "the session token is not valid; renew {session_token} or leave it out"),
     "RequestTimeTooSkewed": (Forbidden, "the clocks differ; set this machine's time"),
     "InvalidBucketName": (ConfigError, "the bucket's name is not valid; check it"),
-    "PermanentRedirect": (ConfigError, "the bucket is in another region; set AWS_REGION"),
-    "AuthorizationHeaderMalformed": (ConfigError, "the bucket is in another region; set AWS_REGION"),
-    "NotImplemented": (ConfigError, "the server lacks this feature; try without AWS_S3_SSE_TYPE"),
+    "PermanentRedirect": (ConfigError, "the bucket is in another region; set {region}"),
+    "AuthorizationHeaderMalformed": (ConfigError, "the bucket is in another region; set {region}"),
+    "NotImplemented": (ConfigError, "the server lacks this feature; try without {sse_type}"),
     "RequestTimeout": (Transient, "the server did not answer in time; try again later"),
     "SlowDown": (Transient, "the server asks for fewer requests; try again later"),
     "NoSuchUpload": (Transient, "the upload was dropped by the server; try again"),
@@ -62,13 +64,14 @@ def typed_error(error: Exception, verb: str, place: Place) -> WorkerError:
     """The typed error for what boto3 raised while it tried to `verb` (read, write, list, delete) at `place`."""
     if isinstance(error, ClientError):
         return _from_answer(error, verb, place)
+    names = setting_names()
     what = f"Cannot {verb} {place}"
     if isinstance(error, _NO_CREDENTIALS):
-        return Forbidden(f"{what}: no credentials were found; set AWS_ACCESS_KEY_ID and its secret, or use a role.")
+        return Forbidden(f"{what}: no credentials were found; set {names.credentials}, or use a role.")
     if isinstance(error, (*_MISCONFIGURED, ValueError)):
-        return ConfigError(f"{what}: {error}; check the bucket, AWS_S3_ENDPOINT and AWS_REGION.")
+        return ConfigError(f"{what}: {error}; check the bucket, {names.endpoint} and {names.region}.")
     if isinstance(error, boto.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return ConfigError(f"{what}: the server's certificate is not trusted; name its CA with AWS_CA_BUNDLE.")
+        return ConfigError(f"{what}: the server's certificate is not trusted; name its CA with {names.ca_bundle}.")
     return Transient(f"{what}: {type(error).__name__}: {error}; check the endpoint and try again.")
 
 
@@ -76,12 +79,13 @@ def _from_answer(error: ClientError, verb: str, place: Place) -> WorkerError:
     answer = error.response.get("Error", {})
     code = str(answer.get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    names = setting_names()
     what = f"Cannot {verb} {place} ({code or status})"
     if code in _CODES:
         kind, advice = _CODES[code]
-        return kind(f"{what}: {advice}.")
+        return kind(f"{what}: {advice.format_map(asdict(names))}.")
     if code.startswith("KMS."):
-        return ConfigError(f"{what}: the KMS key cannot be used; check AWS_S3_SSE_KMS_KEY_ID and its policy.")
+        return ConfigError(f"{what}: the KMS key cannot be used; check {names.kms_key} and its policy.")
     if status in (401, 403):
         return Forbidden(f"{what}: access is denied; check the credentials and their permission to {verb} there.")
     if status == 404:

@@ -10,15 +10,20 @@ from trainingrun_operator.core.deadlines import pause
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import (
+    MAX_JOBS,
     Attempts,
+    JobRecord,
     LastFailure,
+    Phase,
     PublishedDataset,
     PublishedModel,
     Stage,
     Status,
 )
 
-FAILURE_BYTES = 512
+FAILURE_BYTES = 384
+# The result of a Job that did what it was made for; of any other it is a failure class.
+SUCCEEDED = "Succeeded"
 T = TypeVar("T")
 
 
@@ -31,13 +36,14 @@ def calculate_status(
     image: str | None = None,
     preprocess_image: str | None = None,
     attempts: Attempts | None = None,
-    new_job: str | None = None,
+    new_job: JobRecord | None = None,
     queue: str | None = None,
     failure: LastFailure | None = None,
     next_retry_time: datetime | None = None,
     excluded_nodes: tuple[str, ...] | None = None,
     disrupted_pods: tuple[str, ...] | None = None,
     memory: str | None = None,
+    memory_asked: str | None = None,
     last_report: Report | None = None,
     dataset: PublishedDataset | None = None,
     model: PublishedModel | None = None,
@@ -57,6 +63,7 @@ def calculate_status(
         excluded_nodes: the nodes that the next pods avoid, where that changes.
         disrupted_pods: those of the Job whose disruption is counted, where that changes.
         memory: what the stage's next pods ask for, where that changes.
+        memory_asked: what the spec said when a pod was killed for want of memory, where that changes.
         last_report: of a pod that has ended, which the status may not have yet.
         dataset: given when preprocess is done.
         model: given when training is done.
@@ -67,6 +74,8 @@ def calculate_status(
     attempts = attempts or old.attempts
     ended = summary.phase.is_terminal
     ends_preprocess = stage is not Stage.PREPROCESS and old.current_stage is Stage.PREPROCESS
+    succeeded = Stage.TRAIN if summary.phase is Phase.SUCCEEDED else None
+    done = Stage.PREPROCESS if ends_preprocess else succeeded
     paused_since, paused_seconds = pause(old, summary.phase, now)
     heard = [each for each in (last_report, old.progress) if each is not None]
     device = next((each.device for each in heard if each.device), None)
@@ -79,9 +88,8 @@ def calculate_status(
         image=old.image or image,
         preprocess_image=old.preprocess_image or (preprocess_image if preprocess_image != image else None),
         gpu=str(device) if device else gpu,
-        # A new attempt has no node yet. Preprocess, once done, leaves neither its node nor its Job to training.
+        # A new attempt has no node yet, and preprocess, once done, leaves its own to nobody.
         node=None if new_job or ends_preprocess else summary.node or old.node,
-        job=None if ends_preprocess else new_job or old.job,
         queue=None if ends_preprocess else _or_old(queue, old.queue) or None,
         conditions=build_conditions(
             run,
@@ -98,6 +106,9 @@ def calculate_status(
         paused_seconds=paused_seconds,
         completion_time=now if ended else None,
         attempts=attempts,
+        # Counted where the status is written.
+        usage=old.usage,
+        jobs=_jobs(old, new_job, failure, done),
         # The last failure stays, also when a later attempt succeeds.
         last_failure=_clipped(failure) if failure else old.last_failure,
         # Only a run that waits for its next attempt has one.
@@ -106,6 +117,7 @@ def calculate_status(
         # Of one Job, and of one stage.
         disrupted_pods=() if new_job or ends_preprocess else _or_old(disrupted_pods, old.disrupted_pods),
         memory=None if ends_preprocess else memory or old.memory,
+        memory_asked=None if ends_preprocess else _or_old(memory_asked, old.memory_asked),
         dataset=dataset or old.dataset,
         model=model or old.model,
         report=report or old.report,
@@ -114,6 +126,18 @@ def calculate_status(
         resume_points=old.resume_points,
         best_checkpoint=old.best_checkpoint,
     )
+
+
+def _jobs(
+    old: Status, new_job: JobRecord | None, failure: LastFailure | None, done: Stage | None
+) -> tuple[JobRecord, ...]:
+    ended, result = None, ""
+    if failure is not None:
+        ended, result = (failure.stage, failure.attempt), failure.failure_class
+    elif done is not None:
+        ended, result = (done, old.attempts.of(done)), SUCCEEDED
+    jobs = (job.model_copy(update={"result": result}) if (job.stage, job.attempt) == ended else job for job in old.jobs)
+    return (*jobs, *([new_job] if new_job else []))[-MAX_JOBS:]
 
 
 def _or_old(new: T | None, old: T) -> T:

@@ -10,6 +10,7 @@ from trainingrun_operator.core.conditions.announcement import unannounced
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.held import held
 from trainingrun_operator.core.observed import JobView, PodView
+from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.queueing.suspend import unfulfilled_suspend
 from trainingrun_operator.core.queueing.workload import KueueView
 from trainingrun_operator.core.resource.run import Run
@@ -79,6 +80,16 @@ def unreachable(pod: PodView, phase: Phase) -> Summary:
     )
     reason = Reason.NODE_UNREACHABLE
     return Summary(phase=phase, reason=reason, message=message, node=pod.node, stalled=True, pod_uid=pod.uid)
+
+
+def behind(ahead: Claim) -> Summary:
+    """Of a run that another goes before, since both write to one place."""
+    stage = ahead.place.stage
+    phase, does = (Phase.QUEUED, "trains") if stage is Stage.TRAIN else (Phase.PENDING, "prepares")
+    message = f"{stage} waits for run {ahead.namespace}/{ahead.name}, which {does} {ahead.place.address}"
+    if ahead.suspended:
+        message += " and is suspended: resume or delete it"
+    return Summary(phase=phase, reason=Reason.WAITING_FOR_RUN, message=message)
 
 
 def _elsewhere(stage: Stage, job: JobView) -> Summary:

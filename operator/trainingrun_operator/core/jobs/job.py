@@ -9,7 +9,9 @@ from trainingrun_operator.core.failures.diagnosis import PERMANENT_EXIT_CODES
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.jobs.owner import owner_reference
 from trainingrun_operator.core.jobs.pod.pod import build_pod_spec
+from trainingrun_operator.core.jobs.pod.resources import resources_hash
 from trainingrun_operator.core.names import (
+    ANNOTATION_RESOURCES,
     LABEL_ATTEMPT,
     LABEL_RUN,
     LABEL_RUN_UID,
@@ -63,6 +65,7 @@ def build_job(
             **metadata,
             # A stage may wait in a queue of its own.
             "labels": {**_of_the_queue(run), **labels},
+            "annotations": {**annotations, ANNOTATION_RESOURCES: resources_hash(run, stage)},
             "ownerReferences": [owner_reference(run)],
         },
         "spec": {

@@ -13,7 +13,7 @@ from trainingrun_operator.core.resource.status import Progress, ResumePoint, Sta
 
 MAX_RESUME_POINTS = 5
 # Of the 16 KiB that the whole status may have.
-MAX_STATE_BYTES = 4608
+MAX_STATE_BYTES = 3840
 
 
 @dataclass(frozen=True, kw_only=True)

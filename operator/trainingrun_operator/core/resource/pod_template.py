@@ -28,10 +28,9 @@ class Resources(Model):
     claims: tuple[ContainerClaim, ...] = ()
 
     @property
-    def memory(self) -> str | None:
-        """What a container may use, or else what it is promised."""
-        memory = self.limits.get("memory", self.requests.get("memory"))
-        return None if memory is None else str(memory)
+    def memory(self) -> str:
+        """What a container may use, or else what it is promised; empty where that is left open."""
+        return str(self.limits.get("memory", self.requests.get("memory", "")))
 
 
 class ResourceClaim(Model):

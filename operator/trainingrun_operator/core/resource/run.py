@@ -26,6 +26,8 @@ class Run(Model):
     spec: Spec
     status: Status = Status()
     deleting: bool = False
+    # Whoever deletes it wants its Jobs to stay.
+    orphans_children: bool = False
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Run:
@@ -45,6 +47,7 @@ class Run(Model):
             spec=Spec.model_validate(body["spec"]),
             status=Status.model_validate(body.get("status") or {}),
             deleting=bool(meta.get("deletionTimestamp")),
+            orphans_children="orphan" in (meta.get("finalizers") or ()),
         )
 
     def parallelism(self, stage: Stage) -> int:

@@ -148,6 +148,11 @@ class Review(Model):
     approved: bool = False
 
 
+class TimeToLive(Model):
+    succeeded: int | None = None
+    failed: int | None = None
+
+
 class Spec(Model):
     storage: Storage
     dataset: Dataset
@@ -163,4 +168,5 @@ class Spec(Model):
     deadlines: Deadlines = Deadlines()
     review: Review = Review()
     suspend: bool = False
+    ttl_seconds_after_finished: TimeToLive = TimeToLive()
     managed_by: str | None = None

@@ -14,6 +14,8 @@ from trainingrun_operator.core.resource.base import Model, Time
 MAX_EXCLUDED_NODES = 4
 # As many as a training has pods at a time.
 MAX_DISRUPTED_PODS = 16
+# The newest ones are kept.
+MAX_JOBS = 5
 # The progress field manager's; the operator's own never sends these, since an apply takes over what it sends.
 PROGRESS_FIELDS = ("progress", "resumePoints", "bestCheckpoint")
 
@@ -83,6 +85,7 @@ class Reason(enum.StrEnum):
     WAITING_FOR_NODE = "WaitingForNode"
     WAITING_FOR_POD = "WaitingForPod"
     WAITING_FOR_QUOTA = "WaitingForQuota"
+    WAITING_FOR_RUN = "WaitingForRun"
     IMAGE_PULL_FAILED = "ImagePullFailed"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"
     AWAITING_REVIEW = "AwaitingReview"
@@ -127,6 +130,8 @@ class Attempts(Model):
     disrupted: int = 0
     preprocess: int = 0
     train: int = 0
+    # The newest attempt of the stage, once another one is to take the place of its suspended Job.
+    replaced: int | None = None
 
     def of(self, stage: Stage) -> int:
         """Number of the stage's newest attempt; 0 before the first."""
@@ -134,7 +139,11 @@ class Attempts(Model):
 
     def with_new(self, stage: Stage, attempt: int) -> Attempts:
         """After the start of an attempt."""
-        return self.model_copy(update={str(stage): attempt, "total": self.total + 1})
+        return self.model_copy(update={str(stage): attempt, "total": self.total + 1, "replaced": None})
+
+    def with_replaced(self, attempt: int) -> Attempts:
+        """With an attempt that is over without a failure."""
+        return self.model_copy(update={"replaced": attempt})
 
     def with_disruptions(self, number: int) -> Attempts:
         """After so many more failures that do not count against spec.retry.limit."""
@@ -143,6 +152,26 @@ class Attempts(Model):
     def with_counted(self, counted: int) -> Attempts:
         """With so many failures in all that count against spec.retry.limit."""
         return self.model_copy(update={"counted": counted})
+
+
+class JobRecord(Model):
+    """The Job of an attempt, by the name that it was made with."""
+
+    name: str
+    stage: Stage
+    attempt: int
+    # Succeeded or a failure class; empty until its end is known.
+    result: str = ""
+
+
+class Usage(Model):
+    """What a run has cost. GPU-seconds are GPUs times seconds."""
+
+    gpu_seconds: int = 0
+    waiting_seconds: int = 0
+    lost_seconds: int = 0
+    # All before that is counted, and nothing after it.
+    counted_until: Time
 
 
 class LastFailure(Model):
@@ -271,7 +300,6 @@ class Status(Model):
     preprocess_image: str | None = None
     gpu: str | None = None
     node: str | None = None
-    job: str | None = None
     # The Kueue queue of the current Job.
     queue: str | None = None
     conditions: tuple[Condition, ...] = ()
@@ -281,6 +309,9 @@ class Status(Model):
     paused_seconds: Count | None = None
     completion_time: Time | None = None
     attempts: Attempts = Attempts()
+    usage: Usage | None = None
+    # Of the newest attempts, oldest first.
+    jobs: tuple[JobRecord, ...] = Field((), max_length=MAX_JOBS)
     last_failure: LastFailure | None = None
     next_retry_time: Time | None = None
     # Nodes that failed the run, newest last: its next pods avoid them.
@@ -289,6 +320,8 @@ class Status(Model):
     disrupted_pods: tuple[str, ...] = Field((), max_length=MAX_DISRUPTED_PODS)
     # What the stage's next pods ask for, where one was killed for want of memory.
     memory: str | None = None
+    # What the spec said then: `memory` holds as long as it still says so.
+    memory_asked: str | None = None
     dataset: PublishedDataset | None = None
     progress: Progress | None = None
     resume_points: tuple[ResumePoint, ...] = ()

@@ -87,6 +87,50 @@ def test_without_a_wish_for_more_the_same_memory_is_tried_once_more() -> None:
     assert "8Gi were too little twice; spec.retry.onOOM" in world.message
 
 
+def changes_the_memory(world: World, memory: str) -> None:
+    """Somebody stops a run that waits for its retry, and writes another memory."""
+    world.changes_spec(suspend=True)
+    world.visits()
+    world.changes_spec(training={"podTemplate": {"resources": {"limits": {"memory": memory}}}}, suspend=False)
+
+
+@pytest.mark.parametrize("written", ["10Gi", "64Gi"])
+def test_what_the_user_writes_since_counts_more_than_what_an_oom_asked_for(written: str) -> None:
+    world = run(memoryFactor=1.5, maxMemory="128Gi")
+    world.worker_runs()
+    world.worker_exits(137, reason="OOMKilled")
+    world.visits()
+    assert (world.status.memory, world.status.memory_asked) == ("12288Mi", "8Gi")
+    changes_the_memory(world, written)
+    world.waits_for_the_retry()
+    world.visits()
+    assert memory(world) == ("4Gi", written)
+
+
+def test_other_changes_of_the_resources_leave_what_an_oom_asked_for() -> None:
+    world = run(memoryFactor=1.5, maxMemory="128Gi")
+    world.worker_runs()
+    world.worker_exits(137, reason="OOMKilled")
+    world.visits()
+    world.changes_spec(training={"podTemplate": {"resources": {"requests": {"cpu": "4"}}}})
+    world.waits_for_the_retry()
+    world.visits()
+    assert memory(world) == ("6144Mi", "12288Mi")
+
+
+def test_more_memory_by_hand_has_its_own_second_chance() -> None:
+    world = run()
+    world.worker_runs()
+    world.worker_exits(137, reason="OOMKilled")
+    world.visits()
+    changes_the_memory(world, "16Gi")
+    world.waits_for_the_retry()
+    world.visits()
+    runs_out_of_memory(world)
+    assert world.status.attempts.train == 3
+    assert memory(world) == ("4Gi", "16Gi")
+
+
 def test_a_pod_without_any_limit_is_retried_as_before() -> None:
     world = World(retry={"limit": 2, "onOOM": {"maxMemory": "4Gi"}})
     world.reaches_training()

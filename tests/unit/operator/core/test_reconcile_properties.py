@@ -68,6 +68,12 @@ class Life(RuleBasedStateMachine):
     def somebody_changes_the_limit(self, limit: int) -> None:
         self.world.changes_spec(retry={"limit": limit})
 
+    @precondition(lambda self: bool(self.world.run["spec"].get("suspend")))
+    @rule(memory=st.sampled_from(["1Gi", "8Gi"]))
+    def somebody_changes_the_memory_of_a_suspended_run(self, memory: str) -> None:
+        template = {"podTemplate": {"resources": {"limits": {"memory": memory}}}}
+        self.world.changes_spec(preprocess=template, training=template)
+
     # -- the cluster
 
     def _job_is_open(self) -> bool:

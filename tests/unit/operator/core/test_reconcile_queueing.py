@@ -138,7 +138,9 @@ def test_suspending_and_resuming_the_run_is_one_write_to_its_workload_each(train
     kueue_holds(training, pending())
     training.visits()
     assert training.status.phase is Phase.QUEUED
-    assert training.job["metadata"].get("annotations") is None, "the Job itself was never written"
+    assert "training.badgerdoc.dev/suspend" not in training.job["metadata"]["annotations"], (
+        "the Job itself was never written"
+    )
 
 
 def test_an_admins_deactivation_stays_theirs(training: World) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from trainingrun_operator.core.jobs.defaults import JobDefaults
-from trainingrun_operator.core.jobs.memory import with_memory
 from trainingrun_operator.core.jobs.pod.containers import init_container, worker_container
 from trainingrun_operator.core.jobs.pod.placement import placement
+from trainingrun_operator.core.jobs.pod.resources import worker_resources
 from trainingrun_operator.core.jobs.pod.volumes import volumes
 from trainingrun_operator.core.names import service_name
-from trainingrun_operator.core.resource.pod_template import Resources
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
 
@@ -60,15 +59,3 @@ def build_pod_spec(run: Run, stage: Stage, attempt: int, defaults: JobDefaults, 
     if spec.image_pull_secrets:
         pod["imagePullSecrets"] = [secret.to_json() for secret in spec.image_pull_secrets]
     return pod | placement(run, stage)
-
-
-def worker_resources(run: Run, stage: Stage) -> Resources:
-    """What the stage's next pods ask for, without GPUs: what the spec says, and more where that was too little.
-
-    Raises:
-        ValueError: a quantity is none.
-    """
-    resources = run.pod_template(stage).resources
-    if run.status.memory and stage is run.status.current_stage:
-        return with_memory(resources, run.status.memory)
-    return resources

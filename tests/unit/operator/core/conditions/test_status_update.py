@@ -10,13 +10,16 @@ import pytest
 from tests.support.operator.world import DATASET, MODEL, START, World
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
+from trainingrun_operator.core.failures.diagnosis import FailureClass
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.state import ProgressState, advance
 from trainingrun_operator.core.progress.termination import SHOWN_METRICS, TrainedModel
 from trainingrun_operator.core.resource.status import (
     MAX_DISRUPTED_PODS,
     MAX_EXCLUDED_NODES,
+    MAX_JOBS,
     Attempts,
+    JobRecord,
     LastFailure,
     Phase,
     PublishedDataset,
@@ -52,8 +55,9 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
     annotations = {f"{n:02}" + "c" * 30: 10**9 for n in range(8)}
     dataset = {**DATASET, "manifest": uri[:400], "report": uri, "annotations": annotations}
     images = {"image": "i" * 512, "preprocessImage": "p" * 512}
+    job = {"name": "j" * 63, "stage": "preprocess", "attempt": 9, "result": max(FailureClass, key=len)}
     paused = {"pausedSince": "2026-01-01T12:00:00Z", "pausedSeconds": 2**53 - 1}
-    world.run["status"].update({**images, **paused, "job": "j" * 63, "dataset": dataset})
+    world.run["status"].update({**images, **paused, "jobs": [job] * MAX_JOBS, "dataset": dataset})
     model = {**MODEL, "uri": uri[:512], "manifest": uri[:540], "metrics": shown, "epoch": 9}
     summary = Summary(phase=Phase.FAILED, reason="R" * 64, message=LONG, node="n" * 253, stalled=True)
     status = calculate_status(
@@ -61,17 +65,18 @@ def test_the_status_stays_under_16_kib_whatever_everybody_says() -> None:
         summary,
         START,
         stage=Stage.TRAIN,
-        attempts=Attempts(total=9, counted=9),
+        attempts=Attempts(total=9, counted=9, replaced=9),
         failure=failure,
         excluded_nodes=tuple(f"{n:02}" + "n" * 251 for n in range(MAX_EXCLUDED_NODES)),
         disrupted_pods=tuple(f"{n:08}" for n in range(MAX_DISRUPTED_PODS)),
         queue="q" * 63,
         memory="8796093022207Mi",
+        memory_asked="1" * 32,
         model=TrainedModel.model_validate(model).shown(),
         report=uri,
     )
     assert [name for name in Status.model_fields if not getattr(status, name)] == ["paused_since", "next_retry_time"]
-    assert len(json.dumps(status.to_json(), ensure_ascii=False).encode()) <= 16 * 1024
+    assert len(json.dumps(status.to_json(), ensure_ascii=False, separators=(",", ":")).encode()) <= 16 * 1024
 
 
 def test_a_status_is_made_of_all_its_fields() -> None:
@@ -89,26 +94,31 @@ def a_status(summary: Summary, **decision: Any) -> Status:
     world.worker_exits(75)
     world.visits()
     assert world.status.node is not None
-    assert world.status.job is not None
     assert world.status.next_retry_time is not None
     return calculate_status(world.observed().run, summary, START, **decision)
 
 
+def a_job(attempt: int) -> JobRecord:
+    return JobRecord(name=f"tables-preprocess-{attempt}", stage=Stage.PREPROCESS, attempt=attempt)
+
+
 def test_a_decision_that_is_silent_about_node_job_and_retry_time_leaves_them() -> None:
     status = a_status(Summary(phase=Phase.SUSPENDED, reason="Suspended", message=""), stage=Stage.PREPROCESS)
-    assert None not in (status.node, status.job, status.next_retry_time)
+    assert None not in (status.node, status.next_retry_time)
+    assert [job.result for job in status.jobs] == ["Transient"]
 
 
 def test_an_attempt_that_begins_has_a_job_and_neither_node_nor_retry_time() -> None:
     pending = Summary(phase=Phase.PENDING, reason="Starting", message="")
-    status = a_status(pending, stage=Stage.PREPROCESS, new_job="tables-preprocess-2")
-    assert (status.job, status.node, status.next_retry_time) == ("tables-preprocess-2", None, None)
+    status = a_status(pending, stage=Stage.PREPROCESS, new_job=a_job(2))
+    assert status.jobs[-1] == a_job(2)
+    assert (status.node, status.next_retry_time) == (None, None)
 
 
-def test_a_published_dataset_leaves_neither_node_nor_job_to_training() -> None:
+def test_a_published_dataset_leaves_no_node_to_training() -> None:
     pending = Summary(phase=Phase.PENDING, reason="DatasetPublished", message="")
     status = a_status(pending, stage=Stage.TRAIN, dataset=PublishedDataset.model_validate(DATASET))
-    assert (status.job, status.node) == (None, None)
+    assert status.node is None
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED])

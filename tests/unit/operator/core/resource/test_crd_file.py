@@ -114,6 +114,7 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (spec.ConfigMapKey, ("spec", "training", "configMap")),
         (spec.Checkpoints, ("spec", "checkpoints")),
         (spec.Retry, ("spec", "retry")),
+        (spec.TimeToLive, ("spec", "ttlSecondsAfterFinished")),
         (spec.OnOOM, ("spec", "retry", "onOOM")),
         (spec.Deadlines, ("spec", "deadlines")),
         (spec.Review, ("spec", "review")),
@@ -121,6 +122,8 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
         (status.Status, ("status",)),
         (status.Condition, ("status", "conditions")),
         (status.Attempts, ("status", "attempts")),
+        (status.Usage, ("status", "usage")),
+        (status.JobRecord, ("status", "jobs")),
         (status.LastFailure, ("status", "lastFailure")),
         (status.PublishedDataset, ("status", "dataset")),
         (status.PublishedModel, ("status", "model")),
@@ -132,6 +135,25 @@ def test_the_models_know_every_field_of_the_crd_and_no_other() -> None:
     ]
     for model, path in pairs:
         assert fields(model) == properties(*path), path
+
+
+MUTABLE = {".suspend", ".ttlSecondsAfterFinished", ".retry.limit", ".deadlines", ".review.approved"}
+
+
+def unheld(node: Schema, path: str, rules: str) -> Iterator[str]:
+    """The fields that no rule holds, neither by themselves nor with all that they are part of."""
+    if f"self.spec{path} == oldSelf.spec{path}" in rules:
+        return
+    children = node.get("properties", {})
+    if not children or path in MUTABLE:
+        yield path
+    for name, child in children.items() if path not in MUTABLE else ():
+        yield from unheld(child, f"{path}.{name}", rules)
+
+
+def test_a_field_of_the_spec_is_immutable_unless_it_says_otherwise() -> None:
+    rules = " ".join(rule["rule"] for rule in schema()["x-kubernetes-validations"])
+    assert set(unheld(schema()["properties"]["spec"], "", rules)) == MUTABLE
 
 
 def test_both_stages_have_the_same_pod_template() -> None:
@@ -187,8 +209,10 @@ def test_the_crd_is_small_enough_for_kubectl_apply() -> None:
     assert len(crd) < 256 * 1024, "kubectl keeps it in an annotation"
 
 
-def test_the_status_has_room_for_as_many_excluded_nodes_as_are_kept() -> None:
-    assert schema()["properties"]["status"]["properties"]["excludedNodes"]["maxItems"] == status.MAX_EXCLUDED_NODES
+def test_the_status_has_room_for_as_many_as_are_kept() -> None:
+    fields_of_status = schema()["properties"]["status"]["properties"]
+    assert fields_of_status["excludedNodes"]["maxItems"] == status.MAX_EXCLUDED_NODES
+    assert fields_of_status["jobs"]["maxItems"] == status.MAX_JOBS
 
 
 def test_the_phases_and_stages_are_those_of_the_crd() -> None:

@@ -1,0 +1,1 @@
+"""How a run ends: by its time to live, or because somebody deletes it."""
