@@ -42,6 +42,8 @@ class _Entry:
     # Writes of one run must not overtake one another.
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     shards: ShardReports | None = None
+    # Whether what is taken ends with a final report.
+    final: bool = False
 
 
 class ProgressWriter:
@@ -102,9 +104,8 @@ class ProgressWriter:
             entry.state = advance(entry.state, report, pod_uid, self._now())
         else:
             return False
-        since = timedelta(seconds=min(self._clock() - entry.written_at_s, 1e6))
-        delay = write_delay(entry.written, entry.state, since_write=since, interval=self._interval, final=report.final)
-        self._queue.add(_key(run), delay.total_seconds())
+        entry.final = report.final
+        self._queue.add(_key(run), self._delay_s(entry))
         return True
 
     async def write_final(self, run: Run, update: ProgressUpdate) -> None:
@@ -133,13 +134,23 @@ class ProgressWriter:
         """Writes what is due until cancelled."""
         await self._queue.work(self._visit, workers=WORKERS)
 
+    def _delay_s(self, entry: _Entry) -> float:
+        since = timedelta(seconds=min(self._clock() - entry.written_at_s, 1e6))
+        delay = write_delay(entry.written, entry.state, since_write=since, interval=self._interval, final=entry.final)
+        return delay.total_seconds()
+
     async def _visit(self, key: Key) -> float | None:
         entry = self._entries.get(key)
-        if entry is not None:
-            try:
-                await self._write(entry)
-            except (GoneError, InvalidError) as error:
-                self._drop(key, error)
+        if entry is None:
+            return None
+        # What was reported during a write was made due by what had been written before.
+        delay_s = self._delay_s(entry)
+        if delay_s > 0:
+            return delay_s
+        try:
+            await self._write(entry)
+        except (GoneError, InvalidError) as error:
+            self._drop(key, error)
         return None
 
     def _drop(self, key: Key, error: ClusterError) -> None:

@@ -115,8 +115,8 @@ class Browser:
         self._loaded: set[str] = set()
         self.problems: dict[str, list[str]] = {}  # by session
 
-    def open(self, path: Path) -> Page:
-        """Opens a local file and waits until all of it is there."""
+    def open(self, place: Path | str) -> Page:
+        """Opens a local file, or a URL, and waits until all of it is there."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.problems[session] = []
@@ -125,9 +125,10 @@ class Browser:
         page = Page(self, session)
         page.show(width=DESKTOP)
         self._loaded.discard(session)
-        answer = self.call("Page.navigate", session, url=path.resolve().as_uri())
+        url = place if isinstance(place, str) else place.resolve().as_uri()
+        answer = self.call("Page.navigate", session, url=url)
         if "errorText" in answer:
-            raise BrowserError(f"{path} does not open: {answer['errorText']}")
+            raise BrowserError(f"{place} does not open: {answer['errorText']}")
         deadline = time.monotonic() + ANSWER_TIMEOUT_S
         while session not in self._loaded:
             self._take_event(self._read(deadline))

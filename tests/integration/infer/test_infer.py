@@ -21,7 +21,7 @@ from tests.support.preprocess.scans import dct, jpx, scan_pdf, typed_table
 from tests.support.train.place import Place
 from training.documents.render import PAGES_PER_CHUNK
 from training.infer import command as infer
-from training.infer.pipeline import PageDetector
+from training.infer.predictor import PageDetector
 from training.labels.categories import CELL, HEADER, TABLE
 from training.model.detections import Detection
 from training.storage.uri import open_storage

@@ -16,7 +16,7 @@ from hack.documents.faults import draw_faults
 from tests.support.infer.predicting import read_json
 from tests.support.train.place import Place
 from training.infer import command as infer
-from training.infer.pipeline import PageDetector
+from training.infer.predictor import PageDetector
 from training.model.bundle import VerifiedModel
 from training.model.detections import Detection
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from training.infer.pipeline import PageDetector
+from training.infer.predictor import PageDetector
 from training.labels.categories import LabelledBox
 from training.model.detections import Detection
 

@@ -31,11 +31,11 @@ def report(sequence: int, **fields: Any) -> Report:
 class Desk:
     """A writer that works, over a fake cluster."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_s: float = INTERVAL_S) -> None:
         self.world = World()
         self.cluster = FakeCluster(self.world)
         clock = asyncio.get_running_loop().time
-        interval = timedelta(seconds=INTERVAL_S)
+        interval = timedelta(seconds=interval_s)
         self.writer = ProgressWriter(self.cluster, Store(), interval=interval, clock=clock, now=lambda: START)
 
     @property
@@ -180,6 +180,28 @@ async def test_the_reports_of_many_shards_are_few_writes(desk: Desk) -> None:
     await desk.shows(100)
     # The first at once, then one an interval, however long a busy machine takes for the hundred reports.
     assert desk.cluster.calls.count("apply_progress") <= 2 + int((clock() - started_s) / INTERVAL_S)
+
+
+async def test_what_is_reported_during_a_write_waits_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(interval_s=60.0)
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    apply = desk.cluster.apply_progress
+
+    async def slow(run: Run, status: dict[str, Any]) -> dict[str, Any]:
+        begun.set()
+        await may_end.wait()
+        return await apply(run, status)
+
+    monkeypatch.setattr(desk.cluster, "apply_progress", slow)
+    task = asyncio.create_task(desk.writer.work())
+    assert desk.takes(1)
+    await begun.wait()
+    assert desk.takes(2)
+    may_end.set()
+    await desk.shows(1)
+    await asyncio.sleep(0.02)
+    assert desk.percent == 1
+    task.cancel()
 
 
 async def test_the_next_attempt_of_a_sharded_stage_starts_from_nothing(desk: Desk) -> None:

@@ -7,13 +7,12 @@ The output holds `json/`, `pdfs/` and, for people to look at, `draw/`; when peop
 source of `training.preprocess`. Whatever can be checked early is checked here, before torch is imported.
 """
 
-import argparse
 import logging
 import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +21,12 @@ from training.documents.passwords import Passwords
 from training.documents.render import RenderOptions
 from training.errors import ConfigError, DataError, Failure
 from training.infer import render_ahead
+from training.infer.network import LoadDetector, download_model, load_network
 from training.infer.pdfs import find_pdfs
-from training.infer.pipeline import DocumentOutcome, InferencePlan, PageDetector, State, predict_documents
-from training.labels.categories import CATEGORIES
+from training.infer.pipeline import DocumentOutcome, InferencePlan, State, predict_documents
 from training.model import bundle
 from training.model.detections import WORKING_SCORE
-from training.options import OptionParser, positive_integer
+from training.options import OptionParser, positive_integer, probability
 from training.process.exit import run_command
 from training.process.limits import limit_process
 from training.process.logs import start_logging
@@ -38,7 +37,6 @@ from training.storage.uri import open_storage
 logger = logging.getLogger(__name__)
 MODEL_VARIABLE, CONFIG_VARIABLE = "CASCADE_MODEL_PATH", "CASCADE_CONFIG_PATH"
 STOP_DEADLINE_S = 20.0  # of a pod's grace period of 30 s
-LoadDetector = Callable[[bundle.VerifiedModel, str, int], PageDetector]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ def parse_options(arguments: Sequence[str], environ: Mapping[str, str] = os.envi
     parser.add_argument("--device", default="auto", choices=DEVICES, help=f"{DEVICE_HELP} (auto)")
     parser.add_argument(
         "--score",
-        type=_probability,
+        type=probability,
         default=WORKING_SCORE,
         help=f"lowest score of a detection, from 0 to 1 ({WORKING_SCORE})",
     )
@@ -129,30 +127,13 @@ def _model(given: str | None, environ: Mapping[str, str]) -> tuple[str, str | No
     return model, config if "://" in config else str(Path(config).absolute())
 
 
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
-
-
 def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> InferencePlan:
     """Makes the checks that need no torch, the cheapest first. Raises the typed errors."""
     passwords = Passwords.read(options.passwords) if options.passwords else Passwords()
     source = find_pdfs(options.source)
     target = open_storage(options.target)
     target.check_writable()
-    model = bundle.download_verified(options.model, scratch, config_uri=options.config_uri)
-    if model.classes != tuple(CATEGORIES.values()):
-        raise ConfigError(
-            f"The model {model.uri} knows the classes {', '.join(model.classes)}; name one that was trained on "
-            f"{', '.join(CATEGORIES.values())}."
-        )
-    if model.demo:
-        logger.warning("%s is a demo's model, trained on a handful of pages: its predictions mean nothing", model.uri)
+    model = download_model(options.model, scratch, config_uri=options.config_uri)
     return InferencePlan(
         source=source,
         target=target,
@@ -165,13 +146,6 @@ def prepare(options: Options, scratch: Path, load_detector: LoadDetector) -> Inf
         force=options.force,
         scratch=scratch,
     )
-
-
-def load_network(model: bundle.VerifiedModel, device: str, batch_size: int) -> PageDetector:
-    """Loads the trained network."""
-    from training.model.detector import Detector  # noqa: PLC0415  torch takes seconds to import, only now is it needed
-
-    return Detector(model, device=device, batch_size=batch_size)
 
 
 def run(options: Options, load_detector: LoadDetector) -> None:

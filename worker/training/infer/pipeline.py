@@ -10,30 +10,21 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from training.documents.names import JSON_FOLDER, PDF_FOLDER
 from training.documents.page_image import PageImage
 from training.documents.passwords import Passwords
 from training.documents.poppler import PdfFile
-from training.documents.quarantine import (
-    DocumentError,
-    QuarantinedDocument,
-    Reason,
-    is_of_document,
-    quarantine_faults,
-)
+from training.documents.quarantine import QuarantinedDocument, is_of_document, quarantine_faults
 from training.documents.render import RenderOptions
-from training.errors import CudaOOM, WorkerError, as_typed
 from training.infer.pdfs import PdfDocument, PdfSource
 from training.infer.prediction_file import Found, Origin, PredictionFile, recognise
-from training.infer.render_ahead import DrawnPage, DrawTask, drawn_chunks
-from training.infer.tables import PredictedPage, annotations, labels, predict_page
+from training.infer.predictor import PageDetector, Predictor
+from training.infer.render_ahead import DrawnPage, DrawTask
+from training.infer.tables import PredictedPage, annotations, labels
 from training.labels.draw import draw_page
 from training.model.bundle import VerifiedModel
-from training.model.detections import Detection
 from training.process.pool import DocumentPool
 from training.process.threads import TRANSFER_THREADS, thread_pool
 from training.storage.base import Storage
@@ -42,13 +33,6 @@ from training.storage.local import LocalStorage, local_file
 
 logger = logging.getLogger(__name__)
 DRAWING_FOLDER = "draw/"
-
-
-class PageDetector(Protocol):
-    """A network that detects tables, cells and headers on pages."""
-
-    def detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        """The detections on each of the page images, in pixels of that image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +88,7 @@ class _Work:
     def __init__(self, plan: InferencePlan, pool: DocumentPool) -> None:
         self._plan = plan
         self._pool = pool
+        self._predictor = Predictor(pool, plan.load_detector, score=plan.score)
 
     def one(self, index: int, document: PdfDocument) -> DocumentOutcome:
         """Writes one document's predictions to the target, unless they are there already."""
@@ -154,11 +139,10 @@ class _Work:
         doc_name = document.key.rpartition("/")[2]
         with (
             PredictionFile(path, doc_name, origin, model_uri=plan.model.uri) as file,
-            closing(drawn_chunks(self._pool, task)) as chunks,
+            closing(self._predictor.chunks(task)) as chunks,
         ):
             try:
-                for chunk in chunks:
-                    predicted = self._predict_chunk(chunk.pages)
+                for chunk, predicted in chunks:
                     self._store_drawings(document, chunk.pages, predicted, folder)
                     for page in predicted:
                         file.add(annotations(page))
@@ -176,41 +160,6 @@ class _Work:
             plan.target.upload_file(pdf, PDF_FOLDER + document.file_name)
         plan.target.upload_file(path, self._json_key(document))
         return f"{pages} pages, {tables} tables, {cells} cells"
-
-    def _predict_chunk(self, pages: Sequence[DrawnPage]) -> list[PredictedPage]:
-        detected = self._detect([page.image.path for page in pages])
-        return [
-            predict_page(
-                page.image.number,
-                page.image.width,
-                page.image.height,
-                [found for found in detections if found.score >= self._plan.score],
-                page.words,
-            )
-            for page, detections in zip(pages, detected, strict=True)
-        ]
-
-    def _detect(self, images: Sequence[Path]) -> list[list[Detection]]:
-        detector = self._detector
-        try:
-            return detector.detect(images)
-        except Exception as error:
-            typed = as_typed(error)
-            if isinstance(typed, CudaOOM):
-                # The network was loaded and got each page alone, so that it is one of these that does not fit.
-                message = f"The GPU has too little memory for a page; lower --dpi, or split the PDF ({typed})."
-                raise DocumentError(Reason.TOO_LARGE, message) from error
-            raise
-
-    @cached_property
-    def _detector(self) -> PageDetector:
-        # Loaded with the first page to predict: until then it may not be needed.
-        try:
-            return self._plan.load_detector()
-        except WorkerError:
-            raise
-        except Exception as error:  # no document's fault, whatever it is
-            raise as_typed(error) from error
 
     def _store_drawings(
         self, document: PdfDocument, pages: Sequence[DrawnPage], predicted: Sequence[PredictedPage], folder: Path

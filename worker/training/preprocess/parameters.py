@@ -41,7 +41,7 @@ def allowance(text: str) -> Allowance:
     raise argparse.ArgumentTypeError(f"{text!r} is neither a number such as 3 nor a percentage such as 10%")
 
 
-OUTPUT_VERSION = 4  # raise it when the same input gives other files, so that no older record or dataset is reused
+OUTPUT_VERSION = 5  # raise it when the same input gives other files, so that no older record or dataset is reused
 
 
 @dataclass(frozen=True)
