@@ -86,8 +86,9 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.networking.request_timeout = 30
     settings.networking.error_backoffs = _Backoffs()
+    # For so long kopf keeps an object in memory after its event: of thousands that change at once, all of them.
+    settings.queueing.idle_timeout = 0.1
     # The handlers only take notes: nothing of theirs is worth waiting for when the operator ends.
-    settings.queueing.idle_timeout = 1.0
     settings.queueing.exit_timeout = 0.5
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.persistence.progress_storage = _NoProgress()

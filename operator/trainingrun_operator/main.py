@@ -14,7 +14,7 @@ from typing import Any
 
 import kopf
 
-from trainingrun_operator import accounting, handlers, logs, metrics
+from trainingrun_operator import accounting, handlers, logs, metrics, progress_writer
 from trainingrun_operator.cleaner import Cleaner
 from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
@@ -39,7 +39,7 @@ _API_RETRY_S = 3.0
 # Longer than any call of the API server takes that does not answer.
 STANDSTILL_S = 300.0
 # At the same time as the workers': of the progress writer, the Events, the lists and the gateway.
-_OTHER_CALLS = 5
+_OTHER_CALLS = progress_writer.WORKERS + 3
 
 
 def _utc_now() -> datetime:

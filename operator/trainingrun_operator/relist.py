@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+from trainingrun_operator import memory
 from trainingrun_operator.cluster import Page
 from trainingrun_operator.core.errors import ClusterError
 from trainingrun_operator.core.names import RUN_KINDS, Kind
@@ -78,6 +79,7 @@ class Relister:
         while True:
             await self._sleep(self._interval_s)
             await self.round()
+            memory.give_back()
 
     async def round(self, *, cached: bool = True) -> bool:
         """One list of each kind; answers whether all were read."""
