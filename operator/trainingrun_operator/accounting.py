@@ -11,7 +11,8 @@ from trainingrun_operator.core.plan import Observed
 from trainingrun_operator.core.progress.state import ProgressState
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Phase, Status
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 
 _gpus: usage.GpuClock[Key] = usage.GpuClock()
 

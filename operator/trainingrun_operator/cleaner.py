@@ -8,13 +8,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from trainingrun_operator.api_client import Object
+from trainingrun_operator.api.client import Object
 from trainingrun_operator.core.errors import GoneError
 from trainingrun_operator.core.lifetime.deletion import jobs_to_end
 from trainingrun_operator.core.lifetime.ttl import expiry_due, seconds_to_live
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.resource.run import Run
-from trainingrun_operator.store import Key, OverRun, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import OverRun, Store
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from trainingrun_operator import accounting
-from trainingrun_operator.api_client import Object
+from trainingrun_operator.api.client import Object
+from trainingrun_operator.api.cluster import ClusterPort
+from trainingrun_operator.api.dry_runs import DryRuns
 from trainingrun_operator.cleaner import Cleaner
-from trainingrun_operator.cluster import ClusterPort
 from trainingrun_operator.core.attempt import awaited_job, relevant_jobs
 from trainingrun_operator.core.damping import patience
 from trainingrun_operator.core.errors import GoneError, InvalidError, RefusedError
@@ -27,10 +28,10 @@ from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan
 from trainingrun_operator.core.reconcile import reconcile
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage, Status
-from trainingrun_operator.dry_runs import DryRuns
 from trainingrun_operator.kueue.workloads import Workloads
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
 

@@ -22,7 +22,8 @@ from trainingrun_operator.core.names import (
     Kind,
 )
 from trainingrun_operator.kueue.workloads import Workloads
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 
 Observe = Callable[..., Key | None]
 

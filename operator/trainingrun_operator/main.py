@@ -15,8 +15,8 @@ from typing import Any
 import kopf
 
 from trainingrun_operator import accounting, handlers, logs, metrics, progress_writer
+from trainingrun_operator.api.cluster import Cluster
 from trainingrun_operator.cleaner import Cleaner
-from trainingrun_operator.cluster import Cluster
 from trainingrun_operator.controller import Controller
 from trainingrun_operator.core.errors import LeaseLostError, RefusedError, SetupError, TransientError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
@@ -28,11 +28,12 @@ from trainingrun_operator.event_queue import EventQueue
 from trainingrun_operator.kueue.workloads import Workloads
 from trainingrun_operator.leadership.election import Leadership
 from trainingrun_operator.leadership.leases import Leases
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.relist import Relister
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
 from trainingrun_operator.queue import WorkQueue
-from trainingrun_operator.relist import Relister
 from trainingrun_operator.settings import Settings
-from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
 _API_RETRY_S = 3.0

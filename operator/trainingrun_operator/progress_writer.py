@@ -14,15 +14,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from trainingrun_operator import accounting
-from trainingrun_operator.api_client import Object
+from trainingrun_operator.api.client import Object
 from trainingrun_operator.core.errors import ClusterError, ConflictError, GoneError, InvalidError, RefusedError
 from trainingrun_operator.core.plan import ProgressUpdate
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.progress.shards import ShardReports
 from trainingrun_operator.core.progress.state import ProgressState, advance, is_newer, write_delay
 from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.queue import WorkQueue
-from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
 # So many writes at a time: of 1,000 runs there are 100 a second.

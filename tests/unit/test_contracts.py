@@ -102,7 +102,7 @@ def test_a_new_module_must_be_given_a_floor(source: Source, contract: str) -> No
         ("training.tracking.archive", "import botocore", "knows boto3"),
         ("training.storage.local", "from subprocess import run", "Programs are started in training.documents alone"),
         ("training.geometry", "def late():\n    import time", "pure asks no disk, clock, network or process"),
-        ("trainingrun_operator.store", "import kopf", "know kopf"),
+        ("trainingrun_operator.observation.store", "import kopf", "know kopf"),
         ("trainingrun_operator.endpoints.gateway", "from kubernetes import client", "talks to the API server"),
         ("training.errors", "import trainingrun_operator.queue", "share nothing"),
     ],

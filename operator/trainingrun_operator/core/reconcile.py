@@ -19,16 +19,20 @@ from trainingrun_operator.core.conditions.held import SUSPENDED
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.conditions.waiting import behind, summarize, unreachable
 from trainingrun_operator.core.deadlines import active_deadline, start_deadline
-from trainingrun_operator.core.decision import plan_status
-from trainingrun_operator.core.dry_run import objects_to_try
-from trainingrun_operator.core.elsewhere import completed_elsewhere
+from trainingrun_operator.core.decisions.decision import plan_status
+from trainingrun_operator.core.decisions.dry_run import objects_to_try
+from trainingrun_operator.core.decisions.elsewhere import completed_elsewhere
+from trainingrun_operator.core.decisions.failed_attempt import attempt_failed, retrying
+from trainingrun_operator.core.decisions.overdue import in_time, not_started, out_of_time
+from trainingrun_operator.core.decisions.rejection import rejected
+from trainingrun_operator.core.decisions.replacement import is_outdated, replace_attempt, replaced_jobs
+from trainingrun_operator.core.decisions.review import awaiting_review, awaits_review, review_event
 from trainingrun_operator.core.events import (
     events_of_disruptions,
     events_of_stop,
     events_of_summary,
     events_of_warnings,
 )
-from trainingrun_operator.core.failed_attempt import attempt_failed, retrying
 from trainingrun_operator.core.failures import outcome
 from trainingrun_operator.core.failures.disruptions import find_disruptions, was_stopped
 from trainingrun_operator.core.failures.finished_attempt import FinishedAttempt
@@ -36,15 +40,11 @@ from trainingrun_operator.core.jobs.defaults import worker_image
 from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.observed import JobView, PodView
-from trainingrun_operator.core.overdue import in_time, not_started, out_of_time
 from trainingrun_operator.core.places import Claim
 from trainingrun_operator.core.plan import CreateError, Event, Observed, Plan, ProgressUpdate
 from trainingrun_operator.core.progress.report import final_report
 from trainingrun_operator.core.queueing.suspend import with_the_runs_wish
-from trainingrun_operator.core.rejection import rejected
-from trainingrun_operator.core.replacement import is_outdated, replace_attempt, replaced_jobs
 from trainingrun_operator.core.resource.status import JobRecord, Phase, Reason, Stage
-from trainingrun_operator.core.review import awaiting_review, awaits_review, review_event
 from trainingrun_operator.core.usage import count_usage
 
 # Level-triggered: a visit costs microseconds, and heals whatever an event was missed for.

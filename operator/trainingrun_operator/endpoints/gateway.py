@@ -27,8 +27,9 @@ from trainingrun_operator.endpoints.connections import Limits
 from trainingrun_operator.endpoints.listener import Listener
 from trainingrun_operator.endpoints.refusals import Refusal, Refusals
 from trainingrun_operator.endpoints.tokens import Bearer, KeysUnavailableError, TokenError, TokenVerifier
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from trainingrun_operator.core.names import Kind
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.queueing.workload import WorkloadView, view_workload
-from trainingrun_operator.store import Key, Listing, Object, Store, version_of
+from trainingrun_operator.observation.listing import Key, Listing, version_of
+from trainingrun_operator.observation.store import Object, Store
 
 
 class Workloads:

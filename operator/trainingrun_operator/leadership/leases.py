@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainingrun_operator.api_client import ApiClient, Object
+from trainingrun_operator.api.client import ApiClient, Object
 
 _PATH = "/apis/coordination.k8s.io/v1/namespaces"
 # A try that takes longer is given up while there is time for another.

@@ -18,13 +18,13 @@ from tests.support.certificates import self_signed
 from tests.support.cluster.kube import Kube, wait_for
 from tests.support.operator.lifecycle import Life, a_run
 from tests.support.operator.operator_process import OperatorProcess
-from trainingrun_operator.cluster import Cluster
+from trainingrun_operator.api.cluster import Cluster
+from trainingrun_operator.core.decisions.rejection import explain
 from trainingrun_operator.core.errors import InvalidError
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.jobs.job import build_job
 from trainingrun_operator.core.jobs.service import build_service
 from trainingrun_operator.core.plan import CreateError
-from trainingrun_operator.core.rejection import explain
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from tests.support.operator.world import World, merged
-from trainingrun_operator.cluster import Page
+from trainingrun_operator.api.cluster import Page
 from trainingrun_operator.core.errors import ClusterError, ConflictError, GoneError
 from trainingrun_operator.core.names import LABEL_RUN_UID, Kind
 from trainingrun_operator.core.observed import JobView

@@ -13,9 +13,10 @@ from trainingrun_operator.core.names import RUN_KINDS, Kind
 from trainingrun_operator.core.plan import Event
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.kueue.workloads import Workloads
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.relist import Relister
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.relist import Relister
-from trainingrun_operator.store import Key, Store
 
 KEY = Key("demo", "tables")
 

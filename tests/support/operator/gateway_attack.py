@@ -28,8 +28,8 @@ from tests.support.operator.operator_process import make_gateway_certificate
 from tests.support.operator.world import UID, World
 from trainingrun_operator.endpoints import gateway
 from trainingrun_operator.endpoints.tokens import Bearer, TokenError, TokenVerifier
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.store import Store
 
 HONEST, HOSTILE = "127.0.0.1", "127.0.0.2"
 REPORT_EVERY_S = 0.5

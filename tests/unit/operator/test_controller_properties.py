@@ -22,8 +22,8 @@ from trainingrun_operator.core.names import ANNOTATION_SUSPEND, LABEL_RUN_UID, L
 from trainingrun_operator.core.observed import view_pod
 from trainingrun_operator.core.progress.termination import read_termination_message
 from trainingrun_operator.core.resource.status import Phase, Stage
+from trainingrun_operator.observation.listing import Key
 from trainingrun_operator.queue import FIRST_BACKOFF_S, MAX_BACKOFF_S
-from trainingrun_operator.store import Key
 
 T = TypeVar("T")
 WRITES = ("create_job", "set_suspend", "apply_status", "apply_progress")

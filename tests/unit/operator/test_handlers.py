@@ -16,7 +16,8 @@ from tests.support.operator.workloads import a_workload, pending
 from tests.support.operator.world import UID, a_run
 from trainingrun_operator import handlers
 from trainingrun_operator.kueue.workloads import Workloads
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 
 CHILD: dict[str, Any] = {
     "metadata": {

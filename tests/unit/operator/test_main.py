@@ -14,7 +14,7 @@ from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.operator_process import make_gateway_certificate
 from tests.support.operator.world import World
 from trainingrun_operator import main
-from trainingrun_operator.cluster import Cluster
+from trainingrun_operator.api.cluster import Cluster
 from trainingrun_operator.core.errors import RefusedError, SetupError, TransientError
 from trainingrun_operator.endpoints import gateway
 from trainingrun_operator.leadership.election import Leadership

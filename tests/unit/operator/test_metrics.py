@@ -11,7 +11,7 @@ from tests.support.paths import REPOSITORY
 from trainingrun_operator import accounting, metrics
 from trainingrun_operator.core.resource.status import Phase
 from trainingrun_operator.endpoints.refusals import Refusal
-from trainingrun_operator.store import Store
+from trainingrun_operator.observation.store import Store
 
 SOURCES = metrics.Sources(
     runs_by_phase=lambda: {"Pending": 1},

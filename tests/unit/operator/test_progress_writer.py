@@ -24,8 +24,8 @@ from trainingrun_operator.core.errors import (
 from trainingrun_operator.core.plan import ProgressUpdate
 from trainingrun_operator.core.progress.report import Report
 from trainingrun_operator.core.resource.run import Run
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.store import Store
 
 INTERVAL_S = 0.05
 

@@ -12,7 +12,8 @@ from tests.support.operator.fake_operator import Operator
 from tests.support.operator.world import DATASET, World, a_run
 from trainingrun_operator.core.places import Claim, Places, claim_of
 from trainingrun_operator.core.resource.status import Phase
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 
 STARTED = {"startTime": "2026-01-01T12:00:00Z", "phase": "Pending"}
 

@@ -15,8 +15,8 @@ from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.world import START, UID, World
 from trainingrun_operator.endpoints.gateway import Gateway
 from trainingrun_operator.endpoints.tokens import Bearer, TokenVerifier
+from trainingrun_operator.observation.store import Store
 from trainingrun_operator.progress_writer import ProgressWriter
-from trainingrun_operator.store import Store
 
 
 class Verifier:

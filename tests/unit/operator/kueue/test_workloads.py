@@ -11,7 +11,8 @@ from tests.support.operator.world import UID, a_run
 from trainingrun_operator.core.names import Kind
 from trainingrun_operator.core.observed import view_job
 from trainingrun_operator.kueue.workloads import Workloads
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 
 KEY = Key("demo", "tables")
 JOB: dict[str, Any] = {

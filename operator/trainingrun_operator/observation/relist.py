@@ -7,11 +7,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from trainingrun_operator import memory
-from trainingrun_operator.cluster import Page
+from trainingrun_operator.api.cluster import Page
 from trainingrun_operator.core.errors import ClusterError
 from trainingrun_operator.core.names import RUN_KINDS, Kind
-from trainingrun_operator.store import Key, Listing, Object, version_of
+from trainingrun_operator.observation import memory
+from trainingrun_operator.observation.listing import Key, Listing, version_of
+from trainingrun_operator.observation.store import Object
 
 logger = logging.getLogger(__name__)
 FIRST_RETRY_S = 3.0

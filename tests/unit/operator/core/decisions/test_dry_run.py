@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.operator.world import DEFAULTS, a_run
-from trainingrun_operator.core.dry_run import objects_to_try
+from trainingrun_operator.core.decisions.dry_run import objects_to_try
 from trainingrun_operator.core.plan import CreateError, Observed, Trial
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Stage

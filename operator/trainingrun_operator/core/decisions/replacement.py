@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from trainingrun_operator.core.attempt import job_of_attempt
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
-from trainingrun_operator.core.decision import plan_status
+from trainingrun_operator.core.decisions.decision import plan_status
 from trainingrun_operator.core.jobs.pod.resources import resources_hash
 from trainingrun_operator.core.observed import JobView
 from trainingrun_operator.core.plan import Event, Observed, Plan

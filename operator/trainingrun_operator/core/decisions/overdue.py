@@ -14,8 +14,8 @@ from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
 from trainingrun_operator.core.conditions.waiting import unreachable
 from trainingrun_operator.core.deadlines import active_deadline, start_deadline
-from trainingrun_operator.core.decision import plan_status
-from trainingrun_operator.core.failed_attempt import attempt_failed
+from trainingrun_operator.core.decisions.decision import plan_status
+from trainingrun_operator.core.decisions.failed_attempt import attempt_failed
 from trainingrun_operator.core.failures import outcome
 from trainingrun_operator.core.failures.finished_attempt import Deadline, FinishedAttempt
 from trainingrun_operator.core.observed import JobView

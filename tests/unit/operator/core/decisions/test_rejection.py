@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.support.operator.world import START, a_run
+from trainingrun_operator.core.decisions.rejection import explain, rejected, spec_field
 from trainingrun_operator.core.plan import CreateError
-from trainingrun_operator.core.rejection import explain, rejected, spec_field
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import ConditionType, Phase, Stage
 

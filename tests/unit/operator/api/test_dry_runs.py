@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.operator.fake_cluster import FakeCluster
 from tests.support.operator.world import World
+from trainingrun_operator.api.dry_runs import MOST_REMEMBERED, REMEMBERED_S, DryRuns
 from trainingrun_operator.core.errors import RefusedError
 from trainingrun_operator.core.plan import Trial
-from trainingrun_operator.dry_runs import MOST_REMEMBERED, REMEMBERED_S, DryRuns
 
 
 class Desk:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -27,24 +27,18 @@ from trainingrun_operator.core.observed import JobView, PodView, view_job, view_
 from trainingrun_operator.core.places import Claim, Places, claim_of
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Phase
+from trainingrun_operator.observation.listing import ANY_VERSION, Key, Listing, version_of
 
 Object = Mapping[str, Any]
 # Of a Job, or of each shard of it: how a shard ended may be known from no other pod.
 _GONE_PODS = 5
-_NO_VERSION, _ANY_VERSION = -1.0, float("inf")
+_NO_VERSION = -1.0
 # The runs that were visited last are likely to be visited next.
 _PARSED_RUNS = 128
 _USED_METADATA = (
     *("name", "namespace", "uid", "generation", "resourceVersion", "labels", "deletionTimestamp"),
     "finalizers",
 )
-
-
-class Key(NamedTuple):
-    """A run's namespace and name."""
-
-    namespace: str
-    name: str
 
 
 class _StoredRun(NamedTuple):
@@ -63,37 +57,6 @@ class OverRun(NamedTuple):
     uid: str
     resource_version: str
     delete_at: datetime | None
-
-
-@dataclass
-class Listing:
-    """A list that is being read. `seen_before` is the highest version of its kind that was known when it began;
-    `version` is the list's own, once there is a first page.
-    """
-
-    kind: Kind
-    namespace: str | None
-    seen_before: int
-    # The versions have gone back, as after a restore of etcd: the list holds, whatever was seen before.
-    versions_are_new: bool = False
-    version: int = 0
-    listed: set[str] = field(default_factory=set)
-    deleted_meanwhile: set[str] = field(default_factory=set)
-    changed: set[Key] = field(default_factory=set)
-
-    @property
-    def holds_up_to(self) -> float:
-        """The version up to which the list is right and not what was known before."""
-        return _ANY_VERSION if self.versions_are_new else self.version
-
-    def misses(self, namespace: str, uid: str, version: int) -> bool:
-        """Whether an object that was known with that version would be in the list if it were there."""
-        return self.namespace in (None, namespace) and uid not in self.listed and version <= self.holds_up_to
-
-
-def version_of(text: str | None) -> int:
-    """An object's or a list's resource version; 0, which is older than all, where it is no number."""
-    return int(text) if text and text.isdecimal() else 0
 
 
 @lru_cache(maxsize=_PARSED_RUNS)
@@ -151,7 +114,7 @@ class Store:
         """
         pod = view_pod(body, gone=deleted)
         self._note(Kind.POD, pod.uid, version_of(pod.resource_version), deleted=deleted)
-        return self._put_pod(pod, replaces_up_to=_ANY_VERSION if deleted else _NO_VERSION)
+        return self._put_pod(pod, replaces_up_to=ANY_VERSION if deleted else _NO_VERSION)
 
     def forget_run(self, key: Key, uid: str) -> bool:
         """That run is no more, and its Jobs and pods are of no use without it; answers whether it was known."""
@@ -175,7 +138,7 @@ class Store:
         for pod in known_before:
             latest = self._pods.get(pod.uid)
             if latest is not None and pod.uid not in listed:
-                self._put_pod(replace(latest, gone=True), replaces_up_to=_ANY_VERSION)
+                self._put_pod(replace(latest, gone=True), replaces_up_to=ANY_VERSION)
 
     # -- lists
 
@@ -226,7 +189,7 @@ class Store:
             for pod in [each for each in self._pods.values() if not each.gone and _misses(listing, each)]:
                 # Gone as of this list: what a restored etcd has of it later is newer than that.
                 gone = replace(pod, gone=True, resource_version=str(version))
-                key = self._put_pod(gone, replaces_up_to=_ANY_VERSION)
+                key = self._put_pod(gone, replaces_up_to=ANY_VERSION)
                 listing.changed |= {key} if key else set()
         return listing.changed
 
@@ -312,7 +275,7 @@ class Store:
             known = None
         if known is not None and version < known.version > replaces_up_to:
             return False
-        if known is not None and 0 < version == known.version and replaces_up_to < _ANY_VERSION:
+        if known is not None and 0 < version == known.version and replaces_up_to < ANY_VERSION:
             # What a write was answered with comes again by the watch.
             return False
         phase = status.get("phase", "")

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 
 from tests.support.operator.world import UID, a_run
-from trainingrun_operator.cluster import Page
+from trainingrun_operator.api.cluster import Page
 from trainingrun_operator.core.errors import TransientError
 from trainingrun_operator.core.names import Kind
-from trainingrun_operator.relist import Relister
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.relist import Relister
+from trainingrun_operator.observation.store import Store
 
 KEY = Key("demo", "tables")
 Object = dict[str, Any]

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes import config
 
-from trainingrun_operator.api_client import ApiClient, error_of
+from trainingrun_operator.api.client import ApiClient, error_of
 from trainingrun_operator.core.errors import (
     ClusterError,
     ConflictError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from trainingrun_operator.cluster import ClusterPort
+from trainingrun_operator.api.cluster import ClusterPort
 from trainingrun_operator.core.plan import Trial
 
 # A validation may change with the API server's version or a webhook's.

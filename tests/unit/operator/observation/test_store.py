@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.operator.world import INDEX, UID, World, a_run
 from trainingrun_operator.core.errors import UnreadableError
-from trainingrun_operator.store import Key, Store
+from trainingrun_operator.observation.listing import Key
+from trainingrun_operator.observation.store import Store
 
 KEY = Key("demo", "tables")
 

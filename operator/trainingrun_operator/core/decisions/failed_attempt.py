@@ -6,7 +6,7 @@ from datetime import datetime
 
 from trainingrun_operator.core.conditions.conditions import Summary, clip
 from trainingrun_operator.core.conditions.status_update import FAILURE_BYTES, calculate_status
-from trainingrun_operator.core.decision import plan_status
+from trainingrun_operator.core.decisions.decision import plan_status
 from trainingrun_operator.core.events import events_of_disruptions
 from trainingrun_operator.core.failures.diagnosis import Diagnosis, FailureClass, diagnose
 from trainingrun_operator.core.failures.disruptions import find_disruptions

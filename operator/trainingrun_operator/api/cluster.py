@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from trainingrun_operator.api_client import ApiClient, Object
+from trainingrun_operator.api.client import ApiClient, Object
 from trainingrun_operator.core.errors import ConflictError, GoneError
 from trainingrun_operator.core.names import (
     ANNOTATION_SUSPEND,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from trainingrun_operator.core.conditions.conditions import Summary
 from trainingrun_operator.core.conditions.status_update import calculate_status
-from trainingrun_operator.core.decision import plan_status
+from trainingrun_operator.core.decisions.decision import plan_status
 from trainingrun_operator.core.plan import CreateError, Event, Plan
 from trainingrun_operator.core.resource.run import Run
 from trainingrun_operator.core.resource.status import Phase, Reason, Stage

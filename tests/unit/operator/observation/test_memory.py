@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trainingrun_operator import memory
+from trainingrun_operator.observation import memory
 
 
 def resident_mebibytes() -> float:

@@ -1,0 +1,1 @@
+"""What follows from each situation of a run: plans."""

@@ -1,0 +1,1 @@
+"""What the operator has seen of runs, Jobs and pods."""
