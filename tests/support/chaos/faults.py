@@ -93,8 +93,10 @@ class FaultyProxy:
         started.set()
         self._loop.run_forever()
         self._loop.run_until_complete(self._end())
+        self._loop.close()
 
     async def _end(self) -> None:
+        await self._runner.cleanup()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
@@ -109,9 +111,10 @@ class FaultyProxy:
         )
         application = web.Application(client_max_size=MOST_BYTES_A_LINE)
         application.router.add_route("*", "/{path:.*}", self._pass_on)
-        runner = web.AppRunner(application, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self._port).start()
+        # Watches do not end by themselves.
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         weather, body = self.weather, await request.read()
