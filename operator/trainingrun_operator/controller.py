@@ -228,7 +228,11 @@ class Controller:
     async def _carry_out(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         run = observed.run
         for job in plan.delete:
-            await self._cluster.delete_job(job)
+            try:
+                await self._cluster.delete_job(job)
+            except GoneError:
+                # No watch tells of it where somebody has taken its label away.
+                self._store.forget_job(job.uid)
         for name, suspend in plan.suspend:
             self._store.observe_job(await self._cluster.set_suspend(run.namespace, name, suspend=suspend))
         for name, active in plan.activate:

@@ -173,10 +173,9 @@ class Cluster:
             await self._call("POST", _path_to_create(manifest), query=query, body=manifest)
 
     async def delete_job(self, job: JobView) -> None:
-        """Deletes the Job that was observed, and its pods after it."""
+        """Deletes the Job that was observed, and its pods after it. Raises GoneError if it is gone already."""
         body = {"propagationPolicy": "Background", "preconditions": {"uid": job.uid}}
-        with contextlib.suppress(GoneError):
-            await self._call("DELETE", _path(Kind.JOB, job.namespace, job.name), body=body, named=job.name)
+        await self._call("DELETE", _path(Kind.JOB, job.namespace, job.name), body=body, named=job.name)
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         """Writes `spec.suspend`, and beside it that this is what the operator wants: others may write it, too."""

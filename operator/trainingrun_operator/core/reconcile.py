@@ -161,7 +161,7 @@ def _delay_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime
         summary = retrying(reason, attempt, failure.message if failure else "")
         wait = status.next_retry_time - now
         return plan_status(run, calculate_status(run, summary, now, stage=stage), requeue_after=wait)
-    active = _active_part(observed, stage, attempt - 1) if attempt > 1 else ""
+    active = _active_part(observed, stage, attempt - 1)
     if active:
         return _await_end(observed, stage, attempt, active, now)
     if attempt == 1 and observed.ahead is not None:
@@ -200,14 +200,16 @@ def _no_later_than_overdue(after: timedelta, pods: Sequence[PodView], now: datet
 
 
 def _active_part(observed: Observed, stage: Stage, attempt: int) -> str:
-    """What of an attempt is still active; two pods of one run would write the same checkpoints.
+    """What of the stage is still active before another attempt; two pods of one run would write the same checkpoints.
 
-    A pod counts by its label alone: one whose Job was deleted has lost its owner reference and works on.
+    A pod counts by its labels alone: one whose Job was deleted has lost its owner reference and works on. So may one of
+    a first attempt that the status does not tell of yet.
     """
     job = observed.job(job_of_attempt(observed.run, stage, attempt))
     if job is not None and job.owner_uid == observed.run.uid and not job.finished:
         return f"Job {job.name}"
-    return next((f"pod {pod.name}" for pod in observed.pods if not (pod.gone or pod.terminal)), "")
+    at_work = (pod for pod in observed.pods if pod.stage == stage and not (pod.gone or pod.terminal))
+    return next((f"pod {pod.name}" for pod in at_work), "")
 
 
 def _follow_attempt(observed: Observed, stage: Stage, attempt: int, now: datetime) -> Plan:

@@ -126,6 +126,10 @@ class Store:
         self._drop_children(uid)
         return True
 
+    def forget_job(self, uid: str) -> None:
+        """The API server says that the Job is gone."""
+        self._forget_job(uid)
+
     def pods_are(self, known_before: Iterable[PodView], bodies: Iterable[Object]) -> None:
         """Takes a live read as the truth about the pods that were known before it.
 

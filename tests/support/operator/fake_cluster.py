@@ -134,7 +134,9 @@ class FakeCluster:
 
     async def delete_job(self, job: JobView) -> None:
         self._called("delete_job")
-        self.world.jobs.pop(job.name, None)
+        if job.name not in self.world.jobs:
+            raise GoneError(f"jobs {job.name} not found")
+        del self.world.jobs[job.name]
 
     async def set_suspend(self, namespace: str, name: str, *, suspend: bool) -> Object:
         self._called("set_suspend")

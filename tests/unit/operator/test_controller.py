@@ -281,6 +281,23 @@ async def test_a_job_that_is_being_deleted_is_not_said_to_wait() -> None:
     assert operator.world.status.last_failure is None
 
 
+async def test_a_job_to_delete_that_no_watch_shows_any_more_is_forgotten_once_it_is_gone() -> None:
+    operator = Operator()
+    await operator.comes_to_rest()
+    operator.world.changes_spec(suspend=True)
+    operator.sees_everything()
+    await operator.comes_to_rest()
+    more = {"podTemplate": {"resources": {"limits": {"memory": "64Gi"}}}}
+    operator.world.changes_spec(preprocess=more, suspend=False)
+    operator.sees_everything()
+    # Somebody has taken its label away, so nobody tells that it is gone.
+    await operator.visits(3)
+    assert operator.cluster.calls.count("delete_job") == 2
+    operator.store.observe_run(operator.cluster.stored_run())
+    await operator.comes_to_rest()
+    assert len(operator.world.created) == 2
+
+
 async def test_a_run_that_is_gone_when_it_is_written_to_is_forgotten() -> None:
     operator = Operator()
     operator.cluster.faults["apply_status"] = [GoneError("not found")]

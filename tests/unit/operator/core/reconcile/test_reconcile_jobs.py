@@ -94,6 +94,21 @@ def test_the_attempt_after_a_deleted_job_waits_until_its_pod_has_ended(orphaned:
     assert len(world.created) == 3
 
 
+def test_a_first_attempt_that_the_status_does_not_tell_of_is_not_begun_again_beside_its_pod() -> None:
+    world = World()
+    world.visits()
+    world.worker_runs()
+    world.run["status"]["attempts"] = {}
+    world.run["status"]["jobs"] = []
+    del world.jobs[world.created[-1]]
+    world.visits()
+    assert len(world.created) == 1
+    assert f"waits for pod {world.pod['metadata']['name']} to end" in world.message
+    world.pod_ends(143)
+    world.visits()
+    assert len(world.created) == 2
+
+
 def test_the_next_attempt_waits_until_the_failed_job_has_ended() -> None:
     world = World()
     world.visits()
