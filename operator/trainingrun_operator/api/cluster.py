@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from trainingrun_operator.api.client import ApiClient, Object
-from trainingrun_operator.core.errors import ConflictError, GoneError
+from trainingrun_operator.core.errors import ConflictError
 from trainingrun_operator.core.names import (
     ANNOTATION_SUSPEND,
     API_VERSION,
