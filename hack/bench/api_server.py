@@ -112,6 +112,7 @@ def running_api_server() -> Iterator[ApiServer]:
     folder = Path(tempfile.mkdtemp(prefix="bench-api-server-"))
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(_POOL.clear)
         server, commands = prepare(folder)
         # A pod can be made before anything has made its namespace's service account.
         commands["kube-apiserver"].append("--disable-admission-plugins=ServiceAccount")
