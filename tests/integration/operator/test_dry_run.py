@@ -200,11 +200,12 @@ def denying_webhook(kube: Kube, namespace: str, denial: dict[str, Any], folder: 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    key, certificate = self_signed()
+    address = kube.address_here()
+    key, certificate = self_signed(address)
     (folder / "webhook.pem").write_bytes(key + certificate)
     context = SSLContext(PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "webhook.pem")
-    server = HTTPServer(("127.0.0.1", 0), Denies)
+    server = HTTPServer((address, 0), Denies)
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -212,7 +213,7 @@ def denying_webhook(kube: Kube, namespace: str, denial: dict[str, Any], folder: 
     webhook = {
         "name": "jobs.example.com",
         "clientConfig": {
-            "url": f"https://127.0.0.1:{server.server_port}",
+            "url": f"https://{address}:{server.server_port}",
             "caBundle": b64encode(certificate).decode(),
         },
         "rules": [rule],

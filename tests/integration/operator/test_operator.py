@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.support.cluster.kube import Kube, Object, wait_for
-from tests.support.operator.lifecycle import NOWHERE, Life, a_run
+from tests.support.operator.lifecycle import Life, a_run
 from tests.support.operator.operator_process import OperatorProcess
 from trainingrun_operator.core.jobs.defaults import JobDefaults
 from trainingrun_operator.core.jobs.job import build_job
@@ -217,12 +217,11 @@ def test_a_job_deleted_while_the_operator_is_down_is_made_again(
     life = Life(kube, namespace)
     life.has_pod("preprocess")
     operator.kill()
-    name = life.jobs()[0]["metadata"]["name"]
-    kube.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}?propagationPolicy=Background")
+    job = life.jobs()[0]["metadata"]
+    kube.delete(f"/apis/batch/v1/namespaces/{namespace}/jobs/{job['name']}?propagationPolicy=Background")
     operator.start()
-    wait_for(
-        lambda: [j["metadata"]["name"] for j in life.jobs() if "-preprocess-2-" in j["metadata"]["name"]], "attempt 2"
-    )
+    # The first attempt once more, where the status did not tell of it yet, and else the second one.
+    wait_for(lambda: [other for other in life.jobs() if other["metadata"]["uid"] != job["uid"]], "another Job")
 
 
 def test_the_jobs_of_a_succeeded_run_may_be_deleted(kube: Kube, namespace: str, operator: OperatorProcess) -> None:
@@ -308,15 +307,6 @@ def test_an_image_that_cannot_be_pulled_stalls_the_run(kube: Kube, namespace: st
     life.reaches("Pending", reason="ImagePullFailed")
     assert "manifest unknown" in life.condition("Stalled")["message"]
     assert life.condition("Stalled")["status"] == "True"
-
-
-def test_a_job_that_the_api_server_calls_invalid_fails_the_run_with_its_words(
-    kube: Kube, namespace: str, operator: OperatorProcess
-) -> None:
-    template = {**NOWHERE, "labels": {"not a label!": "x"}}
-    life = Life(kube, namespace, preprocess={"podTemplate": template})
-    life.reaches("Failed", reason="JobRejected")
-    assert "not a label!" in life.condition("Failed")["message"]
 
 
 def test_a_job_that_a_policy_forbids_is_made_once_it_is_allowed(

@@ -14,10 +14,11 @@ pytestmark = pytest.mark.integration
 def test_the_second_run_waits_at_each_stage_and_comes_to_its_end(
     kube: Kube, namespace: str, operator: OperatorProcess
 ) -> None:
-    first = Life(kube, namespace, "first")
+    places = {"dataset": {"targetFolder": "datasets/demo"}, "training": {"modelOutput": "s3://tables/demo.pth"}}
+    first = Life(kube, namespace, "first", **places)
     worker = first.runs("preprocess")
     first.reaches("Preprocessing")
-    second = Life(kube, namespace, "second")
+    second = Life(kube, namespace, "second", **places)
     second.reaches("Pending", reason="WaitingForRun")
     said = second.condition("Succeeded")["message"]
     assert said == f"preprocess waits for run {namespace}/first, which prepares s3://tables/datasets/demo"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -58,6 +59,13 @@ class Kube:
         elif "client-certificate" in user:
             tls.load_cert_chain(user["client-certificate"], user["client-key"])
         self._pool = urllib3.PoolManager(ssl_context=tls, retries=False, timeout=10.0)
+
+    def address_here(self) -> str:
+        """This machine's address by which the API server can reach it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            server = urllib3.util.parse_url(self.server)
+            probe.connect((server.host, server.port))  # nothing is sent
+            return str(probe.getsockname()[0])
 
     def close(self) -> None:
         self._pool.clear()

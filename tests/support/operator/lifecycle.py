@@ -16,11 +16,11 @@ NOWHERE = {"nodeSelector": {"trainingrun-test/nowhere": "true"}}
 
 
 def a_run(name: str, **spec: Any) -> Object:
-    """A run whose pods are never scheduled."""
+    """A run whose pods are never scheduled; of another name, it writes to other places."""
     base: Object = {
         "storage": {"bucket": "tables"},
-        "dataset": {"sourceFolder": "sources/demo", "targetFolder": "datasets/demo"},
-        "training": {"modelOutput": "s3://tables/models/demo/tables.pth", "epochs": 3, "podTemplate": NOWHERE},
+        "dataset": {"sourceFolder": "sources/demo", "targetFolder": f"datasets/{name}"},
+        "training": {"modelOutput": f"s3://tables/models/{name}/tables.pth", "epochs": 3, "podTemplate": NOWHERE},
         "preprocess": {"podTemplate": NOWHERE},
         "retry": {"backoff": "1s"},
     }
