@@ -15,6 +15,7 @@ from tests.support.operator.lifecycle import Life
 from tests.support.operator.operator_process import OperatorProcess
 from tests.support.operator.workloads import NO_QUOTA, PREEMPTED
 from tests.support.paths import REPOSITORY
+from trainingrun_operator.core.names import ANNOTATION_SUSPEND
 
 pytestmark = pytest.mark.integration
 
@@ -147,7 +148,7 @@ def test_suspending_a_run_gives_its_quota_to_others_and_resuming_queues_it_again
         first.passes("preprocess")
         job = first.jobs("preprocess")[0]
         assert others_writes(job, kueue) == 0
-        assert "annotations" not in job["metadata"], "the Job was never the operator's to write"
+        assert ANNOTATION_SUSPEND not in job["metadata"]["annotations"], "the Job was never the operator's to suspend"
 
 
 def test_a_run_that_is_suspended_before_its_admission_is_not_stuck_even_if_its_workload_is_deleted(
