@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.support.cluster.kube import Kube, Object, wait_for
-from tests.support.operator.kueue import PRIORITY, QUEUE, Kueue, serving_workloads
+from tests.support.operator.kueue import PRIORITY, QUEUE, Kueue, alone_with_workloads, serving_workloads
 from tests.support.operator.lifecycle import Life
 from tests.support.operator.operator_process import OperatorProcess
 from tests.support.operator.workloads import NO_QUOTA, PREEMPTED
@@ -231,7 +231,8 @@ def test_where_kueue_is_not_there_the_operator_says_so_once_and_goes_on(
 ) -> None:
     operator = an_operator(kube, namespace, gateway_tls, tmp_path / "operator.log")
     try:
-        operator.start()
+        with alone_with_workloads():
+            operator.start()
         life = Life(kube, namespace, labels=GPUS)
         life.passes("preprocess")
         life.has_pod("train")

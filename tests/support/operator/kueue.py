@@ -7,9 +7,12 @@ Kueue's webhook suspends a Job as it is created; here the controller does so rig
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from tests.support.cluster.kube import Kube, KubeError, Object, wait_for
 from tests.support.operator.workloads import DEACTIVATED, NO_QUOTA, PREEMPTED, admitted, evicted, pending
@@ -22,8 +25,22 @@ _LOOK_EVERY_S = 0.1
 
 
 @contextlib.contextmanager
+def alone_with_workloads() -> Iterator[None]:
+    """No other test process changes whether Workloads are served, which all namespaces share."""
+    with (Path(tempfile.gettempdir()) / "trainingrun-test-workloads.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def serving_workloads(kube: Kube, *versions: str) -> Iterator[None]:
     """The API server serves Workloads in these versions, the first of which it stores."""
+    with alone_with_workloads(), _serving(kube, versions):
+        yield
+
+
+@contextlib.contextmanager
+def _serving(kube: Kube, versions: tuple[str, ...]) -> Iterator[None]:
     schema = {
         "type": "object",
         "properties": {
