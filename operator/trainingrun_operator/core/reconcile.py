@@ -188,7 +188,7 @@ def _await_end(observed: Observed, stage: Stage, attempt: int, active: str, now:
     if stuck is not None:
         summary = unreachable(stuck, Phase.RETRYING)
         events = (Event(reason=summary.reason, message=summary.message, key=f"stuck-{stuck.uid}", warning=True),)
-    waited = now - (run.status.next_retry_time or now)
+    waited = now - (run.status.next_retry_time or run.status.start_time or now)
     after = _no_later_than_overdue(min(max(waited, _POLL_PREDECESSOR), RESYNC), observed.pods, now)
     plan = plan_status(run, calculate_status(run, summary, now, stage=stage), events=events, requeue_after=after)
     return replace(plan, delete=replaced_jobs(observed, stage))
