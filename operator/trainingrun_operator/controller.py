@@ -98,6 +98,8 @@ class Controller:
         self._dry_runs = DryRuns(cluster, clock)
         # Since when a run's status is to be another one than it is.
         self._differs_since_s: dict[Key, float] = {}
+        # Jobs of a run that were looked for live, once, since only pods of theirs were in sight.
+        self._looked_for: dict[Key, set[str]] = {}
         # How often in a row a run's Job was refused.
         self._refusals: dict[Key, int] = {}
 
@@ -135,14 +137,20 @@ class Controller:
     def _forget(self, key: Key) -> None:
         self._differs_since_s.pop(key, None)
         self._refusals.pop(key, None)
+        self._looked_for.pop(key, None)
         self._writer.forget(key)
         accounting.is_over(key)
 
     async def _observe(self, run: Run) -> Observed:
         """What is known of a run. Live is read only what a decision would rest on without having been seen."""
         jobs = {job.uid: job for job in self._store.jobs_of(run.uid)}
-        named = [self._store.job_named(run.namespace, name) for name in relevant_jobs(run)]
-        jobs |= {job.uid: job for job in named if job is not None}
+        named = {name: self._store.job_named(run.namespace, name) for name in relevant_jobs(run)}
+        key = Key(run.namespace, run.name)
+        if not any(named.values()) and self._has_pods_at_work(run) and self._looked_for.get(key) != set(named):
+            # Whose pods they are may be out of sight, as where somebody has taken the Job's label away.
+            named = {name: await self._read_job(run, name) for name in named}
+            self._looked_for[key] = set(named)
+        jobs |= {job.uid: job for job in named.values() if job is not None}
         awaited = awaited_job(run)
         if awaited is not None:
             job = self._store.job_named(run.namespace, awaited) or await self._read_job(run, awaited)
@@ -160,6 +168,10 @@ class Controller:
             defaults=self._defaults(),
             ahead=self._store.places.ahead_of(run.uid),
         )
+
+    def _has_pods_at_work(self, run: Run) -> bool:
+        stage = run.status.current_stage
+        return any(pod.stage == stage and not (pod.gone or pod.terminal) for pod in self._store.pods_of(run.uid))
 
     async def _read_job(self, run: Run, name: str) -> JobView | None:
         """Looks for a Job that has been made and is not in sight: nothing is lost because a watch or a label is."""
