@@ -145,13 +145,13 @@ class Controller:
         """What is known of a run. Live is read only what a decision would rest on without having been seen."""
         jobs = {job.uid: job for job in self._store.jobs_of(run.uid)}
         named = {name: self._store.job_named(run.namespace, name) for name in relevant_jobs(run)}
-        key = Key(run.namespace, run.name)
-        if not any(named.values()) and self._has_pods_at_work(run) and self._looked_for.get(key) != set(named):
-            # Whose pods they are may be out of sight, as where somebody has taken the Job's label away.
+        key, awaited = Key(run.namespace, run.name), awaited_job(run)
+        is_out_of_sight = awaited is None and not any(named.values()) and self._has_pods_at_work(run)
+        if is_out_of_sight and self._looked_for.get(key) != set(named):
+            # As where somebody has taken the label away from the Job whose pods they are.
             named = {name: await self._read_job(run, name) for name in named}
             self._looked_for[key] = set(named)
         jobs |= {job.uid: job for job in named.values() if job is not None}
-        awaited = awaited_job(run)
         if awaited is not None:
             job = self._store.job_named(run.namespace, awaited) or await self._read_job(run, awaited)
             if job is not None:

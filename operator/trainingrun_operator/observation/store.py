@@ -104,7 +104,7 @@ class Store:
         self._note(Kind.JOB, job.uid, version_of(job.resource_version), deleted=deleted)
         if deleted:
             key = self._run_of(job)
-            return key if self._forget_job(job.uid) else None
+            return key if self.forget_job(job.uid) else None
         return self._take_job(job, body, replaces_up_to=_NO_VERSION)
 
     def observe_pod(self, body: Object, *, deleted: bool = False) -> Key | None:
@@ -126,9 +126,19 @@ class Store:
         self._drop_children(uid)
         return True
 
-    def forget_job(self, uid: str) -> None:
-        """The API server says that the Job is gone."""
-        self._forget_job(uid)
+    def forget_job(self, uid: str) -> bool:
+        """The Job is gone; answers whether it was known."""
+        job = self._jobs.pop(uid, None)
+        if job is None:
+            return False
+        if self._job_by_name.get((job.namespace, job.name)) == uid:
+            del self._job_by_name[job.namespace, job.name]
+        for run_uid in (job.owner_uid or "", job.run_uid):
+            jobs = self._jobs_by_run.get(run_uid, set())
+            jobs.discard(uid)
+            if not jobs:
+                self._jobs_by_run.pop(run_uid, None)
+        return True
 
     def pods_are(self, known_before: Iterable[PodView], bodies: Iterable[Object]) -> None:
         """Takes a live read as the truth about the pods that were known before it.
@@ -187,7 +197,7 @@ class Store:
         elif listing.kind is Kind.JOB:
             for job in [each for each in self._jobs.values() if _misses(listing, each)]:
                 key = self._run_of(job)
-                self._forget_job(job.uid)
+                self.forget_job(job.uid)
                 listing.changed |= {key} if key else set()
         else:
             for pod in [each for each in self._pods.values() if not each.gone and _misses(listing, each)]:
@@ -331,22 +341,9 @@ class Store:
         """The run that owns a Job, or whose label it bears."""
         return self._active.get(job.owner_uid or "") or self._active.get(job.run_uid)
 
-    def _forget_job(self, uid: str) -> bool:
-        job = self._jobs.pop(uid, None)
-        if job is None:
-            return False
-        if self._job_by_name.get((job.namespace, job.name)) == uid:
-            del self._job_by_name[job.namespace, job.name]
-        for run_uid in (job.owner_uid or "", job.run_uid):
-            jobs = self._jobs_by_run.get(run_uid, set())
-            jobs.discard(uid)
-            if not jobs:
-                self._jobs_by_run.pop(run_uid, None)
-        return True
-
     def _drop_children(self, run_uid: str) -> None:
         for job_uid in tuple(self._jobs_by_run.get(run_uid, ())):
-            self._forget_job(job_uid)
+            self.forget_job(job_uid)
         for pod_uid in self._pods_by_run.pop(run_uid, ()):
             del self._pods[pod_uid]
         self._active.pop(run_uid, None)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.support.chaos.scripts import TRAIN, Ending, Script, simple_script
+from tests.support.chaos.threads import in_threads
 from tests.support.cluster.kube import Kube, KubeError, Object
 
 TICK_S = 0.25
@@ -91,15 +93,8 @@ class Kubelets:
             gateway: the operator's URL for reports.
         """
         loops: list[Callable[[Kube], None]] = [self._tick, Reporter(self, gateway, ca, random.Random(seed)).report]
-        threads = [threading.Thread(target=self._repeat, args=(each,), daemon=True) for each in loops]
-        for thread in threads:
-            thread.start()
-        try:
+        with in_threads([partial(self._repeat, each) for each in loops], self._stop):
             yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join(20.0)
 
     def _repeat(self, work: Callable[[Kube], None]) -> None:
         with closing(Kube(self.kubeconfig)) as kube:

@@ -17,6 +17,7 @@ from tests.support.chaos.faults import FaultyProxy
 from tests.support.chaos.kubelets import Kubelets
 from tests.support.chaos.observer import Observer, is_active
 from tests.support.chaos.scripts import Script
+from tests.support.chaos.threads import in_threads
 from tests.support.cluster.kube import RUNS, Kube, KubeError, Object
 from tests.support.operator.operator_process import OperatorProcess, make_gateway_certificate
 
@@ -72,15 +73,8 @@ class Stage:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Runs are made at their time, and looked at, each in a thread of its own."""
-        threads = [threading.Thread(target=each, daemon=True) for each in (self._make_runs, self._look_on)]
-        for thread in threads:
-            thread.start()
-        try:
+        with in_threads((self._make_runs, self._look_on), self._stop):
             yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join(20.0)
 
     def _make_runs(self) -> None:
         began_s = time.monotonic()
